@@ -1,0 +1,182 @@
+// What BPF and userspace share: the per-CPU scratch in which an event is gathered, and the record that leaves through
+// the ring. Plain C; member layout follows THE TABLE (events.def).
+#ifndef KS_RECORD_H
+#define KS_RECORD_H
+
+#ifdef __cplusplus
+#include <cstdint>
+typedef uint8_t __u8;
+typedef uint16_t __u16;
+typedef uint32_t __u32;
+typedef uint64_t __u64;
+typedef int64_t __s64;
+#define KS_STATIC_ASSERT static_assert
+#else
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef long long __s64;
+typedef signed int __s32;
+typedef signed short __s16;
+#define KS_STATIC_ASSERT _Static_assert
+#endif
+
+// State of one field of one event. Kernel code asks for "is it Ok"; everything else decides as language.md says.
+enum ks_status {
+  KS_UNREAD = 0,     // no accessor ran
+  KS_OK = 1,         // the value is there, whole
+  KS_ABSENT = 2,     // the object does not exist for this event; every test on it is false
+  KS_TRUNCATED = 3,  // the value is longer than the capture; what is there is a part of it (the tail of a path)
+  KS_UNKNOWN = 4,    // reading failed
+  KS_RAW = 5,        // a path as the caller wrote it, with ".", ".." or "//" in it: userspace normalises, BPF treats as unknown
+  KS_FOREIGN = 6,    // a system call number of another ABI (i386): userspace translates, BPF treats as unknown
+};
+
+enum {
+  KS_RULE_WORDS = 16,      // 64 rules each, per event kind
+  KS_MAX_ATOMS = 1024,     // per event kind
+  KS_RECORD_MAX = 6144,    // bytes of one ring record
+  KS_TEXT_SLACK = 16,      // bytes behind a text's capture, so that words may be read over its end
+};
+
+// Slots: how scratch holds a value. The four kinds are the `slot` column of types.def.
+struct ks_slot_Int {
+  __s64 value;
+};
+struct ks_slot_Ip {
+  __u8 address[16];  // network order; IPv4 as ::ffff:a.b.c.d
+};
+struct ks_slot_Endpoint {
+  __u8 address[16];
+  __u16 port;  // host order
+  __u16 pad[3];
+};
+// Text: `len` bytes at data, no terminating NUL; data[len .. len+7] is zero so that whole words compare.
+#define KS_SLOT_TEXT(capture) \
+  struct {                    \
+    __u32 len;                \
+    __u32 pad;                \
+    char data[(capture) + KS_TEXT_SLACK]; \
+  }
+
+// Field numbers, in the order of the table. Also the numbers in records.
+enum ks_field {
+#define KS_FIELD(object, field, type, decided, dataclass, about) KS_FIELD_##object##_##field,
+#define KS_TEXT(object, field, type, capture, decided, dataclass, about) KS_FIELD_##object##_##field,
+#define KS_NAMED(object, field, type, enumeration, decided, dataclass, about) KS_FIELD_##object##_##field,
+#include "events.def"
+  KS_FIELD_COUNT
+};
+
+enum ks_kind {
+#define KS_EVENT(kind, hook, about) KS_KIND_##kind,
+#include "events.def"
+  KS_KIND_COUNT,
+  KS_KIND_NONE = 255,
+};
+
+// Maps a type of the table to its slot's name, so that the table alone decides the layout.
+#define KS_SLOT_OF_Bool struct ks_slot_Int
+#define KS_SLOT_OF_Int struct ks_slot_Int
+#define KS_SLOT_OF_Port struct ks_slot_Int
+#define KS_SLOT_OF_Duration struct ks_slot_Int
+#define KS_SLOT_OF_Size struct ks_slot_Int
+#define KS_SLOT_OF_Time struct ks_slot_Int
+#define KS_SLOT_OF_Mode struct ks_slot_Int
+#define KS_SLOT_OF_Enum struct ks_slot_Int
+#define KS_SLOT_OF_Flags struct ks_slot_Int
+#define KS_SLOT_OF_Ip struct ks_slot_Ip
+#define KS_SLOT_OF_Endpoint struct ks_slot_Endpoint
+
+struct ks_fields {
+#define KS_FIELD(object, field, type, decided, dataclass, about) KS_SLOT_OF_##type object##_##field;
+#define KS_TEXT(object, field, type, capture, decided, dataclass, about) KS_SLOT_TEXT(capture) object##_##field;
+#define KS_NAMED(object, field, type, enumeration, decided, dataclass, about) KS_SLOT_OF_##type object##_##field;
+#include "events.def"
+};
+
+// What a hook knows of its event; accessors start from here. Kernel addresses are plain numbers and are read with CO-RE.
+struct ks_context {
+  __u64 task;       // struct task_struct *: who did it
+  __u64 regs;       // struct pt_regs *: sys_exit only
+  __u64 arg[6];     // sys_exit: arguments of the call, by the caller's ABI
+  __s64 ret;        // sys_exit: what the call returned
+  __u64 object;     // fork: the new task · open, accept: struct file *, once resolved
+  __u64 file;       // file of the event once resolved (ks_event_file), or 0
+  __u64 sock;       // socket of the event once resolved (ks_event_sock), or 0
+  __u32 nr;         // system call number, by the caller's ABI
+  __u8 compat;      // 1: the caller used the i386 ABI
+  __u8 file_tried;  // ks_event_file ran
+  __u8 sock_tried;  // ks_event_sock ran
+  __u8 kind;        // enum ks_kind
+};
+
+// Head of a ring record; `words` 64-bit words with a bit per rule of the kind follow, then `struct ks_item`s to `size`.
+struct ks_record {
+  __u64 time_ns;     // CLOCK_BOOTTIME
+  __u64 sequence;    // per CPU and ring, counts records that were sent or dropped: a gap is a proof of loss
+  __u32 generation;  // which loaded bundle decided
+  __u32 size;        // bytes, with this head
+  __u16 cpu;
+  __u8 kind;
+  __u8 words;
+  __u32 pad;
+};
+
+// One field's value, or the literal that an atom matched; padded to 8 bytes.
+struct ks_item {
+  __u16 id;      // enum ks_field; with KS_ITEM_ATOM set: number of the atom in the kind's plan
+  __u8 status;   // enum ks_status
+  __u8 pad;
+  __u16 len;     // bytes of data that follow, before padding
+  __u16 index;   // of an atom: which literal matched
+};
+enum { KS_ITEM_ATOM = 0x8000 };
+
+// Per CPU and event kind. seen = filtered + submitted + dropped holds exactly; `limited` is for rules with limits.
+struct ks_counters {
+  __u64 seen;
+  __u64 filtered;
+  __u64 limited;
+  __u64 submitted;
+  __u64 dropped;
+};
+
+// Per CPU and hook (a hook's program never nests in itself on one CPU: the kernel skips and counts that).
+struct ks_scratch {
+  struct ks_context context;
+  __u8 status[(KS_FIELD_COUNT + 7) / 8 * 8];  // enum ks_status, by field
+  __u64 alive[KS_RULE_WORDS];                 // rules of this kind that may still match
+  __u8 can[KS_MAX_ATOMS];                     // per atom: KS_CAN_BE_TRUE | KS_CAN_BE_FALSE
+  __u16 which[KS_MAX_ATOMS];                  // per atom: index of the literal that matched
+  struct ks_fields fields;
+  __u32 out_size;
+  __u32 pad;
+  __u8 out[KS_RECORD_MAX + 1024];             // the record; the slack keeps every bounded copy inside
+  char path[1024 + 512];                      // paths are built here from their end
+};
+enum { KS_CAN_BE_TRUE = 1, KS_CAN_BE_FALSE = 2 };
+KS_STATIC_ASSERT(sizeof(struct ks_scratch) <= 32 * 1024, "a per-CPU value of a BPF map is at most 32 KiB");
+
+// A file that the policy names, by device and inode (file.canonical).
+struct ks_inode {
+  __u64 device;  // major << 20 | minor, as in the kernel's dev_t
+  __u64 inode;
+};
+struct ks_name {
+  __u32 len;
+  __u32 pad;
+  char data[512 + KS_TEXT_SLACK];
+};
+
+// Maps that the agent owns and every bundle's object names (bpf/hooks/maps.h declares them).
+//   ks_scratch  PERCPU_ARRAY  hook → struct ks_scratch
+//   ks_ring     RINGBUF       records
+//   ks_counters PERCPU_ARRAY  kind → struct ks_counters
+//   ks_sequence PERCPU_ARRAY  0 → __u64
+//   ks_inodes   HASH          struct ks_inode → struct ks_name
+//   ks_active   ARRAY         0 → __u32 epoch; mmapable; bit 0 chooses the bank
+//   ks_bank_<hook> PROG_ARRAY bank → program
+
+#endif

@@ -1,0 +1,44 @@
+// The kernel half: plan to BPF object. The only folder that includes LLVM.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/ir/ir.h"
+#include "compiler/support/result.h"
+
+namespace ks::codegen {
+
+enum class Target : uint8_t {
+  Hooks,     // one program per hook, for the agent's dispatchers
+  Evaluate,  // one SEC("syscall") program per kind, "ks_eval_<kind>": fields are given in scratch, nothing is read. For tests
+};
+
+struct EmitOptions {
+  Target target = Target::Hooks;
+  bool dump_llvm = false;  // fill BpfObject::llvm (after optimisation)
+  bool dump_asm = false;
+  // For the test that proves the agreement test can fail: lowers `under` without its component boundary.
+  bool break_under = false;
+};
+
+struct ProgramStats {
+  std::string section;   // "raw_tp/sys_exit"
+  uint32_t instructions = 0;
+  uint32_t stack_bytes = 0;
+};
+
+struct BpfObject {
+  std::string elf;
+  std::string llvm, assembly;
+  std::vector<ProgramStats> programs;
+  uint64_t map_bytes = 0;  // what the object's own maps (.rodata) hold
+};
+
+// Deterministic: same plan, same bytes. LLVM's fatal errors come back as an Error, not as an abort.
+Result<BpfObject> Emit(const ir::Plan& plan, const EmitOptions& options = {});
+
+// A plan that passes every event of the given kinds with all its fields: what `kubesentryd record` runs.
+ir::Plan RecordingPlan(const std::vector<ir::EventKind>& kinds);
+
+}  // namespace ks::codegen

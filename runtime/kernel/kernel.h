@@ -1,0 +1,72 @@
+// The seam to the kernel: what the agent asks of it. libbpf_kernel.cpp is the only file that includes libbpf.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bpf/schema/schema.h"
+#include "compiler/support/result.h"
+
+namespace ks::kernel {
+
+struct NamedInode {
+  uint64_t device = 0, inode = 0;  // device as the kernel's dev_t: major << 20 | minor
+  std::string path;
+};
+
+struct KindCounters {
+  schema::EventKind kind{};
+  uint64_t seen = 0, filtered = 0, limited = 0, submitted = 0, dropped = 0;
+};
+
+struct HookStatus {
+  std::string hook;
+  bool attached = false;
+  uint64_t missed = 0;  // runs that the kernel skipped because a program was already running on that CPU
+};
+
+struct LoadedHook {
+  std::string hook;
+  uint32_t verified_instructions = 0;
+  uint32_t jited_bytes = 0;
+};
+
+// Programs of one bundle, verified by the kernel, in neither bank yet.
+class LoadedObject {
+ public:
+  virtual ~LoadedObject() = default;
+  virtual const std::vector<LoadedHook>& hooks() const = 0;
+};
+
+class Kernel {
+ public:
+  virtual ~Kernel() = default;
+
+  // Loads the programs of an object through the verifier, beside what runs. `generation` is written into every record they make.
+  // The verifier's words, cut to what matters, are the Error's cause.
+  virtual Result<std::unique_ptr<LoadedObject>> Load(std::string_view elf, uint32_t generation) = 0;
+  // Puts the object's programs into the idle bank, attaches hooks that were not yet needed, and flips the epoch: one store.
+  // All that can fail is done before the store. Then waits until no CPU runs the old programs.
+  virtual Status Activate(LoadedObject& object) = 0;
+  // Replaces the inodes that file.canonical knows.
+  virtual Status SetInodes(const std::vector<NamedInode>& inodes) = 0;
+
+  // Calls back for each record in the ring, waits at most `timeout_ms` for the first. Returns how many.
+  virtual Result<size_t> Consume(int timeout_ms, const std::function<void(std::string_view)>& on_record) = 0;
+  virtual std::vector<KindCounters> Counters() const = 0;
+  virtual std::vector<HookStatus> Hooks() const = 0;
+  virtual uint64_t RingBytes() const = 0;
+};
+
+struct KernelOptions {
+  uint32_t ring_bytes = 16 * 1024 * 1024;
+};
+
+// Loads the resident dispatchers and the shared maps. Needs CAP_BPF and CAP_PERFMON.
+Result<std::unique_ptr<Kernel>> OpenLibbpfKernel(const KernelOptions& options = {});
+
+}  // namespace ks::kernel

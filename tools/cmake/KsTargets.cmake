@@ -1,0 +1,91 @@
+# The few functions that declare targets. Every folder of the house is one library: all *.cpp in it, tests apart.
+
+set(KS_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
+option(KS_COVERAGE "Instrument for gcov" OFF)
+option(KS_TIDY "Run clang-tidy with the compiler" OFF)
+
+add_library(ks_flags INTERFACE)
+target_compile_options(ks_flags INTERFACE -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
+target_include_directories(ks_flags INTERFACE ${CMAKE_SOURCE_DIR})
+add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+if(KS_SANITIZE)
+  add_compile_options(-fsanitize=${KS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${KS_SANITIZE})
+  add_compile_definitions(KS_SANITIZED=1)
+  if(KS_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+  endif()
+endif()
+if(KS_COVERAGE)
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
+endif()
+find_program(KS_CCACHE ccache)
+if(KS_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${KS_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${KS_CCACHE})
+endif()
+
+# ks_library(ks_ir DEPS ks_schema ks_support [PRIVATE_DEPS OpenSSL::Crypto] [TEST_DEPS …])
+#   library ks_ir from *.cpp here; if there are *_test.cpp, the test program ir_test, registered with ctest;
+#   if KS_FUZZ, one program per *_fuzz.cpp.
+function(ks_library name)
+  cmake_parse_arguments(arg "" "" "DEPS;PRIVATE_DEPS;TEST_DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
+  file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_fuzz.cpp)
+  list(REMOVE_ITEM sources ${tests} ${fuzzers} "")
+  add_library(${name} STATIC ${sources})
+  target_link_libraries(${name} PUBLIC ks_flags ${arg_DEPS} PRIVATE ${arg_PRIVATE_DEPS})
+  ks_tidy(${name})
+  string(REGEX REPLACE "^ks_" "" short ${name})
+  if(tests)
+    add_executable(${short}_test ${tests})
+    target_link_libraries(${short}_test PRIVATE ${name} ${arg_PRIVATE_DEPS} ${arg_TEST_DEPS} GTest::gtest GTest::gtest_main)
+    add_test(NAME ${short} COMMAND ${short}_test --gtest_brief=1 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  endif()
+  if(KS_FUZZ)
+    foreach(fuzzer IN LISTS fuzzers)
+      get_filename_component(target ${fuzzer} NAME_WE)
+      add_executable(${target} ${fuzzer})
+      target_link_libraries(${target} PRIVATE ${name} ${arg_PRIVATE_DEPS} ${arg_TEST_DEPS})
+      target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    endforeach()
+  endif()
+endfunction()
+
+function(ks_tidy target)
+  if(KS_TIDY)
+    set_target_properties(${target} PROPERTIES CXX_CLANG_TIDY "clang-tidy-19;--quiet;--warnings-as-errors=*")
+  endif()
+endfunction()
+
+# ks_embed(target symbol file): the bytes of `file` as `std::string_view symbol()` in namespace ks::embedded; include "symbol.h".
+function(ks_embed target symbol file)
+  get_filename_component(file ${file} ABSOLUTE BASE_DIR ${CMAKE_CURRENT_BINARY_DIR})
+  set(dir ${CMAKE_CURRENT_BINARY_DIR}/embedded)
+  set(header ${dir}/${symbol}.h)
+  set(assembly ${dir}/${symbol}.S)
+  file(CONFIGURE OUTPUT ${header} CONTENT
+"#pragma once
+#include <string_view>
+extern \"C\" const char ks_embedded_@symbol@[];
+extern \"C\" const char ks_embedded_@symbol@_end[];
+namespace ks::embedded {
+inline std::string_view @symbol@() { return {ks_embedded_@symbol@, ks_embedded_@symbol@_end}; }
+}
+" @ONLY)
+  file(CONFIGURE OUTPUT ${assembly} CONTENT
+".section .rodata
+.balign 16
+.globl ks_embedded_@symbol@, ks_embedded_@symbol@_end
+ks_embedded_@symbol@:
+.incbin \"@file@\"
+ks_embedded_@symbol@_end:
+.byte 0
+.section .note.GNU-stack,\"\",@progbits
+" @ONLY)
+  set_source_files_properties(${assembly} PROPERTIES OBJECT_DEPENDS ${file} GENERATED TRUE)
+  target_sources(${target} PRIVATE ${assembly})
+  target_include_directories(${target} PRIVATE ${dir})
+endfunction()
