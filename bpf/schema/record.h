@@ -4,12 +4,7 @@
 #define KS_RECORD_H
 
 #ifdef __cplusplus
-#include <cstdint>
-typedef uint8_t __u8;
-typedef uint16_t __u16;
-typedef uint32_t __u32;
-typedef uint64_t __u64;
-typedef int64_t __s64;
+#include <linux/types.h>
 #define KS_STATIC_ASSERT static_assert
 #else
 typedef unsigned char __u8;

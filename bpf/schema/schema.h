@@ -58,16 +58,16 @@ struct ObjectRow {
 struct FieldRow {
   FieldId id;
   ObjectId object;
-  std::string_view name;         // last component
-  std::string_view dotted;       // what the user types: "process.exe", "result"
-  std::string_view accessor;     // BPF function "ks_get_process_exe"; also the record's member after "ks_get_"
+  std::string_view name;      // last component
+  std::string_view dotted;    // what the user types: "process.exe", "result"
+  std::string_view accessor;  // BPF function "ks_get_process_exe"; also the record's member after "ks_get_"
   TypeId type;
   std::string_view enumeration;  // of Enum and Flags, else ""
   uint32_t capture;              // bytes at most, of texts; else 0
   Decided decided;
   DataClass data_class;
   std::string_view about;
-  uint32_t offset;               // in struct ks_fields
+  uint32_t offset;  // in struct ks_fields
 };
 
 struct EventRow {

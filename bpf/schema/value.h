@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "bpf/schema/schema.h"
@@ -31,10 +32,12 @@ struct Endpoint {
   auto operator<=>(const Endpoint&) const = default;
 };
 
-// int64_t: Bool Int Port Duration Size Time Mode Enum Flags · std::string: String Path StringList (each element ends in NUL).
+// int64_t: Bool Int Port Duration Size Time Mode Enum Flags · std::string: String Path StringList (each element ends in
+// NUL).
 using Value = std::variant<int64_t, std::string, IpAddress, Cidr, Endpoint>;
 
-// Parsers of what a user writes: "10.0.0.1", "fd00::1", "10.0.0.0/8", "10.0.0.1:443", "[fd00::1]:443". False if malformed.
+// Parsers of what a user writes: "10.0.0.1", "fd00::1", "10.0.0.0/8", "10.0.0.1:443", "[fd00::1]:443". False if
+// malformed.
 bool ParseIp(std::string_view text, IpAddress* out);
 // Host bits may be set: *host_bits tells.
 bool ParseCidr(std::string_view text, Cidr* out, bool* host_bits);
@@ -43,7 +46,8 @@ bool ParseEndpoint(std::string_view text, Endpoint* out);
 std::string ToString(const IpAddress& ip);
 std::string ToString(const Cidr& cidr);
 std::string ToString(const Endpoint& endpoint);
-// By the type of the field: enumerator names, octal modes, quoted strings; a value of a field as the user would write it.
+// By the type of the field: enumerator names, octal modes, quoted strings; a value of a field as the user would write
+// it.
 std::string ToString(const Value& value, TypeId type, std::string_view enumeration);
 
 // Same numbers as enum ks_status.

@@ -59,8 +59,8 @@ struct Diagnostic {
 
 class Diagnostics {
  public:
-  // Reports a row with its placeholders filled; their number and types are checked when we compile. The returned reference
-  // takes label, help and fixes, and is valid until the next report.
+  // Reports a row with its placeholders filled; their number and types are checked when we compile. The returned
+  // reference takes label, help and fixes, and is valid until the next report.
   template <Diag id, typename... Args>
   Diagnostic& Report(Span span, const Args&... args) {
     constexpr std::string_view text = DiagText(id);

@@ -39,8 +39,7 @@ inline Status Ok() { return std::monostate{}; }
 
 // A bug of ours: says what was violated and where, and aborts.
 [[noreturn]] void CheckFailed(const char* condition, const char* file, int line, const std::string& why);
-#define KS_CHECK(condition, why) \
-  ((condition) ? void() : ::ks::CheckFailed(#condition, __FILE__, __LINE__, (why)))
+#define KS_CHECK(condition, why) ((condition) ? void() : ::ks::CheckFailed(#condition, __FILE__, __LINE__, (why)))
 
 // Reads a whole regular file of at most `limit` bytes.
 Result<std::string> ReadFile(const std::string& path, size_t limit);

@@ -1,0 +1,61 @@
+#include "compiler/support/diagnostics.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace ks {
+
+Diagnostic& Diagnostics::Add(Diag id, Span span, std::string message) {
+  Diagnostic diagnostic{id, kDiagRows[static_cast<size_t>(id)].severity, span, std::move(message), {}, {}, {}, {}};
+  if (diagnostic.severity == Severity::Error) ++errors_;
+  if (diagnostic.severity == Severity::Warning) ++warnings_;
+  if (all_.size() >= kMaxDiagnostics) {
+    ++suppressed_;
+    overflow_ = std::move(diagnostic);
+    return overflow_;
+  }
+  all_.push_back(std::move(diagnostic));
+  return all_.back();
+}
+
+void Diagnostics::Sort() {
+  auto key = [](const Diagnostic& d) {
+    return std::make_tuple(d.span.file ? std::string_view(d.span.file->name()) : std::string_view(), d.span.begin,
+                           d.span.end, d.id);
+  };
+  std::stable_sort(all_.begin(), all_.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+}
+
+std::string_view DidYouMean(std::string_view typed, const std::vector<std::string_view>& candidates) {
+  constexpr size_t kLongest = 64;
+  if (typed.empty() || typed.size() > kLongest) return {};
+  size_t best_distance = std::max<size_t>(1, typed.size() / 3) + 1;
+  std::string_view best;
+  std::vector<size_t> row;
+  for (std::string_view candidate : candidates) {
+    if (candidate.size() > kLongest) continue;
+    // Edit distance where two neighbours that were swapped count once.
+    std::vector<size_t> before, two_before;
+    row.assign(candidate.size() + 1, 0);
+    for (size_t j = 0; j <= candidate.size(); ++j) row[j] = j;
+    for (size_t i = 1; i <= typed.size(); ++i) {
+      two_before = std::move(before);
+      before = row;
+      row[0] = i;
+      for (size_t j = 1; j <= candidate.size(); ++j) {
+        size_t cost = typed[i - 1] == candidate[j - 1] ? 0 : 1;
+        row[j] = std::min({before[j] + 1, row[j - 1] + 1, before[j - 1] + cost});
+        if (i > 1 && j > 1 && typed[i - 1] == candidate[j - 2] && typed[i - 2] == candidate[j - 1]) {
+          row[j] = std::min(row[j], two_before[j - 2] + 1);
+        }
+      }
+    }
+    if (row.back() < best_distance && row.back() > 0) {
+      best_distance = row.back();
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+}  // namespace ks
