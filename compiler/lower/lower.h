@@ -1,0 +1,47 @@
+// From what sema proved to predicates over fields. No names, types or spans are looked up any more.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "bpf/schema/value.h"
+#include "compiler/ir/ir.h"
+#include "compiler/sema/sema.h"
+
+namespace ks::lower {
+
+// One event of a test, with every field that its kind has filled in.
+struct Feed {
+  schema::EventKind kind{};
+  int64_t offset_ns = 0;  // since the start of the case; also the event's `time`, unless the test gives one
+  schema::Record record;
+};
+
+// About the events fed since the expectation before.
+struct Expect {
+  enum class What : uint8_t { Quiet, Count, Text };
+  What what = What::Quiet;
+  uint64_t count = 0;  // Count: exactly so many alerts
+  std::string text;    // Text: exactly one alert, and this is its text
+  Span span;
+};
+
+struct TestCase {
+  std::string rule;  // id
+  std::string name;
+  Span span;
+  std::vector<std::variant<Feed, Expect>> steps;
+};
+
+struct Lowered {
+  std::vector<ir::Rule> rules;
+  std::vector<TestCase> tests;
+};
+
+// Only for modules that were checked without an error. Rules and tests in the order of the modules.
+Lowered Lower(std::span<const sema::CheckedModule> modules);
+
+}  // namespace ks::lower

@@ -1,0 +1,175 @@
+// What a policy means: names resolved, types checked, guards proven, defs expanded. Results stand beside the tree.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "bpf/schema/value.h"
+#include "compiler/support/diagnostics.h"
+#include "compiler/syntax/ast.h"
+
+namespace ks::sema {
+
+using schema::EventKind;
+using schema::FieldId;
+using schema::ObjectId;
+using schema::TypeId;
+using schema::Value;
+
+// ---- Input
+// -----------------------------------------------------------------------------------------------------------
+
+// Every module that names may come from, by package. Several files may share a package; files without one share the
+// nameless package. If the user gives a package, the embedded one of that name is not seen. Modules must outlive it.
+class Library {
+ public:
+  void AddUser(const syntax::Module& module);
+  void AddEmbedded(const syntax::Module& module);
+
+  struct Package {
+    std::vector<const syntax::Module*> modules;
+    bool embedded = false;
+  };
+  const Package* Find(std::string_view package) const;
+  std::vector<std::string_view> Names() const;
+
+ private:
+  std::map<std::string, Package, std::less<>> user_, embedded_;
+};
+
+struct Options {
+  int64_t now_ns = 0;  // since 1970 in UTC: which exceptions have expired
+};
+
+// ---- Output
+// ----------------------------------------------------------------------------------------------------------
+
+// The row of operators.def that a comparison uses, chosen by spelling and type of the left operand.
+enum class OperatorId : uint8_t {
+#define KS_OPERATOR(id, spelling, right, test, types, about) id,
+#include "compiler/sema/operators.def"
+};
+
+struct Type {
+  enum class Shape : uint8_t { Error, Condition, One, Many, Record };
+  Shape shape = Shape::Error;
+  TypeId scalar{};               // One, Many
+  std::string_view enumeration;  // if scalar is Enum or Flags
+  ObjectId object{};             // Record
+  bool operator==(const Type&) const = default;
+};
+std::string ToString(const Type& type);  // "list<path>", "result", "process"
+
+enum class Part : uint8_t { Whole, Ip, Port };  // of an endpoint
+
+struct FieldRef {
+  FieldId field{};
+  Part part = Part::Whole;
+  bool operator==(const FieldRef&) const = default;
+};
+
+struct Values {
+  std::vector<Value> values;  // distinct, in the order of the source
+  std::string label;          // name of the let they come from, or ""
+};
+
+// A condition with every let and def replaced by what it stands for.
+struct Condition {
+  enum class Op : uint8_t { True, False, And, Or, Not, Exists, Compare };
+  Op op = Op::True;
+  std::vector<Condition> operands;  // And, Or: two or more · Not: one
+  ObjectId object{};                // Exists
+  OperatorId compare{};             // Compare: left, and one of
+  FieldRef left;
+  std::variant<Values, FieldRef> right;
+  Span span;  // where the user wrote it
+};
+
+struct Exception {
+  const syntax::Exception* syntax = nullptr;
+  Condition condition;
+  std::optional<int64_t> expires_ns;
+};
+
+struct TemplatePart {
+  std::string text;
+  std::optional<FieldRef> field;
+};
+
+enum class RuleSeverity : uint8_t { info, low, medium, high, critical };
+
+struct Disclosure {
+  FieldId field{};
+  std::string reason;
+};
+
+struct Rule {
+  const syntax::Rule* syntax = nullptr;
+  std::string id;  // package and name
+  RuleSeverity severity = RuleSeverity::medium;
+  std::vector<EventKind> kinds;
+  Condition where;
+  std::vector<Exception> exceptions;
+  std::vector<TemplatePart> alert;
+  std::vector<Disclosure> disclosures;
+};
+
+// A field that a test gives a value, and the records it says are there.
+struct Given {
+  FieldId field{};
+  Value value;
+};
+struct Feed {
+  EventKind kind{};
+  int64_t offset_ns = 0;  // since the start of the case
+  std::vector<Given> fields;
+  std::vector<ObjectId> present;
+};
+struct Expect {
+  const syntax::Expect* syntax = nullptr;
+};
+struct TestCase {
+  const syntax::TestCase* syntax = nullptr;
+  std::string rule;  // its id
+  std::vector<std::variant<Feed, Expect>> steps;
+};
+
+struct Let {
+  const syntax::Let* syntax = nullptr;
+  Type type;
+  Values values;
+};
+
+struct Def {
+  const syntax::Def* syntax = nullptr;
+  std::vector<Type> parameters;
+};
+
+struct CheckedModule {
+  const syntax::Module* module = nullptr;
+  std::string package;
+  std::vector<Let> lets;
+  std::vector<Def> defs;
+  std::vector<Rule> rules;
+  std::vector<TestCase> tests;
+};
+
+// Checks one module against the others. Mistakes go to `diagnostics`; the result holds what was understood, and is only
+// fit for Lower if no module had an error. Bounded: see the limits below.
+CheckedModule Check(const syntax::Module& module, const Library& library, const Options& options,
+                    Diagnostics& diagnostics);
+
+// --dump=types: lets, defs and rules with their types, one condition a line.
+std::string Dump(const CheckedModule& module);
+
+inline constexpr size_t kMaxExpandedNodes = 20'000;  // conditions of one rule after defs are expanded
+inline constexpr size_t kMaxValues = 100'000;        // of one list or set
+inline constexpr size_t kMaxDataBytes = 16 * 1024 * 1024;
+
+}  // namespace ks::sema
