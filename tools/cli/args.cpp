@@ -1,0 +1,152 @@
+#include "tools/cli/args.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "compiler/support/diagnostics.h"
+
+namespace ks::cli {
+namespace {
+
+const Option* Find(const Command& command, std::string_view name) {
+  for (const Option& option : command.options) {
+    if (option.name == name) return &option;
+  }
+  return nullptr;
+}
+
+std::string Join(const std::vector<std::string_view>& words, std::string_view between) {
+  std::string out;
+  for (std::string_view word : words) out += (out.empty() ? "" : std::string(between)) + std::string(word);
+  return out;
+}
+
+}  // namespace
+
+std::string Arguments::Get(std::string_view option, std::string_view otherwise) const {
+  auto found = values_.find(option);
+  return found == values_.end() ? std::string(otherwise) : found->second.back();
+}
+
+std::vector<std::string> Arguments::All(std::string_view option) const {
+  auto found = values_.find(option);
+  return found == values_.end() ? std::vector<std::string>() : found->second;
+}
+
+std::string Help(const Command& command) {
+  std::string out = fmt::format("usage: {}", command.name);
+  if (!command.positionals.empty()) out += fmt::format(" {}", command.positionals);
+  for (const Option& option : command.options) {
+    std::string word(option.name);
+    if (!option.value.empty()) word += fmt::format(" {}", option.value);
+    if (option.required) out += " " + word;
+  }
+  out += fmt::format(" [options]\n\n{}\n", command.about);
+  out += "\noptions:\n";
+  size_t width = 6;
+  for (const Option& option : command.options) {
+    width = std::max(width, option.name.size() + (option.value.empty() ? 0 : option.value.size() + 1));
+  }
+  for (const Option& option : command.options) {
+    std::string word(option.name);
+    if (!option.value.empty()) word += fmt::format(" {}", option.value);
+    out += fmt::format("  {:<{}}  {}\n", word, width, option.about);
+  }
+  out += fmt::format("  {:<{}}  {}\n", "--help", width, "show this");
+  out += fmt::format("\nexample:\n{}\n", command.example);
+  return out;
+}
+
+int Usage(const Command& command, const std::string& what) {
+  fmt::print(stderr, "{}: {}\n  help: {} --help shows the options and an example\n", command.name, what, command.name);
+  return kUsage;
+}
+
+int Fail(const Error& error, bool json) {
+  if (!json) {
+    fmt::print(stderr, "error: {}\n", error.ToString());
+    return kWorldFailed;
+  }
+  auto quote = [](std::string_view text) {
+    std::string out = "\"";
+    for (char c : text) {
+      if (c == '"' || c == '\\') out += '\\';
+      if (static_cast<unsigned char>(c) < 0x20) {
+        out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+      } else {
+        out += c;
+      }
+    }
+    return out + '"';
+  };
+  fmt::print(stderr, R"({{"error":{},"tried":{},"on":{},"cause":{},"advice":{}}})" "\n", quote(error.code),
+             quote(error.tried), quote(error.on), quote(error.cause), quote(error.advice));
+  return kWorldFailed;
+}
+
+std::optional<Arguments> Parse(const Command& command, const std::vector<std::string>& words, int* exit_code) {
+  Arguments arguments;
+  auto usage = [&](const std::string& what) {
+    *exit_code = Usage(command, what);
+    return std::nullopt;
+  };
+  bool options_end = false;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (options_end || word == "-" || word.empty() || word[0] != '-') {
+      arguments.positionals_.push_back(word);
+      continue;
+    }
+    if (word == "--") {
+      options_end = true;
+      continue;
+    }
+    if (word == "--help" || word == "-h") {
+      fmt::print("{}", Help(command));
+      *exit_code = kFine;
+      return std::nullopt;
+    }
+    size_t equals = word.find('=');
+    std::string name = word.substr(0, equals);
+    // `-o` is the one short form: compilers have it.
+    const Option* option = Find(command, name);
+    if (!option) {
+      std::vector<std::string_view> names = {"--help"};
+      for (const Option& row : command.options) names.push_back(row.name);
+      std::string_view near = DidYouMean(name, names);
+      return usage(fmt::format("there is no option {}{}", name,
+                               near.empty() ? "" : fmt::format("; did you mean {}?", near)));
+    }
+    std::string value;
+    if (option->value.empty()) {
+      if (equals != std::string::npos) return usage(fmt::format("{} takes no value", name));
+    } else if (equals != std::string::npos) {
+      value = word.substr(equals + 1);
+    } else if (i + 1 < words.size()) {
+      value = words[++i];
+    } else {
+      return usage(fmt::format("{} needs a value: {} {}", name, name, option->value));
+    }
+    if (!option->choices.empty() &&
+        std::find(option->choices.begin(), option->choices.end(), value) == option->choices.end()) {
+      return usage(fmt::format("{} is one of {}; got `{}`", name, Join(option->choices, ", "), value));
+    }
+    arguments.values_[std::string(name)].push_back(value);
+  }
+  for (const Option& option : command.options) {
+    if (option.required && !arguments.Has(option.name)) {
+      return usage(fmt::format("{} {} is missing", option.name, option.value));
+    }
+  }
+  if (arguments.positionals_.size() < command.min_positionals) {
+    return usage(fmt::format("{} is missing", command.positionals));
+  }
+  if (arguments.positionals_.size() > command.max_positionals) {
+    return usage(fmt::format("`{}` is one argument too many", arguments.positionals_[command.max_positionals]));
+  }
+  return arguments;
+}
+
+}  // namespace ks::cli
