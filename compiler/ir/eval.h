@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "compiler/ir/ir.h"
 
@@ -12,22 +13,36 @@ enum class Truth : uint8_t { False, True, Unknown };
 
 struct AtomResult {
   Truth truth = Truth::False;
-  // Which literal matched, if truth is True: In: the literal, or the longest cidr · Under: the shortest literal ·
-  // Like, HasElement, HasBits: the first in order · Contains: the one that ends first in the text, then the first in order.
+  // Which literal matched, if truth is True, else 0.
+  //   In: the literal that is equal. Of addresses and cidrs that hold x, the one with the most bits (an address has 128); of
+  //     those the first. · Under: the one with the shortest UnderPrefix, of those the first. · Like, HasElement, HasBits: see
+  //     below · Contains: the one that ends first in the text, of those the first. · Present, Range, EqualField, LessField: 0
+  //   Like: the first that matches · HasBits: the first · HasElement: the one that is the earliest element.
   uint32_t index = 0;
 };
 
-// Status → truth: Ok: decided · Absent: False (Present: False) · Unread, Unknown, Raw, Foreign: Unknown (Present: True) ·
-// Truncated: the value is longer than every literal, so In and HasElement-by-whole … see the table in eval.cpp:
-//   In: False · Contains: True if the part holds it, else Unknown · Under, Like, HasElement, EqualField: Unknown · Present: True.
+// By status of the field; the complete table is in eval.cpp:
+//             Ok       Absent  Truncated (texts)             Raw, Foreign  Unread, Unknown
+//   Present   True     False   True                          True          Unknown
+//   In        decided  False   False                         Unknown       Unknown
+//   Contains, HasElement
+//             decided  False   True if found, else Unknown   Unknown       Unknown
+//   others    decided  False   Unknown                       Unknown       Unknown
+// Truncated on what is no text is as Unknown. EqualField, LessField: False if either is Absent, else decided if both are Ok,
+// else Unknown. Before all that: In, Under, Like, Contains, HasElement, HasBits without any literal are False.
 AtomResult EvalAtom(const Atom& atom, const schema::Record& record);
 
-// `on_true`, if given, is called for every atom of positive polarity that is True (no short cuts are taken then).
+// Not: False ↔ True · And: the least, Or: the greatest, where False < Unknown < True.
 Truth Eval(const Pred& pred, const schema::Record& record);
+// Calls for every atom below an even number of Nots that is True, in order, with the index of its literal.
 void ForEachTrueAtom(const Pred& pred, const schema::Record& record,
                      const std::function<void(const Atom&, uint32_t index)>& on_true);
 
 // Every field that the predicate reads, ascending, without repeats.
 std::vector<FieldId> FieldsOf(const Pred& pred);
+
+// What Under compares with: the literal without trailing '/'. A path is under it if it starts with it and ends there or goes
+// on with '/'. Of "/" it is "", and every absolute path is under that.
+std::string_view UnderPrefix(std::string_view literal);
 
 }  // namespace ks::ir

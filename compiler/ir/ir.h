@@ -22,6 +22,8 @@ struct Operand {
   Part part = Part::Whole;
   bool operator==(const Operand&) const = default;
 };
+// The field's type; Ip or Port for a part of an endpoint.
+schema::TypeId TypeOf(const Operand& operand);
 
 // What an atom asks of its operand. Every test on an Absent field is false.
 enum class Test : uint8_t {
@@ -32,7 +34,7 @@ enum class Test : uint8_t {
   Like,         // glob over the whole text: * ? [a-z] [!a-z], backslash escapes; * crosses '/'
   Contains,     // a literal occurs in the text (in an element, of a list)
   HasElement,   // list: an element equals a literal
-  HasBits,      // flags, mode: for one literal m, (x & m) == m
+  HasBits,      // integers: for one literal m, (x & m) == m
   EqualField,   // x == other, same type
   LessField,    // x <  other, integers
 };
@@ -124,7 +126,10 @@ struct Formula {
 struct RulePlan {
   uint32_t rule = 0;                 // index in Program::rules
   std::vector<Formula> conjuncts;    // empty: always passes
-  std::vector<FieldId> copies;       // kernel fields that the record carries when this rule passes
+  std::vector<FieldId> copies;       // kernel fields that the record carries when this rule passes, ascending
+  // Further fields of the kernel half that the record carries only if they are Raw or Foreign: the kernel passed the rule
+  // without deciding them, and userspace, which can read them, decides. Ascending.
+  std::vector<FieldId> copies_if_raw;
 };
 
 // An atom whose literal index the record carries when it is true and a rule that uses it passes: positive tests of match-only
@@ -133,7 +138,7 @@ struct KindPlan {
   EventKind kind{};
   std::vector<Atom> atoms;           // in the order in which they are evaluated
   std::vector<bool> reported;        // by atom
-  std::vector<RulePlan> rules;       // bit i of the verdict is rules[i]
+  std::vector<RulePlan> rules;       // bit i of the verdict is rules[i]; a rule whose kernel half is False has no bit
 };
 
 struct Plan {
