@@ -81,8 +81,10 @@ int Fail(const Error& error, bool json) {
     }
     return out + '"';
   };
-  fmt::print(stderr, R"({{"error":{},"tried":{},"on":{},"cause":{},"advice":{}}})" "\n", quote(error.code),
-             quote(error.tried), quote(error.on), quote(error.cause), quote(error.advice));
+  fmt::print(stderr,
+             R"({{"error":{},"tried":{},"on":{},"cause":{},"advice":{}}})"
+             "\n",
+             quote(error.code), quote(error.tried), quote(error.on), quote(error.cause), quote(error.advice));
   return kWorldFailed;
 }
 
@@ -116,8 +118,8 @@ std::optional<Arguments> Parse(const Command& command, const std::vector<std::st
       std::vector<std::string_view> names = {"--help"};
       for (const Option& row : command.options) names.push_back(row.name);
       std::string_view near = DidYouMean(name, names);
-      return usage(fmt::format("there is no option {}{}", name,
-                               near.empty() ? "" : fmt::format("; did you mean {}?", near)));
+      return usage(
+          fmt::format("there is no option {}{}", name, near.empty() ? "" : fmt::format("; did you mean {}?", near)));
     }
     std::string value;
     if (option->value.empty()) {

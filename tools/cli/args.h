@@ -45,8 +45,8 @@ class Arguments {
   std::map<std::string, std::vector<std::string>, std::less<>> values_;
 };
 
-// `--name value` and `--name=value`; `--` ends options. If there is nothing to run (--help, or an error, already printed),
-// returns nothing and sets *exit_code.
+// `--name value` and `--name=value`; `--` ends options. If there is nothing to run (--help, or an error, already
+// printed), returns nothing and sets *exit_code.
 std::optional<Arguments> Parse(const Command& command, const std::vector<std::string>& words, int* exit_code);
 
 std::string Help(const Command& command);

@@ -5,7 +5,12 @@
 namespace ks::cli {
 namespace {
 
-const Command kCommand = {"ksc compile", "FILES", 1, 2, "Compiles.", "  ksc compile a.ksp -o b",
+const Command kCommand = {"ksc compile",
+                          "FILES",
+                          1,
+                          2,
+                          "Compiles.",
+                          "  ksc compile a.ksp -o b",
                           {{"-o", "OUT", "where to", true, {}},
                            {"--format", "FORMAT", "how", false, {"human", "json"}},
                            {"--strict", "", "no warnings", false, {}}}};

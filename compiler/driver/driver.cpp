@@ -1,0 +1,128 @@
+#include "compiler/driver/driver.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <set>
+#include <system_error>
+
+#include "compiler/driver/stdlib.h"
+#include "compiler/ir/passes.h"
+#include "compiler/syntax/parser.h"
+
+namespace ks::driver {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxFiles = 20'000;
+
+Error CannotRead(const std::string& path, const std::string& cause, const char* code) {
+  return {"read", path, cause, "give .ksp files, or folders that hold them", code};
+}
+
+// Every *.ksp below the folder, in order of name.
+Status ListFolder(const std::string& folder, std::vector<std::string>* out) {
+  std::error_code error;
+  fs::recursive_directory_iterator it(folder, error), end;
+  std::vector<std::string> found;
+  for (; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (it->path().extension() == ".ksp" && it->is_regular_file(ignored)) found.push_back(it->path().string());
+    if (found.size() > kMaxFiles)
+      return CannotRead(folder, "it holds more than 20000 policy files", "folder-too-large");
+  }
+  if (error) return CannotRead(folder, error.message(), "folder-read");
+  if (found.empty()) return CannotRead(folder, "there is no .ksp file in it", "folder-empty");
+  std::sort(found.begin(), found.end());
+  out->insert(out->end(), found.begin(), found.end());
+  return Ok();
+}
+
+Result<std::vector<std::string>> ListFiles(const std::vector<std::string>& paths) {
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    fs::file_status status = fs::status(path, error);
+    if (status.type() == fs::file_type::not_found || error) {
+      return CannotRead(path, error ? error.message() : "there is no such file or folder", "file-open");
+    }
+    if (fs::is_directory(status)) {
+      if (Status listed = ListFolder(path, &files); !listed) return listed.error();
+    } else {
+      files.push_back(path);
+    }
+  }
+  // A file named twice, also by another spelling, is one file.
+  std::set<std::string> seen;
+  std::erase_if(files, [&seen](const std::string& file) {
+    std::error_code error;
+    fs::path canonical = fs::weakly_canonical(file, error);
+    return !seen.insert(error ? file : canonical.string()).second;
+  });
+  return files;
+}
+
+Status ReadSources(const std::vector<std::string>& paths, Analysis* analysis) {
+  Result<std::vector<std::string>> names = ListFiles(paths);
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    std::error_code error;
+    uintmax_t size = fs::is_regular_file(name, error) ? fs::file_size(name, error) : 0;
+    if (!error && size > kMaxSourceBytes) {
+      analysis->files.push_back(std::make_unique<SourceFile>(name, ""));
+      analysis->diagnostics.Report<Diag::SourceTooLarge>(Span{analysis->files.back().get(), 0, 0}, size,
+                                                         kMaxSourceBytes);
+      continue;
+    }
+    Result<std::string> text = ReadFile(name, kMaxSourceBytes);
+    if (!text) return text.error();
+    analysis->files.push_back(std::make_unique<SourceFile>(name, std::move(*text)));
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Analysis>> Analyze(const std::vector<std::string>& paths, const Options& options) {
+  auto analysis = std::make_unique<Analysis>();
+  if (Status read = ReadSources(paths, analysis.get()); !read) return read.error();
+
+  for (const auto& file : analysis->files) {
+    analysis->modules.push_back(syntax::Parse(*file, analysis->diagnostics));
+  }
+  for (const EmbeddedFile& file : EmbeddedFiles()) {
+    analysis->embedded_files.push_back(std::make_unique<SourceFile>(std::string(file.name), std::string(file.text)));
+    analysis->embedded_modules.push_back(syntax::Parse(*analysis->embedded_files.back(), analysis->diagnostics));
+  }
+
+  sema::Library library;
+  for (const syntax::Module& module : analysis->modules) library.AddUser(module);
+  for (const syntax::Module& module : analysis->embedded_modules) library.AddEmbedded(module);
+  sema::Options sema_options;
+  sema_options.now_ns = options.now_ns;
+  for (const syntax::Module& module : analysis->modules) {
+    analysis->checked.push_back(sema::Check(module, library, sema_options, analysis->diagnostics));
+  }
+  analysis->diagnostics.Sort();
+  if (!analysis->ok()) return analysis;
+
+  analysis->lowered = lower::Lower(analysis->checked);
+  for (const ir::Rule& rule : analysis->lowered.rules) {
+    ir::Rule simple = rule;
+    simple.when = ir::Simplify(rule.when);
+    analysis->program.rules.push_back(ir::Split(std::move(simple)));
+  }
+  Result<ir::Plan> plan = ir::MakePlan(analysis->program);
+  if (!plan) return plan.error();
+  analysis->plan = std::move(*plan);
+  return analysis;
+}
+
+Result<codegen::BpfObject> Generate(const Analysis& analysis, const codegen::EmitOptions& options) {
+  KS_CHECK(analysis.ok(), "code is generated only for a policy without errors");
+  return codegen::Emit(analysis.plan, options);
+}
+
+}  // namespace ks::driver

@@ -1,0 +1,11 @@
+# cmake -DOUT=… -DROOT=… -DFILES=a;b -P archive.cmake: for each file a line "<bytes> <name>", then its bytes.
+file(WRITE ${OUT}.tmp "")
+foreach(name IN LISTS FILES)
+  file(SIZE ${ROOT}/${name} size)
+  file(APPEND ${OUT}.tmp "${size} std/${name}\n")
+  execute_process(COMMAND cat ${ROOT}/${name} COMMAND_ERROR_IS_FATAL ANY OUTPUT_FILE ${OUT}.one)
+  execute_process(COMMAND cat ${OUT}.tmp ${OUT}.one OUTPUT_FILE ${OUT}.two COMMAND_ERROR_IS_FATAL ANY)
+  file(RENAME ${OUT}.two ${OUT}.tmp)
+endforeach()
+file(REMOVE ${OUT}.one)
+file(RENAME ${OUT}.tmp ${OUT})
