@@ -130,6 +130,7 @@ struct RulePlan {
   // Further fields of the kernel half that the record carries only if they are Raw or Foreign: the kernel passed the rule
   // without deciding them, and userspace, which can read them, decides. Ascending.
   std::vector<FieldId> copies_if_raw;
+  std::string id, source;            // of the rule, for line information: what a verifier's log quotes
 };
 
 // An atom whose literal index the record carries when it is true and a rule that uses it passes: positive tests of match-only
