@@ -1,0 +1,52 @@
+// The subcommands of ksc: each gets the words behind its name and gives an exit code.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/driver/driver.h"
+#include "tools/cli/args.h"
+
+namespace ks::ksc {
+
+using Words = std::vector<std::string>;
+
+int Check(const Words& words);
+int Compile(const Words& words);
+int Test(const Words& words);
+int Replay(const Words& words);
+int Schema(const Words& words);
+int Explain(const Words& words);
+int BundleKeygen(const Words& words);
+int BundleSign(const Words& words);
+int BundleVerify(const Words& words);
+int BundleShow(const Words& words);
+
+// ---- What several of them do
+// ---------------------------------------------------------------------------------------------
+
+inline cli::Option FormatOption() {
+  return {"--format", "human|json", "how to print; json: one object per line on stdout", false, {"human", "json"}};
+}
+inline bool WantsJson(const cli::Arguments& arguments) { return arguments.Get("--format", "human") == "json"; }
+
+// Seconds since 1970: SOURCE_DATE_EPOCH if it is set, else the clock.
+int64_t Now();
+
+// Analyses the paths. A failure of the world is printed and gives nothing.
+std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& paths, bool json, int* exit_code);
+
+struct ReportOptions {
+  bool json = false;
+  bool notes = false;   // else they are only counted
+  bool strict = false;  // warnings are findings
+};
+// Prints the diagnostics (human: stderr, json: stdout) and a closing count; kFine or kFindings.
+int Report(const driver::Analysis& analysis, const ReportOptions& options);
+
+std::string JsonQuote(std::string_view text);
+
+// "1 rule", "2 rules"
+std::string Count(uint64_t n, std::string_view noun);
+
+}  // namespace ks::ksc

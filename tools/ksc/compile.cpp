@@ -1,0 +1,198 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <ctime>
+
+#include "compiler/bundle/bundle.h"
+#include "compiler/bundle/keys.h"
+#include "compiler/ir/text.h"
+#include "compiler/syntax/parser.h"
+#include "tools/ksc/commands.h"
+
+namespace ks::ksc {
+namespace {
+
+// include/linux/bpf_verifier.h: BPF_COMPLEXITY_LIMIT_INSNS, and MAX_BPF_STACK of include/linux/filter.h.
+constexpr uint32_t kInstructionBudget = 1'000'000;
+constexpr uint32_t kStackBudget = 512;
+
+std::string Rfc3339(int64_t seconds) {
+  auto time = static_cast<time_t>(seconds);
+  tm parts{};
+  gmtime_r(&time, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+// Prints what the stage made. False if the stage is none of a compile's own.
+bool Dump(const std::string& stage, const driver::Analysis& analysis, const codegen::BpfObject* object) {
+  if (stage == "ast") {
+    for (const syntax::Module& module : analysis.modules) fmt::print("{}", syntax::Dump(module));
+  } else if (stage == "types") {
+    for (const sema::CheckedModule& module : analysis.checked) fmt::print("{}", sema::Dump(module));
+  } else if (stage == "ir") {
+    for (const ir::Rule& rule : analysis.lowered.rules) fmt::print("{}", ir::Print(rule));
+  } else if (stage == "split") {
+    for (const ir::SplitRule& rule : analysis.program.rules) fmt::print("{}", ir::Print(rule));
+  } else if (stage == "llvm" && object) {
+    fmt::print("{}", object->llvm);
+  } else if (stage == "asm" && object) {
+    fmt::print("{}", object->assembly);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+struct Figures {
+  size_t rules = 0;
+  size_t bundle_bytes = 0;
+  double milliseconds = 0;
+};
+
+void PrintFigures(const codegen::BpfObject& object, const Figures& figures, const std::string& out, bool json) {
+  if (json) {
+    std::string hooks;
+    for (const codegen::ProgramStats& program : object.programs) {
+      hooks += fmt::format(R"({}{{"hook":{},"instructions":{},"stack_bytes":{}}})", hooks.empty() ? "" : ",",
+                           JsonQuote(program.section), program.instructions, program.stack_bytes);
+    }
+    fmt::print(R"({{"bundle":{},"rules":{},"bytes":{},"object_bytes":{},"map_bytes":{},"ms":{:.1f},"hooks":[{}]}})"
+               "\n",
+               JsonQuote(out), figures.rules, figures.bundle_bytes, object.elf.size(), object.map_bytes,
+               figures.milliseconds, hooks);
+    return;
+  }
+  fmt::print("{}: {}, {} bytes, in {:.0f} ms\n", out, Count(figures.rules, "rule"), figures.bundle_bytes,
+             figures.milliseconds);
+  fmt::print("  {:<28} {:>21} {:>16}\n", "hook", "instructions (budget)", "stack (budget)");
+  for (const codegen::ProgramStats& program : object.programs) {
+    fmt::print("  {:<28} {:>11} / {:>7} {:>10} / {}\n", program.section, program.instructions, kInstructionBudget,
+               program.stack_bytes, kStackBudget);
+  }
+  fmt::print("  maps of the object: {} bytes; object: {} bytes\n", object.map_bytes, object.elf.size());
+}
+
+Status CheckBudget(const codegen::BpfObject& object) {
+  for (const codegen::ProgramStats& program : object.programs) {
+    if (program.instructions > kInstructionBudget || program.stack_bytes > kStackBudget) {
+      return Error{"compile", program.section,
+                   fmt::format("it has {} instructions and {} bytes of stack; the kernel allows {} and {}",
+                               program.instructions, program.stack_bytes, kInstructionBudget, kStackBudget),
+                   "spread the rules over two bundles", "over-budget"};
+    }
+  }
+  return Ok();
+}
+
+}  // namespace
+
+int Compile(const Words& words) {
+  const cli::Command command = {
+      "ksc compile",
+      "FILES-OR-FOLDERS",
+      1,
+      10'000,
+      "Compiles policies to one signed bundle. With --dump it prints a step's result instead.",
+      "  ksc bundle keygen -o key.pem\n  ksc compile rules/ -o prod.kspb --key key.pem\n  ksc compile rules/shell.ksp "
+      "--dump=split",
+      {{"-o", "OUT.kspb", "the bundle to write", false, {}},
+       {"--key", "KEY.pem", "private key that signs it", false, {}},
+       {"--name", "NAME", "the bundle's name; by default that of OUT", false, {}},
+       {"--bundle-version", "N", "must grow with each release; by default the time in seconds since 1970", false, {}},
+       {"--valid-days", "N", "expires so many days after now (default 365)", false, {}},
+       {"--strict", "", "warnings are findings, too", false, {}},
+       {"--dump",
+        "STAGE",
+        "ast, types, ir, split, llvm, asm or bundle (the unsigned manifest)",
+        false,
+        {"ast", "types", "ir", "split", "llvm", "asm", "bundle"}},
+       FormatOption()}};
+  int code = cli::kFine;
+  auto arguments = cli::Parse(command, words, &code);
+  if (!arguments) return code;
+  bool json = WantsJson(*arguments);
+  std::string dump = arguments->Get("--dump");
+  std::string out = arguments->Get("-o");
+  if (out.empty() && dump.empty()) return cli::Usage(command, "-o OUT.kspb is missing (or --dump=STAGE)");
+  if (!out.empty() && !arguments->Has("--key")) {
+    return cli::Usage(command,
+                      "--key KEY.pem is missing: nothing unsigned is ever loaded (`ksc bundle keygen` makes one)");
+  }
+  auto number = [&](std::string_view option, uint64_t otherwise, uint64_t* value) {
+    *value = otherwise;
+    if (!arguments->Has(option)) return true;
+    std::string text = arguments->Get(option);
+    if (text.empty() || text.size() > 19 || text.find_first_not_of("0123456789") != std::string::npos) return false;
+    *value = std::stoull(text);
+    return true;
+  };
+  int64_t now = Now();
+  uint64_t version = 0, days = 0;
+  if (!number("--bundle-version", static_cast<uint64_t>(now), &version) || version == 0) {
+    return cli::Usage(command, "--bundle-version is a whole number from 1");
+  }
+  if (!number("--valid-days", 365, &days) || days == 0 || days > 36'500) {
+    return cli::Usage(command, "--valid-days is a whole number from 1 to 36500");
+  }
+  std::string private_key;
+  if (!out.empty()) {
+    Result<std::string> key = bundle::ReadPrivateKey(arguments->Get("--key"));
+    if (!key) return cli::Fail(key.error(), json);
+    private_key = std::move(*key);
+  }
+
+  auto start = std::chrono::steady_clock::now();
+  auto analysis = AnalyzePaths(arguments->positionals(), json, &code);
+  if (!analysis) return code;
+  code = Report(*analysis, {json, false, arguments->Has("--strict")});
+  if (!analysis->ok()) {
+    if (dump == "ast" || dump == "types") Dump(dump, *analysis, nullptr);
+    return code;
+  }
+  if (Dump(dump, *analysis, nullptr) && out.empty()) return code;
+
+  codegen::EmitOptions emit;
+  emit.dump_llvm = dump == "llvm";
+  emit.dump_asm = dump == "asm";
+  Result<codegen::BpfObject> object = driver::Generate(*analysis, emit);
+  if (!object) return cli::Fail(object.error(), json);
+  if (dump == "llvm" || dump == "asm") Dump(dump, *analysis, &*object);
+  if (Status budget = CheckBudget(*object); !budget) {
+    cli::Fail(budget.error(), json);
+    return cli::kFindings;
+  }
+
+  bundle::Contents contents;
+  contents.bpf_object = object->elf;
+  contents.program = &analysis->program;
+  for (const auto& file : analysis->files) {
+    contents.sources.push_back({file->name(), bundle::Sha256Hex(file->text())});
+  }
+  bundle::PackOptions options;
+  options.name = arguments->Get("--name");
+  if (options.name.empty()) {
+    options.name = out.empty() ? "policy" : out.substr(out.rfind('/') + 1);
+    if (options.name.ends_with(".kspb")) options.name.resize(options.name.size() - 5);
+  }
+  options.version = version;
+  options.issued_at = Rfc3339(now);
+  options.expires_at = Rfc3339(now + static_cast<int64_t>(days) * 86'400);
+  options.compiler_version = KS_VERSION;
+  bundle::Unsigned unsigned_bundle = bundle::Pack(contents, options);
+  if (dump == "bundle") fmt::print("{}\n", unsigned_bundle.manifest_json);
+  if (out.empty()) return code;
+
+  Result<std::string> container = bundle::Sign(unsigned_bundle, private_key);
+  if (!container) return cli::Fail(container.error(), json);
+  if (Status written = WriteFile(out, *container); !written) return cli::Fail(written.error(), json);
+  Figures figures;
+  figures.rules = analysis->program.rules.size();
+  figures.bundle_bytes = container->size();
+  figures.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  if (dump.empty()) PrintFigures(*object, figures, out, json);
+  return code;
+}
+
+}  // namespace ks::ksc

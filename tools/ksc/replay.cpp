@@ -1,0 +1,177 @@
+// ksc replay: a policy meets recorded events. Time is the trace's; nothing is loaded into a kernel.
+#include "runtime/replay/replay.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+
+#include "compiler/bundle/bundle.h"
+#include "runtime/alert/alert.h"
+#include "tools/ksc/commands.h"
+
+namespace ks::ksc {
+namespace {
+
+// A line that is rewritten in place, on a terminal, once the work takes longer than two seconds.
+class Progress {
+ public:
+  explicit Progress(bool on) : on_(on && isatty(STDERR_FILENO)) {}
+  ~Progress() {
+    if (shown_) fmt::print(stderr, "\r\x1b[K");
+  }
+  void Tick(const replay::Totals& totals) {
+    if (!on_ || ++ticks_ % 4096 != 0) return;
+    auto now = std::chrono::steady_clock::now();
+    if (now - start_ < std::chrono::seconds(2) || now - last_ < std::chrono::milliseconds(200)) return;
+    last_ = now;
+    shown_ = true;
+    double seconds = std::chrono::duration<double>(now - start_).count();
+    fmt::print(stderr, "\r\x1b[K{} events, {} alerts, {:.0f} events/s", totals.events, totals.alerts,
+               static_cast<double>(totals.events) / seconds);
+  }
+
+ private:
+  bool on_, shown_ = false;
+  uint64_t ticks_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), last_ = start_;
+};
+
+struct Policy {
+  ir::Program program;
+  alert::Origin origin;
+};
+
+Result<Policy> FromBundle(const std::string& path, const std::string& trust_path) {
+  Result<std::string> bytes = ReadFile(path, bundle::kMaxBundleBytes);
+  if (!bytes) return bytes.error();
+  Policy policy;
+  if (trust_path.empty()) {
+    Result<bundle::Untrusted> opened = bundle::OpenUntrusted(*bytes);
+    if (!opened) return opened.error();
+    policy.program = std::move(opened->program);
+    policy.origin.bundle_digest = opened->digest;
+    policy.origin.bundle_version = opened->manifest.version;
+    return policy;
+  }
+  Result<std::string> pem = ReadFile(trust_path, 1 << 20);
+  if (!pem) return pem.error();
+  Result<bundle::Trust> trust = bundle::Trust::FromPem(*pem);
+  if (!trust) return trust.error();
+  Result<bundle::VerifiedBundle> verified = bundle::Verify(*bytes, *trust, Now());
+  if (!verified) return verified.error();
+  policy.program = verified->program();
+  policy.origin.bundle_digest = verified->digest();
+  policy.origin.bundle_version = verified->manifest().version;
+  policy.origin.egress_digest = verified->egress_digest();
+  return policy;
+}
+
+// Sources, or one bundle. Nothing if it was reported, with the exit code.
+std::optional<Policy> LoadPolicy(const std::vector<std::string>& paths, const cli::Arguments& arguments, int* code) {
+  bool json = WantsJson(arguments);
+  if (paths.size() == 1 && paths[0].ends_with(".kspb")) {
+    Result<Policy> policy = FromBundle(paths[0], arguments.Get("--trust"));
+    if (policy) return std::move(*policy);
+    *code = cli::Fail(policy.error(), json);
+    return std::nullopt;
+  }
+  auto analysis = AnalyzePaths(paths, json, code);
+  if (!analysis) return std::nullopt;
+  *code = Report(*analysis, {false, false, false});
+  if (!analysis->ok()) return std::nullopt;
+  return Policy{std::move(analysis->program), {}};
+}
+
+void PrintTotals(const replay::Totals& totals, double seconds) {
+  fmt::print(stderr, "\n{}, {} in {:.2f} s ({:.0f} events/s)", Count(totals.events, "event"),
+             Count(totals.alerts, "alert"), seconds, static_cast<double>(totals.events) / std::max(seconds, 1e-6));
+  if (totals.lost > 0) fmt::print(stderr, "; {} were lost when this was recorded", Count(totals.lost, "record"));
+  fmt::print(stderr, "\n");
+  for (const auto& [rule, alerts] : totals.alerts_by_rule) fmt::print(stderr, "  {:>8}  {}\n", alerts, rule);
+}
+
+// Prints what differs. kFindings if something does.
+int JudgeExpectations(const std::string& path, const std::vector<std::string>& raised, bool json) {
+  Result<std::string> expected = ReadFile(path, size_t{256} << 20);
+  if (!expected) return cli::Fail(expected.error(), json);
+  Result<replay::Comparison> comparison = replay::Compare(*expected, raised, path);
+  if (!comparison) return cli::Fail(comparison.error(), json);
+  for (const std::string& line : comparison->missing) fmt::print(stderr, "missing:    {}\n", line);
+  for (const std::string& line : comparison->unexpected) fmt::print(stderr, "unexpected: {}\n", line);
+  if (comparison->same()) {
+    fmt::print(stderr, "as expected: {}\n", Count(raised.size(), "alert"));
+    return cli::kFine;
+  }
+  fmt::print(stderr, "not as expected: {} missing, {} unexpected\n", comparison->missing.size(),
+             comparison->unexpected.size());
+  return cli::kFindings;
+}
+
+}  // namespace
+
+int Replay(const Words& words) {
+  const cli::Command command = {
+      "ksc replay",
+      "BUNDLE-OR-SOURCES TRACE.kst…",
+      2,
+      10'000,
+      "Decides the events of recorded traces. Alerts go to stdout, totals to stderr. Without --expect the exit status "
+      "is 0 "
+      "whether or not there are alerts.",
+      "  ksc replay prod.kspb traces/nginx-1h.kst\n  ksc replay rules/ t.kst --format json > expected.jsonl\n"
+      "  ksc replay rules/ t.kst --expect expected.jsonl",
+      {FormatOption(),
+       {"--expect", "FILE", "alerts as JSON lines; any that is missing or unexpected is a finding", false, {}},
+       {"--trust", "KEY.pub", "verify the bundle before it is replayed", false, {}}}};
+  int code = cli::kFine;
+  auto arguments = cli::Parse(command, words, &code);
+  if (!arguments) return code;
+  bool json = WantsJson(*arguments);
+  std::vector<std::string> traces, policies;
+  for (const std::string& path : arguments->positionals()) (path.ends_with(".kst") ? traces : policies).push_back(path);
+  if (traces.empty()) return cli::Usage(command, "there is no trace (*.kst) among the arguments");
+  if (policies.empty()) return cli::Usage(command, "there is no bundle and no policy among the arguments");
+  auto policy = LoadPolicy(policies, *arguments, &code);
+  if (!policy) return code;
+
+  engine::Engine engine(std::move(policy->program));
+  replay::Totals totals;
+  std::vector<std::string> raised;
+  bool keep = arguments->Has("--expect");
+  bool color = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
+  auto start = std::chrono::steady_clock::now();
+  for (const std::string& path : traces) {
+    Result<trace::Reader> reader = trace::Reader::Open(path);
+    if (!reader) return cli::Fail(reader.error(), json);
+    const trace::Info& info = reader->info();
+    for (const std::string& column : info.unknown_columns) {
+      fmt::print(stderr, "note: {}: column `{}` is unknown to this build and is skipped\n", path, column);
+    }
+    if (info.index_rebuilt)
+      fmt::print(stderr, "warning: {} was cut; what follows its last whole block is gone\n", path);
+    for (const replay::MissingColumn& missing : replay::FindMissingColumns(engine.program(), info)) {
+      fmt::print(stderr, "warning: {}: the trace has no `{}`, which {} asks for; it is unknown there\n", path,
+                 missing.field, missing.rule);
+    }
+    policy->origin.node = info.host.node;
+    policy->origin.boot = info.host.boot;
+    Progress progress(true);
+    Status replayed = replay::Replay(
+        engine, *reader, &totals,
+        [&](const event::Match& match) {
+          std::string line;
+          if (json || keep) line = alert::Format(match, policy->origin, totals.alerts, 0);
+          fmt::print("{}\n", json ? line : alert::FormatHuman(match, color));
+          if (keep) raised.push_back(std::move(line));
+        },
+        [&] { progress.Tick(totals); });
+    if (!replayed) return cli::Fail(replayed.error(), json);
+  }
+  std::fflush(stdout);
+  PrintTotals(totals, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  return keep ? JudgeExpectations(arguments->Get("--expect"), raised, json) : cli::kFine;
+}
+
+}  // namespace ks::ksc

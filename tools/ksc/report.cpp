@@ -1,0 +1,72 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <ctime>
+
+#include "tools/ksc/commands.h"
+
+namespace ks::ksc {
+
+int64_t Now() {
+  if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH")) {
+    char* end = nullptr;
+    long long value = std::strtoll(epoch, &end, 10);
+    if (end != epoch && *end == 0 && value >= 0) return value;
+    fmt::print(stderr, "warning: SOURCE_DATE_EPOCH is `{}`, which is no number of seconds; the clock is used\n", epoch);
+  }
+  return std::time(nullptr);
+}
+
+std::string JsonQuote(std::string_view text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+std::string Count(uint64_t n, std::string_view noun) { return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s"); }
+
+std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& paths, bool json, int* exit_code) {
+  driver::Options options;
+  options.now_ns = Now() * 1'000'000'000;
+  auto analysis = driver::Analyze(paths, options);
+  if (!analysis) {
+    *exit_code = cli::Fail(analysis.error(), json);
+    return nullptr;
+  }
+  return std::move(*analysis);
+}
+
+int Report(const driver::Analysis& analysis, const ReportOptions& options) {
+  const Diagnostics& diagnostics = analysis.diagnostics;
+  bool color = !options.json && isatty(STDERR_FILENO) && !std::getenv("NO_COLOR");
+  size_t notes = 0;
+  for (const Diagnostic& diagnostic : diagnostics.all()) {
+    if (diagnostic.severity == Severity::Note) {
+      ++notes;
+      if (!options.notes) continue;
+    }
+    if (options.json) {
+      fmt::print("{}\n", RenderJson(diagnostic));
+    } else {
+      fmt::print(stderr, "{}\n", RenderHuman(diagnostic, color));
+    }
+  }
+  if (!options.json && (diagnostics.errors() > 0 || diagnostics.warnings() > 0 || notes > 0)) {
+    fmt::print(
+        stderr, "{}, {}, {} in {}{}{}\n", Count(diagnostics.errors(), "error"),
+        Count(diagnostics.warnings(), "warning"), Count(notes, "note"), Count(analysis.files.size(), "file"),
+        notes > 0 && !options.notes ? " (ksc check shows the notes)" : "",
+        diagnostics.suppressed() > 0 ? fmt::format("; only the first {} are shown", diagnostics.all().size()) : "");
+  }
+  return diagnostics.errors() > 0 || (options.strict && diagnostics.warnings() > 0) ? cli::kFindings : cli::kFine;
+}
+
+}  // namespace ks::ksc
