@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bpf/schema/value.h"
@@ -14,17 +15,19 @@ namespace ks::event {
 struct AtomMatch {
   uint16_t atom;   // number in the kind's plan
   uint16_t index;  // of the literal
+  bool operator==(const AtomMatch&) const = default;
 };
 
 struct Event {
   schema::EventKind kind{};
-  uint64_t time_ns = 0;  // since 1970, UTC
+  uint64_t time_ns = 0;  // since 1970, UTC; the field `time` says the same
   uint64_t sequence = 0;
   uint32_t generation = 0;
   uint16_t cpu = 0;
-  std::vector<uint64_t> passed;        // from the ring: a bit per rule of the kind that the kernel half let through
-  std::vector<AtomMatch> atoms;        // from the ring
+  std::vector<uint64_t> passed;  // from the ring: a bit per rule of the kind that the kernel half let through
+  std::vector<AtomMatch> atoms;  // from the ring
   schema::Record record;
+  bool operator==(const Event&) const = default;
 };
 
 // What an alert says of its rule; owned by the loaded bundle, which outlives its matches.
@@ -37,16 +40,31 @@ struct RuleInfo {
 struct Match {
   const Event* event = nullptr;
   const RuleInfo* rule = nullptr;
-  std::string message;                     // the alert template, filled
+  std::string message;                     // the alert template, filled; Printable
   std::vector<std::string> matched;        // the policy's own words: "credential_files#2", "\"/etc/shadow\""
   std::vector<schema::FieldId> uncertain;  // fields that were unknown or cut, and that the rule asks for
 };
 
-// Ring record → Event. `boot_to_utc_ns` is added to the record's time. Refuses records that lie about their sizes.
-// Normalises: Raw paths lexically, Foreign system call numbers, then derives User fields (derive, see runtime/enrich).
+// Ring record → Event. `boot_to_utc_ns` is added to the record's time. Refuses records that lie about their sizes, hold
+// unknown or doubled ids, or say what the table rules out. Normalises: Raw paths lexically, Foreign system call
+// numbers; what cannot be normalised is Unknown. Sets `time`; the other User fields are enrich::Derive's.
 Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns);
+
+// Event → ring record, for tests and for feeding events to the generated programs. Decode(Encode(e), 0) == e for every
+// event as Decode makes it, its derived fields apart.
+std::string Encode(const Event& event);
+
+// Sets time_ns and the field `time`.
+void SetTime(Event& event, uint64_t time_ns);
 
 // Lexical: "/a/./b//../c" → "/a/c".
 std::string NormalizePath(std::string_view path);
+
+// Text that others chose (process names, paths), safe for a terminal and for one line: control characters, invisible
+// and direction-changing ones, bytes that are not UTF-8, and backslashes become escapes (\n \x1b \u{202e} \\).
+std::string Printable(std::string_view text);
+
+// One code point of UTF-8 at text[0], or -1 if there is none; *length is its bytes (1 if it is none).
+int32_t DecodeUtf8(std::string_view text, size_t* length);
 
 }  // namespace ks::event
