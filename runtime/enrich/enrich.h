@@ -1,0 +1,24 @@
+// Fields that userspace computes from what the kernel reported (KS_DERIVE in the table).
+#pragma once
+
+#include <string_view>
+
+#include "runtime/event/event.h"
+
+namespace ks::enrich {
+
+// What the path of a control group says. Views into the path; empty if it says nothing.
+struct CgroupFacts {
+  std::string_view container_id;  // 64 hex digits
+  std::string_view pod_uid;       // as the path spells it: with '_' for '-' under systemd
+};
+
+// By the last component that names a container, and the last one up to there that names a pod. The first component of a
+// path that does not begin with '/' may be a part of one and is not looked at.
+CgroupFacts ReadCgroup(std::string_view cgroup);
+
+// Sets container.id and pod.uid from process.cgroup. Processes of the host: Absent. A cgroup that was not read leaves
+// them Unread; one that could not be read makes them Unknown, as does one that was cut before it named them.
+void Derive(event::Event& event);
+
+}  // namespace ks::enrich
