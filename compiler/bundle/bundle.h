@@ -25,7 +25,7 @@ struct SourceDigest {
 
 // The signed statement about a bundle. Field for field the JSON of bundle.md.
 struct Manifest {
-  std::string bundle;            // its name: "prod-baseline"
+  std::string bundle;  // its name: "prod-baseline"
   uint64_t version = 0;
   std::string issued_at, not_before, expires_at;  // RFC 3339, UTC, seconds
   std::string min_agent;
@@ -50,7 +50,7 @@ inline constexpr uint32_t kEngineAbi = 1;
 struct PackOptions {
   std::string name;
   uint64_t version = 1;
-  std::string issued_at;   // from the clock or SOURCE_DATE_EPOCH by the caller: same input, same bytes
+  std::string issued_at;  // from the clock or SOURCE_DATE_EPOCH by the caller: same input, same bytes
   std::string expires_at;
   std::string compiler_version;
 };
@@ -95,12 +95,12 @@ class Trust {
   std::vector<Key> keys_;
 };
 
-// A bundle whose signature, manifest and members were checked, in this order: container, envelope, payload type, signature, manifest,
-// crit, validity, agent, ABI, schema, arch, members. Only Verify makes one.
+// A bundle whose signature, manifest and members were checked, in this order: container, envelope, payload type,
+// signature, manifest, crit, validity, agent, ABI, schema, arch, members. Only Verify makes one.
 class VerifiedBundle {
  public:
   const Manifest& manifest() const { return manifest_; }
-  const std::string& digest() const { return digest_; }          // "sha256:…" of the manifest's payload
+  const std::string& digest() const { return digest_; }  // "sha256:…" of the manifest's payload
   const std::string& egress_digest() const { return egress_digest_; }
   const std::string& key_id() const { return key_id_; }
   const std::string& bpf_object() const { return bpf_object_; }
@@ -115,9 +115,9 @@ class VerifiedBundle {
   ir::Program program_;
 };
 
-// `now`: seconds since 1970, for not_before and expires_at. Error::code is one of: bundle-too-large, container, envelope,
-// payload-type, signature-missing, signature-wrong-key, signature-invalid, manifest, crit, not-yet-valid, expired, agent-too-old,
-// abi, schema, arch, members, digest, residual.
+// `now`: seconds since 1970, for not_before and expires_at. Error::code is one of: bundle-too-large, container,
+// envelope, payload-type, signature-missing, signature-wrong-key, signature-invalid, manifest, crit, not-yet-valid,
+// expired, agent-too-old, abi, schema, arch, members, digest, residual.
 Result<VerifiedBundle> Verify(std::string_view container, const Trust& trust, int64_t now);
 
 // Without any trust: what a bundle says of itself, for `ksc bundle show`. Never used to load.
