@@ -123,6 +123,15 @@ Result<VerifiedBundle> Verify(std::string_view container, const Trust& trust, in
 // Without any trust: what a bundle says of itself, for `ksc bundle show`. Never used to load.
 Result<Manifest> Inspect(std::string_view container);
 
+// Without any trust: a bundle's program, for `ksc replay`, which loads nothing. Members are checked against the
+// manifest.
+struct Untrusted {
+  Manifest manifest;
+  std::string digest;
+  ir::Program program;
+};
+Result<Untrusted> OpenUntrusted(std::string_view container);
+
 // The egress manifest (data.md) of a program.
 std::string EgressJson(const ir::Program& program, const PackOptions& options);
 

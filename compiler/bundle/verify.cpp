@@ -93,6 +93,17 @@ const ArchiveMember* ObjectOfType(const Manifest& manifest, const std::vector<Ar
   return nullptr;
 }
 
+Result<ir::Program> ReadProgram(const Manifest& manifest, const std::vector<ArchiveMember>& objects) {
+  auto program = ir::ParseProgram(ObjectOfType(manifest, objects, kResidualType)->bytes);
+  if (!program) {
+    return Refuse(fmt::format("its program cannot be read: {}", program.error().cause), "compile it again", "residual");
+  }
+  if (auto plan = ir::MakePlan(*program); !plan) {
+    return Refuse(fmt::format("its program cannot be planned: {}", plan.error().cause), "compile it again", "residual");
+  }
+  return program;
+}
+
 }  // namespace
 
 Result<Opened> OpenContainer(std::string_view container) {
@@ -152,14 +163,8 @@ Result<VerifiedBundle> Verify(std::string_view container, const Trust& trust, in
   if (Status fits = CheckManifest(*manifest, opened->mtime, now); !fits) return fits.error();
   if (Status matches = CheckMembers(*manifest, opened->objects); !matches) return matches.error();
 
-  auto program = ir::ParseProgram(ObjectOfType(*manifest, opened->objects, kResidualType)->bytes);
-  if (!program) {
-    Error error = program.error();
-    return Refuse(fmt::format("its program cannot be read: {}", error.cause), "compile it again", "residual");
-  }
-  if (auto plan = ir::MakePlan(*program); !plan) {
-    return Refuse(fmt::format("its program cannot be planned: {}", plan.error().cause), "compile it again", "residual");
-  }
+  auto program = ReadProgram(*manifest, opened->objects);
+  if (!program) return program.error();
   VerifiedBundle out;
   out.digest_ = "sha256:" + Sha256Hex(opened->envelope.payload);
   out.key_id_ = *key_id;
@@ -175,6 +180,22 @@ Result<Manifest> Inspect(std::string_view container) {
   auto opened = OpenContainer(container);
   if (!opened) return opened.error();
   return ReadManifest(opened->envelope.payload);
+}
+
+Result<Untrusted> OpenUntrusted(std::string_view container) {
+  auto opened = OpenContainer(container);
+  if (!opened) return opened.error();
+  auto manifest = ReadManifest(opened->envelope.payload);
+  if (!manifest) return manifest.error();
+  if (manifest->schema_hash != schema::Hash()) {
+    return Refuse(
+        fmt::format("it was compiled for event table {}; this build has {}", manifest->schema_hash, schema::Hash()),
+        "compile it with a compiler of this version", "schema");
+  }
+  if (Status matches = CheckMembers(*manifest, opened->objects); !matches) return matches.error();
+  auto program = ReadProgram(*manifest, opened->objects);
+  if (!program) return program.error();
+  return Untrusted{std::move(*manifest), "sha256:" + Sha256Hex(opened->envelope.payload), std::move(*program)};
 }
 
 }  // namespace ks::bundle
