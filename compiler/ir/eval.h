@@ -14,9 +14,11 @@ enum class Truth : uint8_t { False, True, Unknown };
 struct AtomResult {
   Truth truth = Truth::False;
   // Which literal matched, if truth is True, else 0.
-  //   In: the literal that is equal. Of addresses and cidrs that hold x, the one with the most bits (an address has 128); of
-  //     those the first. · Under: the one with the shortest UnderPrefix, of those the first. · Like, HasElement, HasBits: see
-  //     below · Contains: the one that ends first in the text, of those the first. · Present, Range, EqualField, LessField: 0
+  //   In: the literal that is equal. Of addresses and cidrs that hold x, the one with the most bits (an address has
+  //   128); of
+  //     those the first. · Under: the one with the shortest UnderPrefix, of those the first. · Like, HasElement,
+  //     HasBits: see below · Contains: the one that ends first in the text, of those the first. · Present, Range,
+  //     EqualField, LessField: 0
   //   Like: the first that matches · HasBits: the first · HasElement: the one that is the earliest element.
   uint32_t index = 0;
 };
@@ -28,8 +30,8 @@ struct AtomResult {
 //   Contains, HasElement
 //             decided  False   True if found, else Unknown   Unknown       Unknown
 //   others    decided  False   Unknown                       Unknown       Unknown
-// Truncated on what is no text is as Unknown. EqualField, LessField: False if either is Absent, else decided if both are Ok,
-// else Unknown. Before all that: In, Under, Like, Contains, HasElement, HasBits without any literal are False.
+// Truncated on what is no text is as Unknown. EqualField, LessField: False if either is Absent, else decided if both
+// are Ok, else Unknown. Before all that: In, Under, Like, Contains, HasElement, HasBits without any literal are False.
 AtomResult EvalAtom(const Atom& atom, const schema::Record& record);
 
 // Not: False ↔ True · And: the least, Or: the greatest, where False < Unknown < True.
@@ -41,8 +43,8 @@ void ForEachTrueAtom(const Pred& pred, const schema::Record& record,
 // Every field that the predicate reads, ascending, without repeats.
 std::vector<FieldId> FieldsOf(const Pred& pred);
 
-// What Under compares with: the literal without trailing '/'. A path is under it if it starts with it and ends there or goes
-// on with '/'. Of "/" it is "", and every absolute path is under that.
+// What Under compares with: the literal without trailing '/'. A path is under it if it starts with it and ends there or
+// goes on with '/'. Of "/" it is "", and every absolute path is under that.
 std::string_view UnderPrefix(std::string_view literal);
 
 }  // namespace ks::ir

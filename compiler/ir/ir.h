@@ -1,5 +1,5 @@
-// Predicates and rules that both halves share: what lower makes, the kernel half is generated from, and userspace decides.
-// No syntax tree, no LLVM, no kernel. Text form: text.h. Meaning: eval.h.
+// Predicates and rules that both halves share: what lower makes, the kernel half is generated from, and userspace
+// decides. No syntax tree, no LLVM, no kernel. Text form: text.h. Meaning: eval.h.
 #pragma once
 
 #include <cstdint>
@@ -27,25 +27,25 @@ schema::TypeId TypeOf(const Operand& operand);
 
 // What an atom asks of its operand. Every test on an Absent field is false.
 enum class Test : uint8_t {
-  Present,      // the field is not Absent                                      (no literals)
-  In,           // equals one of the literals; an address also if a cidr holds it
-  Range,        // literals {lo, hi}: lo <= x <= hi, integers
-  Under,        // path: equals a literal or lies below it, on a component boundary
-  Like,         // glob over the whole text: * ? [a-z] [!a-z], backslash escapes; * crosses '/'
-  Contains,     // a literal occurs in the text (in an element, of a list)
-  HasElement,   // list: an element equals a literal
-  HasBits,      // integers: for one literal m, (x & m) == m
-  EqualField,   // x == other, same type
-  LessField,    // x <  other, integers
+  Present,     // the field is not Absent                                      (no literals)
+  In,          // equals one of the literals; an address also if a cidr holds it
+  Range,       // literals {lo, hi}: lo <= x <= hi, integers
+  Under,       // path: equals a literal or lies below it, on a component boundary
+  Like,        // glob over the whole text: * ? [a-z] [!a-z], backslash escapes; * crosses '/'
+  Contains,    // a literal occurs in the text (in an element, of a list)
+  HasElement,  // list: an element equals a literal
+  HasBits,     // integers: for one literal m, (x & m) == m
+  EqualField,  // x == other, same type
+  LessField,   // x <  other, integers
 };
 
 struct Atom {
   Operand operand;
   Test test{};
-  std::vector<Value> literals;     // distinct, in the order of the source
-  std::optional<Operand> other;    // of EqualField, LessField
-  // The policy's own words for "which literal matched": the let's name ("credential_files"), else "" and the literal itself
-  // is shown. Not part of the atom's identity.
+  std::vector<Value> literals;   // distinct, in the order of the source
+  std::optional<Operand> other;  // of EqualField, LessField
+  // The policy's own words for "which literal matched": the let's name ("credential_files"), else "" and the literal
+  // itself is shown. Not part of the atom's identity.
   std::string label;
   bool SameAs(const Atom& other_atom) const;  // all but label
 };
@@ -85,18 +85,18 @@ struct ExceptionInfo {
 };
 
 struct Rule {
-  std::string id;       // package and name: "acme.runtime.reverse_shell"
+  std::string id;  // package and name: "acme.runtime.reverse_shell"
   std::string package;
   std::string name;
   std::string title;
   RuleSeverity severity = RuleSeverity::medium;
   std::vector<std::string> attack;
   std::vector<EventKind> kinds;
-  Pred when;            // where ∧ ¬exceptions (an exception holds only until it expires: a test on event.time)
+  Pred when;  // where ∧ ¬exceptions (an exception holds only until it expires: a test on event.time)
   std::vector<ExceptionInfo> exceptions;
   std::vector<TemplatePart> alert;
   std::vector<Disclosure> disclosures;
-  std::string source;   // "rules/shell.ksp:14", for people
+  std::string source;  // "rules/shell.ksp:14", for people
 };
 
 // A rule's two halves. when ⇒ kernel; when ≡ kernel ∧ residual.
@@ -112,7 +112,8 @@ struct Program {
   std::vector<SplitRule> rules;
 };
 
-// ---- The plan of the kernel half: per kind, atoms once, cheapest first ------------------------------------------------
+// ---- The plan of the kernel half: per kind, atoms once, cheapest first
+// ------------------------------------------------
 
 // Over atom numbers, in negation normal form.
 struct Formula {
@@ -124,27 +125,28 @@ struct Formula {
 };
 
 struct RulePlan {
-  uint32_t rule = 0;                 // index in Program::rules
-  std::vector<Formula> conjuncts;    // empty: always passes
-  std::vector<FieldId> copies;       // kernel fields that the record carries when this rule passes, ascending
-  // Further fields of the kernel half that the record carries only if they are Raw or Foreign: the kernel passed the rule
-  // without deciding them, and userspace, which can read them, decides. Ascending.
+  uint32_t rule = 0;               // index in Program::rules
+  std::vector<Formula> conjuncts;  // empty: always passes
+  std::vector<FieldId> copies;     // kernel fields that the record carries when this rule passes, ascending
+  // Further fields of the kernel half that the record carries only if they are Raw or Foreign: the kernel passed the
+  // rule without deciding them, and userspace, which can read them, decides. Ascending.
   std::vector<FieldId> copies_if_raw;
-  std::string id, source;            // of the rule, for line information: what a verifier's log quotes
+  std::string id, source;  // of the rule, for line information: what a verifier's log quotes
 };
 
-// An atom whose literal index the record carries when it is true and a rule that uses it passes: positive tests of match-only
-// fields that the kernel decides. This is how an alert can say which literal matched without its value leaving the kernel.
+// An atom whose literal index the record carries when it is true and a rule that uses it passes: positive tests of
+// match-only fields that the kernel decides. This is how an alert can say which literal matched without its value
+// leaving the kernel.
 struct KindPlan {
   EventKind kind{};
-  std::vector<Atom> atoms;           // in the order in which they are evaluated
-  std::vector<bool> reported;        // by atom
-  std::vector<RulePlan> rules;       // bit i of the verdict is rules[i]; a rule whose kernel half is False has no bit
+  std::vector<Atom> atoms;      // in the order in which they are evaluated
+  std::vector<bool> reported;   // by atom
+  std::vector<RulePlan> rules;  // bit i of the verdict is rules[i]; a rule whose kernel half is False has no bit
 };
 
 struct Plan {
-  std::vector<KindPlan> kinds;       // only those that a rule asks for, in the table's order
-  std::vector<std::string> names;    // literals that file.canonical is compared with: the agent resolves their inodes
+  std::vector<KindPlan> kinds;     // only those that a rule asks for, in the table's order
+  std::vector<std::string> names;  // literals that file.canonical is compared with: the agent resolves their inodes
 };
 
 }  // namespace ks::ir

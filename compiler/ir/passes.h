@@ -20,33 +20,34 @@ inline constexpr size_t kMaxKernelPrefixes = 256;        // Under
 inline constexpr size_t kMaxKernelMasks = 64;            // HasBits
 inline constexpr size_t kMaxKernelLiteralBytes = 65536;  // all of an atom together
 
-// What is wrong with an atom that no policy text leads to: a test or literals that do not suit the operand's type, a literal
-// longer than the field's capture. "" if nothing. What is read from outside is checked with this.
+// What is wrong with an atom that no policy text leads to: a test or literals that do not suit the operand's type, a
+// literal longer than the field's capture. "" if nothing. What is read from outside is checked with this.
 std::string WhyIllFormed(const Atom& atom);
 
 // Split's law: literals that the kernel cannot decide become True in the kernel half.
 SplitRule Split(Rule rule);
 
-// Which atoms are reported, and in what order they are evaluated: integers, addresses, short texts, paths, automata over
-// long texts; within these by field, then as the rules name them. Depends on nothing but the kernel halves and the rules'
-// metadata, so that the agent makes the same plan from a bundle as the compiler did. Error "plan-too-large" beyond
-// KS_MAX_ATOMS atoms or 64 * KS_RULE_WORDS rules of one kind.
+// Which atoms are reported, and in what order they are evaluated: integers, addresses, short texts, paths, automata
+// over long texts; within these by field, then as the rules name them. Depends on nothing but the kernel halves and the
+// rules' metadata, so that the agent makes the same plan from a bundle as the compiler did. Error "plan-too-large"
+// beyond KS_MAX_ATOMS atoms or 64 * KS_RULE_WORDS rules of one kind.
 Result<Plan> MakePlan(const Program& program);
 
 // Deterministic finite automaton for Like, Contains and HasElement: shared by the code generator and by WhyNotInKernel.
-// Run it over all bytes of the text from state 0; the literal that matches is accept[state] at the end, which may be state 0.
-// For Contains and HasElement accepting states loop to themselves, so that a runner may also stop at the first.
+// Run it over all bytes of the text from state 0; the literal that matches is accept[state] at the end, which may be
+// state 0. For Contains and HasElement accepting states loop to themselves, so that a runner may also stop at the
+// first.
 struct Dfa {
-  std::vector<uint8_t> classes;        // 256: byte → class
+  std::vector<uint8_t> classes;  // 256: byte → class
   uint32_t class_count = 0;
-  std::vector<uint16_t> next;          // state * class_count + class; state 0 starts; state 1 is dead
-  std::vector<int32_t> accept;         // by state: literal index, or -1
-  bool stops = false;                  // accepting states loop to themselves
+  std::vector<uint16_t> next;   // state * class_count + class; state 0 starts; state 1 is dead
+  std::vector<int32_t> accept;  // by state: literal index, or -1
+  bool stops = false;           // accepting states loop to themselves
 };
 inline constexpr uint32_t kMaxDfaStates = 1024;
 inline constexpr uint32_t kMaxDfaCells = 16384;  // states × classes
-// Nothing if it would exceed the caps, or take long to find out. `test` is Like, Contains or HasElement; `type` is String,
-// Path or StringList, where the text is the elements, each followed by NUL.
+// Nothing if it would exceed the caps, or take long to find out. `test` is Like, Contains or HasElement; `type` is
+// String, Path or StringList, where the text is the elements, each followed by NUL.
 std::optional<Dfa> MakeDfa(Test test, const std::vector<Value>& literals, schema::TypeId type);
 
 }  // namespace ks::ir

@@ -10,9 +10,9 @@
 namespace ks::ir {
 
 std::string Print(const Pred& pred);
-std::string Print(const Rule& rule);             // --dump=ir
-std::string Print(const SplitRule& rule);        // --dump=split
-std::string Print(const Program& program);       // the residual member of a bundle; ends in a newline
+std::string Print(const Rule& rule);        // --dump=ir
+std::string Print(const SplitRule& rule);   // --dump=split
+std::string Print(const Program& program);  // the residual member of a bundle; ends in a newline
 // Parse(Print(p)) == p. Bounded: text up to 16 MiB, nesting up to 256. Errors name line and column.
 Result<Program> ParseProgram(std::string_view text);
 
