@@ -101,10 +101,14 @@ struct ks_context {
   __u64 file;       // file of the event once resolved (ks_event_file), or 0
   __u64 sock;       // socket of the event once resolved (ks_event_sock), or 0
   __u32 nr;         // system call number, by the caller's ABI
+  __u32 hook;       // index of the hook, which finds this scratch again
+  __u16 call;       // enum ks_call (bpf/fields/calls.h): which of the calls that have a kind of their own
   __u8 compat;      // 1: the caller used the i386 ABI
   __u8 file_tried;  // ks_event_file ran
   __u8 sock_tried;  // ks_event_sock ran
   __u8 kind;        // enum ks_kind
+  __u8 pad[2];
+  __u64 path_end;   // in scratch.path: where the next component ends while a path is built
 };
 
 // Head of a ring record; `words` 64-bit words with a bit per rule of the kind follow, then `struct ks_item`s to `size`.
@@ -171,6 +175,7 @@ struct ks_name {
 //   ks_counters PERCPU_ARRAY  kind → struct ks_counters
 //   ks_sequence PERCPU_ARRAY  0 → __u64
 //   ks_inodes   HASH          struct ks_inode → struct ks_name
+//   ks_exited   LRU_HASH      process → __u8: which ends of processes were told already
 //   ks_active   ARRAY         0 → __u32 epoch; mmapable; bit 0 chooses the bank
 //   ks_bank_<hook> PROG_ARRAY bank → program
 

@@ -1,0 +1,92 @@
+// What accessors share.
+#ifndef KS_ACCESS_H
+#define KS_ACCESS_H
+
+#include "bpf/fields/calls.h"
+#include "bpf/fields/types.h"
+#include "bpf/hooks/abi.h"
+#include "bpf/hooks/maps.h"
+
+// Paths are built from their end, which is here in scratch.path; behind it an argument can be appended.
+enum { KS_PATH_END = 1024, KS_PATH_CAPTURE = 512 };
+
+// Results of the subprograms that leave text in scratch.path: where it begins, how long it is, and the field's status.
+#define KS_TEXT_RESULT(start, len, status) ((__u64)(start) | (__u64)(len) << 16 | (__u64)(status) << 32)
+#define KS_TEXT_START(result) ((__u32)(result) & 0x7ff)
+#define KS_TEXT_LEN(result) ((__u32)((result) >> 16) & 0x7ff)
+#define KS_TEXT_STATUS(result) ((__u32)((result) >> 32) & 0xff)
+
+// Subprograms; `hook` finds the scratch again, all else are kernel addresses and numbers.
+__u64 ks_sub_path(__u32 hook, __u64 mnt, __u64 dentry);
+__u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 user_text);
+__u64 ks_sub_cgroup(__u32 hook);
+// Addresses of struct file, or 0.
+__u64 ks_sub_event_file(__u32 hook);
+__u64 ks_sub_event_path(__u32 hook, __u32 old);
+__u64 ks_sub_fd_file(__u64 task, __u32 fd);
+// struct sock of the event's descriptor or of any, or 0 if it is no socket.
+__u64 ks_sub_event_sock(__u32 hook);
+__u64 ks_sub_file_sock(__u64 file);
+// The family of the event's socket, or else of the address that the caller gave.
+__u64 ks_sub_is_inet(__u32 hook);
+
+static KS_INLINE struct task_struct *ks_task(struct ks_scratch *s) { return (struct task_struct *)s->context.task; }
+
+static KS_INLINE struct ks_scratch *ks_scratch_of(__u32 hook) { return bpf_map_lookup_elem(&ks_scratch, &hook); }
+
+static KS_INLINE int ks_is_compat(struct ks_scratch *s) {
+  int compat = (BPF_CORE_READ(ks_task(s), thread_info.status) & KS_TS_COMPAT) != 0;
+  s->context.compat = compat;
+  return compat;
+}
+
+static KS_INLINE __u64 ks_argument(struct ks_scratch *s, __u32 number) {
+  return number < 6 ? s->context.arg[number] : 0;
+}
+
+static KS_INLINE const struct ks_call_row *ks_row(struct ks_scratch *s) {
+  return &ks_call_rows[s->context.call & (KS_CALL_ROWS - 1)];
+}
+
+static KS_INLINE void ks_set_status(struct ks_scratch *s, __u32 field, __u32 status) { s->status[field] = status; }
+
+#define KS_SET_STATUS(s, member, value) ks_set_status(s, KS_FIELD_##member, value)
+
+#define KS_SET_INT(s, member, number)          \
+  do {                                         \
+    (s)->fields.member.value = (number);       \
+    KS_SET_STATUS(s, member, KS_OK);           \
+  } while (0)
+
+// Follows pointers to a number, as BPF_CORE_READ does. A failed read is unknown, never zero.
+#define KS_READ_INT(s, member, type, source, ...)                 \
+  do {                                                            \
+    type number = 0;                                              \
+    if (BPF_CORE_READ_INTO(&number, source, __VA_ARGS__)) {       \
+      KS_SET_STATUS(s, member, KS_UNKNOWN);                       \
+    } else {                                                      \
+      KS_SET_INT(s, member, number);                              \
+    }                                                             \
+  } while (0)
+
+// Ends a text: whole words behind it are zero.
+#define KS_END_TEXT(slot, length)                                  \
+  do {                                                             \
+    __u64 end = (length);                                          \
+    asm volatile("" : "+r"(end));                                  \
+    (slot).len = end;                                              \
+    if (end <= sizeof((slot).data) - KS_TEXT_SLACK) __builtin_memset(&(slot).data[end], 0, 8); \
+  } while (0)
+
+// Moves a text result from scratch.path into a field. The copy has a constant size: that costs less than making the verifier
+// believe in a variable one.
+#define KS_SET_TEXT(s, member, outcome)                                                                      \
+  do {                                                                                                       \
+    __u64 text = (outcome);                                                                                  \
+    KS_SET_STATUS(s, member, KS_TEXT_STATUS(text));                                                          \
+    bpf_probe_read_kernel((s)->fields.member.data, sizeof((s)->fields.member.data) - KS_TEXT_SLACK,          \
+                          (s)->path + KS_TEXT_START(text));                                                  \
+    KS_END_TEXT((s)->fields.member, KS_TEXT_LEN(text));                                                      \
+  } while (0)
+
+#endif

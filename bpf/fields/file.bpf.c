@@ -1,0 +1,111 @@
+// The file that an event is about: an open file where there is one, else the path that the caller gave.
+#include "bpf/fields/access.h"
+
+const struct ks_call_row ks_call_rows[KS_CALL_ROWS] = {
+#define KS_CALL(name, kind, dir, path, old_dir, old_path, flags, value) \
+  [KS_CALL_##name] = {KS_KIND_##kind, dir, path, old_dir, old_path, flags, value, 0},
+#include "bpf/fields/calls.def"
+};
+
+// The file behind a descriptor.
+KS_SUBPROGRAM __u64 ks_sub_fd_file(__u64 task_address, __u32 fd) {
+  struct task_struct *task = (struct task_struct *)task_address;
+  struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+  if (fd >= BPF_CORE_READ(table, max_fds)) return 0;
+  struct file **files = BPF_CORE_READ(table, fd);
+  struct file *file = 0;
+  bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+  return (__u64)file;
+}
+
+// What was opened, or what fchmod and calls with an empty path speak of. 0 if there is none.
+KS_SUBPROGRAM __u64 ks_sub_event_file(__u32 hook) {
+  struct ks_scratch *s = ks_scratch_of(hook);
+  if (!s) return 0;
+  if (s->context.file_tried) return s->context.file;
+  s->context.file_tried = 1;
+  __u32 kind = s->context.kind;
+  __u32 call = s->context.call;
+  __u64 file = 0;
+  if (kind == KS_KIND_open) {
+    if (s->context.ret >= 0) file = ks_sub_fd_file(s->context.task, s->context.ret);
+  } else if (call == KS_CALL_fchmod) {
+    file = ks_sub_fd_file(s->context.task, s->context.arg[0]);
+  } else if (call == KS_CALL_fchmodat2 && (s->context.arg[3] & KS_AT_EMPTY_PATH) &&
+             (int)s->context.arg[0] != KS_AT_FDCWD) {
+    char first = 1;
+    bpf_probe_read_user(&first, 1, (void *)s->context.arg[1]);
+    if (!first) file = ks_sub_fd_file(s->context.task, s->context.arg[0]);
+  }
+  s->context.file = file;
+  return file;
+}
+
+// The path of the event's file into s->path: `old` asks for the one before a rename.
+KS_SUBPROGRAM __u64 ks_sub_event_path(__u32 hook, __u32 old) {
+  struct ks_scratch *s = ks_scratch_of(hook);
+  if (!s) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  if (!old) {
+    struct file *file = (struct file *)ks_sub_event_file(hook);
+    if (file) return ks_sub_path(hook, (__u64)BPF_CORE_READ(file, f_path.mnt), (__u64)BPF_CORE_READ(file, f_path.dentry));
+    // Opened, and closed again by another thread. The argument may say anything by now.
+    if (s->context.kind == KS_KIND_open && s->context.ret >= 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  }
+  const struct ks_call_row *row = ks_row(s);
+  __u32 path = old ? row->old_path : row->path;
+  __u32 dir = old ? row->old_dir : row->dir;
+  if (path == KS_NO_ARGUMENT) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  return ks_sub_argument(hook, dir == KS_NO_ARGUMENT ? (__u32)KS_AT_FDCWD : ks_argument(s, dir), ks_argument(s, path));
+}
+
+KS_INLINE void ks_get_file_path(struct ks_scratch *s) {
+  KS_SET_TEXT(s, file_path, ks_sub_event_path(s->context.hook, 0));
+}
+
+KS_INLINE void ks_get_file_old_path(struct ks_scratch *s) {
+  KS_SET_TEXT(s, file_old_path, ks_sub_event_path(s->context.hook, 1));
+}
+
+KS_INLINE void ks_get_file_inode(struct ks_scratch *s) {
+  struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
+  __u64 number = 0;
+  if (!file) {
+    KS_SET_STATUS(s, file_inode, s->context.ret < 0 ? KS_ABSENT : KS_UNKNOWN);
+  } else if (BPF_CORE_READ_INTO(&number, file, f_inode, i_ino)) {
+    KS_SET_STATUS(s, file_inode, KS_UNKNOWN);
+  } else {
+    KS_SET_INT(s, file_inode, number);
+  }
+}
+
+KS_INLINE void ks_get_file_device(struct ks_scratch *s) {
+  struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
+  __u32 number = 0;
+  if (!file) {
+    KS_SET_STATUS(s, file_device, s->context.ret < 0 ? KS_ABSENT : KS_UNKNOWN);
+  } else if (BPF_CORE_READ_INTO(&number, file, f_inode, i_sb, s_dev)) {
+    KS_SET_STATUS(s, file_device, KS_UNKNOWN);
+  } else {
+    KS_SET_INT(s, file_device, number);
+  }
+}
+
+// A file that the policy names has that name, by whichever link it was opened. All others are called by their path.
+KS_INLINE void ks_get_file_canonical(struct ks_scratch *s) {
+  struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
+  struct ks_name *name = 0;
+  if (file) {
+    struct inode *inode = BPF_CORE_READ(file, f_inode);
+    struct ks_inode key = {};
+    key.device = BPF_CORE_READ(inode, i_sb, s_dev);
+    key.inode = BPF_CORE_READ(inode, i_ino);
+    name = bpf_map_lookup_elem(&ks_inodes, &key);
+  }
+  if (name) {
+    bpf_probe_read_kernel(s->fields.file_canonical.data, KS_PATH_CAPTURE, name->data);
+    KS_END_TEXT(s->fields.file_canonical, name->len);
+    KS_SET_STATUS(s, file_canonical, KS_OK);
+  } else {
+    KS_SET_TEXT(s, file_canonical, ks_sub_event_path(s->context.hook, 0));
+  }
+}

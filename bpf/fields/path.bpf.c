@@ -1,0 +1,137 @@
+// Paths, from kernel memory: components from the last to the first, over mounts, to the root of the mount namespace. A
+// process's chroot is ignored: it would let the process choose what its files are called.
+#include "bpf/fields/access.h"
+
+// More components than this count as too long. Each costs the verifier some hundred instructions, once per program.
+enum { KS_PATH_STEPS = 96 };
+
+static KS_INLINE struct mount *mount_of(struct vfsmount *mnt) {
+  return (struct mount *)((char *)mnt - bpf_core_field_offset(struct mount, mnt));
+}
+
+// Puts "/" and the name in front of what is in s->path already. 0: done, 1: the path has become too long, -1: failed.
+// Where the path begins stays in memory, so that the verifier sees every round of the loop as the same.
+static KS_INLINE int prepend(struct ks_scratch *s, const struct qstr *name) {
+  __u32 len = name->len;
+  if (len > 255) return -1;
+  __u64 at = (s->context.path_end - len - 1) & (KS_PATH_END - 1);
+  s->context.path_end = at;
+  s->path[at] = '/';
+  if (bpf_probe_read_kernel(s->path + at + 1, len & 255, name->name)) return -1;
+  return at < KS_PATH_END - KS_PATH_CAPTURE;
+}
+
+// The path of a (mount, dentry) into s->path, ending at KS_PATH_END.
+KS_SUBPROGRAM __u64 ks_sub_path(__u32 hook, __u64 mnt_address, __u64 dentry_address) {
+  struct ks_scratch *s = ks_scratch_of(hook);
+  if (!s) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  struct vfsmount *mnt = (struct vfsmount *)mnt_address;
+  struct dentry *dentry = (struct dentry *)dentry_address;
+  struct dentry *root = BPF_CORE_READ(mnt, mnt_root);
+  __u32 status = KS_TRUNCATED;
+  s->context.path_end = KS_PATH_END;
+#pragma clang loop unroll(disable)
+  for (__u32 step = 0; step < KS_PATH_STEPS; step++) {
+    if (!dentry || !root) {
+      status = KS_UNKNOWN;
+      break;
+    }
+    if (dentry == root) {
+      struct mount *mount = mount_of(mnt);
+      struct mount *parent = BPF_CORE_READ(mount, mnt_parent);
+      if (parent == mount) {
+        status = KS_OK;
+        break;
+      }
+      dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+      mnt = (struct vfsmount *)((char *)parent + bpf_core_field_offset(struct mount, mnt));
+      root = BPF_CORE_READ(mnt, mnt_root);
+      continue;
+    }
+    struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+    struct qstr name;
+    bpf_core_read(&name, sizeof(name), &dentry->d_name);
+    if (parent == dentry) {
+      // A root that is no mount's: a pseudo file, which has a name, or a file that cannot be reached from its mount.
+      char first = '/';
+      bpf_probe_read_kernel(&first, 1, name.name);
+      status = first != '/' && prepend(s, &name) == 0 ? KS_OK : KS_UNKNOWN;
+      break;
+    }
+    int end = prepend(s, &name);
+    if (end) {
+      status = end > 0 ? KS_TRUNCATED : KS_UNKNOWN;
+      break;
+    }
+    dentry = parent;
+  }
+  if (status == KS_UNKNOWN) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  __u64 start = s->context.path_end;
+  if (start == KS_PATH_END) {
+    start = KS_PATH_END - 1;
+    s->path[KS_PATH_END - 1] = '/';
+  }
+  if (start < KS_PATH_END - KS_PATH_CAPTURE) start = KS_PATH_END - KS_PATH_CAPTURE;
+  return KS_TEXT_RESULT(start, KS_PATH_END - start, status);
+}
+
+// Whether s->path from KS_PATH_END on, `len` bytes that begin with "/", has a component that is empty, "." or "..".
+static KS_INLINE int is_raw(struct ks_scratch *s, __u32 len) {
+  __u32 last = 0;
+  __u32 raw = 0;
+#pragma clang loop unroll(disable)
+  for (__u32 i = 0; i < KS_PATH_CAPTURE; i++) {
+    asm volatile("" : "+r"(i));
+    // The end counts as one more "/".
+    __u32 c = i < len ? (__u8)s->path[KS_PATH_END + (i & (KS_PATH_CAPTURE - 1))] : '/';
+    last = last << 8 | c;
+    raw |= (last & 0xffff) == 0x2f2f || (last & 0xffffff) == 0x2f2e2f || last == 0x2f2e2e2f;
+    if (i >= len) break;
+  }
+  return raw;
+}
+
+// A path as the caller gave it, from user memory: the folder's path (of a descriptor, of the working directory, or of the
+// root for an absolute one), then the text. What it means is for userspace to say if it has "." or ".." in it.
+KS_SUBPROGRAM __u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 user_text) {
+  struct ks_scratch *s = ks_scratch_of(hook);
+  if (!s) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  struct task_struct *task = ks_task(s);
+  char first = 0;
+  if (bpf_probe_read_user(&first, 1, (void *)user_text)) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  struct vfsmount *mnt;
+  struct dentry *dentry;
+  if (first == '/') {
+    mnt = BPF_CORE_READ(task, fs, root.mnt);
+    dentry = BPF_CORE_READ(task, fs, root.dentry);
+  } else if ((int)dir == KS_AT_FDCWD) {
+    mnt = BPF_CORE_READ(task, fs, pwd.mnt);
+    dentry = BPF_CORE_READ(task, fs, pwd.dentry);
+  } else {
+    struct file *file = (struct file *)ks_sub_fd_file((__u64)task, dir);
+    mnt = BPF_CORE_READ(file, f_path.mnt);
+    dentry = BPF_CORE_READ(file, f_path.dentry);
+  }
+  __u64 base = ks_sub_path(hook, (__u64)mnt, (__u64)dentry);
+  __u32 status = KS_TEXT_STATUS(base);
+  if (status == KS_UNKNOWN) return base;
+  __u32 start = KS_TEXT_START(base);
+  // The root folder's path ends in the "/" that joins.
+  if (KS_TEXT_LEN(base) == 1) start = KS_PATH_END;
+
+  // An absolute text brings its own "/", a relative one needs it.
+  __u32 join = first != '/';
+  s->path[KS_PATH_END] = '/';
+  long got = bpf_probe_read_user_str(s->path + KS_PATH_END + join, KS_PATH_CAPTURE - 1, (void *)user_text);
+  if (got <= 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  __u32 len = (__u32)got - 1 + join;
+  if (got == KS_PATH_CAPTURE - 1) status = KS_TRUNCATED;
+  __u32 total = KS_PATH_END - start + len;
+  if (total > KS_PATH_CAPTURE) {
+    start += total - KS_PATH_CAPTURE;
+    total = KS_PATH_CAPTURE;
+    status = KS_TRUNCATED;
+  }
+  if (status == KS_OK && is_raw(s, len)) status = KS_RAW;
+  return KS_TEXT_RESULT(start, total, status);
+}

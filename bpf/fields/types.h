@@ -1,0 +1,262 @@
+// The kernel's structures, cut down to the members that are read. CO-RE finds their real offsets when the object loads.
+#ifndef KS_TYPES_H
+#define KS_TYPES_H
+
+#include "bpf/schema/record.h"
+
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+
+// The part of <linux/bpf.h> that is used here; the whole header would bring types of its own.
+enum {
+  BPF_MAP_TYPE_HASH = 1,
+  BPF_MAP_TYPE_ARRAY = 2,
+  BPF_MAP_TYPE_PROG_ARRAY = 3,
+  BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+  BPF_MAP_TYPE_LRU_HASH = 9,
+  BPF_MAP_TYPE_RINGBUF = 27,
+};
+enum { BPF_NOEXIST = 1 };
+enum { BPF_F_MMAPABLE = 1 << 10 };
+enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
+enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+struct bpf_raw_tracepoint_args {
+  __u64 args[0];
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct qstr {
+  union {
+    struct {
+      __u32 hash;
+      __u32 len;
+    };
+    __u64 hash_len;
+  };
+  const unsigned char *name;
+};
+
+struct super_block {
+  __u32 s_dev;
+};
+
+struct inode {
+  __u16 i_mode;
+  struct super_block *i_sb;
+  unsigned long i_ino;
+  __u32 i_rdev;
+};
+
+struct dentry {
+  struct dentry *d_parent;
+  struct qstr d_name;
+};
+
+struct vfsmount {
+  struct dentry *mnt_root;
+};
+
+struct mount {
+  struct mount *mnt_parent;
+  struct dentry *mnt_mountpoint;
+  struct vfsmount mnt;
+};
+
+struct path {
+  struct vfsmount *mnt;
+  struct dentry *dentry;
+};
+
+struct file {
+  __u32 f_mode;
+  __u32 f_flags;
+  void *private_data;
+  struct inode *f_inode;
+  struct path f_path;
+};
+
+struct fdtable {
+  unsigned int max_fds;
+  struct file **fd;
+};
+
+struct files_struct {
+  struct fdtable *fdt;
+};
+
+struct fs_struct {
+  struct path root;
+  struct path pwd;
+};
+
+struct mm_struct {
+  unsigned long arg_start;
+  unsigned long arg_end;
+  struct file *exe_file;
+};
+
+typedef struct {
+  __u32 val;
+} kuid_t;
+typedef struct {
+  __u32 val;
+} kgid_t;
+
+struct cred {
+  kuid_t uid;
+  kgid_t gid;
+  kuid_t euid;
+  kgid_t egid;
+  kuid_t fsuid;
+};
+
+struct upid {
+  int nr;
+};
+
+struct pid {
+  struct upid numbers[1];
+};
+
+typedef struct {
+  int counter;
+} atomic_t;
+
+struct signal_struct {
+  atomic_t live;
+  int group_exit_code;
+  unsigned int flags;
+  struct pid *pids[4];
+};
+
+struct kernfs_node {
+  const char *name;
+  struct kernfs_node *__parent;
+};
+
+// Before 6.15.
+struct kernfs_node___plain_parent {
+  struct kernfs_node *parent;
+};
+
+struct cgroup {
+  struct kernfs_node *kn;
+};
+
+struct cgroup_subsys_state {
+  struct cgroup *cgroup;
+};
+
+struct css_set {
+  struct cgroup *dfl_cgrp;
+  struct cgroup_subsys_state *subsys[1];
+};
+
+struct thread_info {
+  __u32 status;
+};
+
+struct task_struct {
+  struct thread_info thread_info;
+  unsigned int flags;
+  int exit_code;
+  int pid;
+  int tgid;
+  char comm[16];
+  __u64 start_boottime;
+  kuid_t loginuid;
+  struct task_struct *real_parent;
+  struct task_struct *group_leader;
+  struct mm_struct *mm;
+  const struct cred *real_cred;
+  struct fs_struct *fs;
+  struct files_struct *files;
+  struct signal_struct *signal;
+  struct css_set *cgroups;
+};
+
+struct pt_regs {
+  unsigned long bp;
+  unsigned long bx;
+  unsigned long r10;
+  unsigned long r9;
+  unsigned long r8;
+  unsigned long cx;
+  unsigned long dx;
+  unsigned long si;
+  unsigned long di;
+  unsigned long orig_ax;
+};
+
+struct in6_addr {
+  union {
+    __u8 u6_addr8[16];
+  } in6_u;
+};
+
+struct sock_common {
+  __be32 skc_daddr;
+  __be32 skc_rcv_saddr;
+  __be16 skc_dport;
+  __u16 skc_num;
+  unsigned short skc_family;
+  struct in6_addr skc_v6_daddr;
+  struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct sock {
+  struct sock_common __sk_common;
+  __u16 sk_protocol;
+};
+
+struct socket {
+  struct file *file;
+  struct sock *sk;
+};
+
+#pragma clang attribute pop
+
+// Numbers differ between builds of the kernel: CO-RE fills them in.
+enum cgroup_subsys_id {
+  memory_cgrp_id = 0x7ffe,
+  pids_cgrp_id = 0x7fff,
+};
+
+enum {
+  KS_FMODE_READ = 0x1,
+  KS_FMODE_WRITE = 0x2,
+  KS_FMODE_PATH = 0x4000,
+  KS_FMODE_CREATED = 0x100000,
+  KS_O_TRUNC = 01000,
+  KS_O_APPEND = 02000,
+  KS_O_PATH = 010000000,
+  KS_S_IFMT = 0170000,
+  KS_S_IFSOCK = 0140000,
+  KS_S_IFREG = 0100000,
+  KS_S_IFDIR = 0040000,
+  KS_S_IFCHR = 0020000,
+  KS_S_IFIFO = 0010000,
+  KS_AT_FDCWD = -100,
+  KS_AT_EMPTY_PATH = 0x1000,
+  KS_AF_INET = 2,
+  KS_AF_INET6 = 10,
+  KS_PF_KTHREAD = 0x00200000,
+  KS_SIGNAL_GROUP_EXIT = 4,
+  KS_TS_COMPAT = 2,
+  KS_X32_BIT = 0x40000000,
+  KS_EPERM = 1,
+  KS_EINTR = 4,
+  KS_EEXIST = 17,
+  KS_EALREADY = 114,
+  KS_EINPROGRESS = 115,
+  KS_ERESTARTSYS = 512,
+  KS_ERESTART_RESTARTBLOCK = 516,
+};
+
+#endif

@@ -1,0 +1,16 @@
+// What is attached, for as long as the agent lives: reads the epoch and goes on in one of two banks. A swap of bundles is
+// one store to the epoch, so that no event passes between two sets of programs.
+#include "bpf/hooks/maps.h"
+
+struct ks_map_active ks_active SEC(".maps");
+
+#define KS_DISPATCHER(hook)                                                          \
+  struct ks_map_bank ks_bank_##hook SEC(".maps");                                    \
+  SEC("raw_tp/" #hook)                                                               \
+  int ks_dispatch_##hook(struct bpf_raw_tracepoint_args *ctx) {                      \
+    __u32 zero = 0;                                                                  \
+    const volatile __u32 *epoch = bpf_map_lookup_elem(&ks_active, &zero);            \
+    if (epoch) bpf_tail_call(ctx, &ks_bank_##hook, *epoch & 1);                      \
+    return 0;                                                                        \
+  }
+KS_HOOKS(KS_DISPATCHER)

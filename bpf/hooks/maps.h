@@ -1,0 +1,82 @@
+// Maps that the agent owns and that every object names: the dispatchers' and each bundle's. What they hold: record.h.
+#ifndef KS_MAPS_H
+#define KS_MAPS_H
+
+#include "bpf/fields/types.h"
+
+// Hooks in the order of their first appearance in events.def; their number is the index of their scratch.
+#define KS_HOOKS(HOOK)     \
+  HOOK(sched_process_exec) \
+  HOOK(sched_process_fork) \
+  HOOK(sched_process_exit) \
+  HOOK(sys_exit)
+
+enum ks_hook {
+#define KS_HOOK_NUMBER(hook) KS_HOOK_##hook,
+  KS_HOOKS(KS_HOOK_NUMBER)
+#undef KS_HOOK_NUMBER
+  KS_HOOK_COUNT
+};
+
+// A process that ended: ids are reused, start times are not.
+struct ks_ended {
+  __u64 pid;
+  __u64 start;
+};
+
+struct ks_map_scratch {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, KS_HOOK_COUNT);
+  __type(key, __u32);
+  __type(value, struct ks_scratch);
+};
+struct ks_map_ring {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 16 * 1024 * 1024);
+};
+struct ks_map_counters {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, KS_KIND_COUNT);
+  __type(key, __u32);
+  __type(value, struct ks_counters);
+};
+struct ks_map_sequence {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+};
+struct ks_map_inodes {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1024);
+  __type(key, struct ks_inode);
+  __type(value, struct ks_name);
+};
+struct ks_map_exited {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 4096);
+  __type(key, struct ks_ended);
+  __type(value, __u8);
+};
+struct ks_map_active {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __type(key, __u32);
+  __type(value, __u32);
+};
+struct ks_map_bank {
+  __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+  __uint(max_entries, 2);
+  __type(key, __u32);
+  __type(value, __u32);
+};
+
+extern struct ks_map_scratch ks_scratch;
+extern struct ks_map_ring ks_ring;
+extern struct ks_map_counters ks_counters;
+extern struct ks_map_sequence ks_sequence;
+extern struct ks_map_inodes ks_inodes;
+extern struct ks_map_exited ks_exited;
+
+#endif

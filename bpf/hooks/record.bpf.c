@@ -1,0 +1,147 @@
+// Records: gathered in scratch, sent with one copy into the ring.
+#include "bpf/hooks/abi.h"
+#include "bpf/hooks/maps.h"
+
+const volatile __u32 ks_generation = 0;
+
+enum { KS_LONGEST_TEXT = 512 };
+
+KS_INLINE struct ks_scratch *ks_begin(__u32 hook_index) {
+  struct ks_scratch *s = bpf_map_lookup_elem(&ks_scratch, &hook_index);
+  if (!s) return 0;
+  __builtin_memset(&s->context, 0, sizeof(s->context));
+  __builtin_memset(s->status, KS_UNREAD, sizeof(s->status));
+  s->context.hook = hook_index;
+  return s;
+}
+
+KS_INLINE void ks_record_begin(struct ks_scratch *s, __u32 kind, __u32 words, __u32 generation) {
+  struct ks_record *head = (struct ks_record *)s->out;
+  head->time_ns = bpf_ktime_get_boot_ns();
+  head->generation = generation;
+  head->cpu = bpf_get_smp_processor_id();
+  head->kind = kind;
+  head->words = words;
+  head->pad = 0;
+  __u64 *alive = (__u64 *)(head + 1);
+  for (__u32 i = 0; i < KS_RULE_WORDS; i++) {
+    if (i >= words) break;
+    alive[i] = s->alive[i];
+  }
+  s->out_size = sizeof(*head) + words * sizeof(__u64);
+}
+
+// Appends the head of an item with room for `len` bytes, at most KS_LONGEST_TEXT. Null if the record is full.
+static KS_INLINE __u8 *ks_item(struct ks_scratch *s, __u32 id, __u32 status, __u32 index, __u64 len) {
+  __u64 at = *(volatile __u32 *)&s->out_size;
+  // The verifier bounds `at` by this test; scratch has room for the longest text behind it.
+  asm volatile("" : "+r"(at));
+  if (at > KS_RECORD_MAX - sizeof(struct ks_item)) return 0;
+  __u64 padded = (len + 7) & ~7ull;
+  if (at + sizeof(struct ks_item) + padded > KS_RECORD_MAX) return 0;
+  struct ks_item *item = (struct ks_item *)(s->out + at);
+  item->id = id;
+  item->status = status;
+  item->pad = 0;
+  item->len = len;
+  item->index = index;
+  s->out_size = at + sizeof(struct ks_item) + padded;
+  return (__u8 *)(item + 1);
+}
+
+static KS_INLINE int ks_has_value(__u32 status) {
+  return status == KS_OK || status == KS_TRUNCATED || status == KS_RAW || status == KS_FOREIGN;
+}
+
+KS_INLINE void ks_record_status(struct ks_scratch *s, __u32 field) {
+  __u32 status = s->status[field];
+  if (status == KS_UNREAD || status == KS_OK) return;
+  ks_item(s, field, status, 0, 0);
+}
+
+KS_INLINE void ks_record_int(struct ks_scratch *s, __u32 field, const struct ks_slot_Int *slot) {
+  __u32 status = s->status[field];
+  if (!ks_has_value(status)) {
+    ks_record_status(s, field);
+    return;
+  }
+  __u64 *value = (__u64 *)ks_item(s, field, status, 0, sizeof(*slot));
+  if (value) *value = slot->value;
+}
+
+KS_INLINE void ks_record_ip(struct ks_scratch *s, __u32 field, const struct ks_slot_Ip *slot) {
+  __u32 status = s->status[field];
+  if (!ks_has_value(status)) {
+    ks_record_status(s, field);
+    return;
+  }
+  __u8 *value = ks_item(s, field, status, 0, sizeof(*slot));
+  if (value) __builtin_memcpy(value, slot, sizeof(*slot));
+}
+
+KS_INLINE void ks_record_endpoint(struct ks_scratch *s, __u32 field, const struct ks_slot_Endpoint *slot) {
+  __u32 status = s->status[field];
+  if (!ks_has_value(status)) {
+    ks_record_status(s, field);
+    return;
+  }
+  __u8 *value = ks_item(s, field, status, 0, sizeof(*slot));
+  if (value) __builtin_memcpy(value, slot, sizeof(*slot));
+}
+
+KS_INLINE void ks_record_text(struct ks_scratch *s, __u32 field, const void *slot) {
+  __u32 status = s->status[field];
+  if (!ks_has_value(status)) {
+    ks_record_status(s, field);
+    return;
+  }
+  __u64 len = *(const volatile __u32 *)slot;
+  asm volatile("" : "+r"(len));
+  if (len > KS_LONGEST_TEXT) return;
+  __u8 *value = ks_item(s, field, status, 0, len);
+  if (!value) return;
+  // Padding must not show what was there before.
+  *(__u64 *)(value + (len & ~7ull)) = 0;
+  bpf_probe_read_kernel(value, len, (const char *)slot + 2 * sizeof(__u32));
+}
+
+KS_INLINE void ks_record_atom(struct ks_scratch *s, __u32 atom) {
+  if (atom < KS_MAX_ATOMS) ks_item(s, KS_ITEM_ATOM | atom, KS_OK, s->which[atom], 0);
+}
+
+static KS_INLINE struct ks_counters *ks_counters_of(__u32 kind) { return bpf_map_lookup_elem(&ks_counters, &kind); }
+
+KS_INLINE void ks_record_send(struct ks_scratch *s, __u32 kind) {
+  __u32 zero = 0;
+  __u64 *sequence = bpf_map_lookup_elem(&ks_sequence, &zero);
+  struct ks_counters *counters = ks_counters_of(kind);
+  if (!sequence || !counters) return;
+  struct ks_record *head = (struct ks_record *)s->out;
+  head->sequence = *sequence;
+  *sequence += 1;
+  __u64 size = *(volatile __u32 *)&s->out_size;
+  head->size = size;
+  // The reader comes by on a timer. It is woken only when it falls behind, and then not for every record.
+  __u64 flags = BPF_RB_NO_WAKEUP;
+  if ((head->sequence & 31) == 0 &&
+      bpf_ringbuf_query(&ks_ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&ks_ring, BPF_RB_RING_SIZE) / 4) {
+    flags = BPF_RB_FORCE_WAKEUP;
+  }
+  asm volatile("" : "+r"(size));
+  if (size > sizeof(s->out)) return;
+  if (bpf_ringbuf_output(&ks_ring, s->out, size, flags) == 0) {
+    __sync_fetch_and_add(&counters->submitted, 1);
+  } else {
+    __sync_fetch_and_add(&counters->dropped, 1);
+  }
+}
+
+KS_INLINE void ks_count_seen(__u32 kind) {
+  struct ks_counters *counters = ks_counters_of(kind);
+  if (counters) __sync_fetch_and_add(&counters->seen, 1);
+}
+
+KS_INLINE void ks_count_filtered(__u32 kind) {
+  struct ks_counters *counters = ks_counters_of(kind);
+  if (counters) __sync_fetch_and_add(&counters->filtered, 1);
+}
