@@ -1,4 +1,5 @@
-// .kst traces (testing.md): header, zstd blocks with checksums, LOST records, an index at the end.
+// .kst traces: a header, zstd blocks of records with checksums, LOST records where events were lost, an index at the
+// end. The layout is described in format.h.
 #pragma once
 
 #include <functional>
@@ -12,22 +13,29 @@ namespace ks::trace {
 
 struct HostFacts {
   std::string node, kernel, arch, boot;
+  bool operator==(const HostFacts&) const = default;
 };
 
 struct Lost {
   uint64_t time_ns;
   uint64_t records;
   uint16_t cpu;
+  bool operator==(const Lost&) const = default;
 };
 
+// Sorts what comes almost in time order (CPUs are read one after the other): records are held back until they are a
+// second older than the newest, or 4096 newer ones came.
 class Writer {
  public:
-  // Creates `path`; the header names every column of the table, its type and data class, and what of it is match-only.
+  // Creates `path`, readable by its owner only; the header names every column of the table, its type and data class,
+  // and what of it is match-only.
   static Result<Writer> Create(const std::string& path, const HostFacts& host);
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
   ~Writer();
 
+  // Keeps everything of the event but `passed` and `atoms`, which mean something to one bundle only. Fields are as
+  // Decode and Derive leave them: neither Raw nor Foreign; a value is kept where the state is Ok or Truncated.
   Status Add(const event::Event& event);
   Status AddLost(const Lost& lost);
   // Flushes the last block, writes the index, fsyncs. A trace without Close is readable up to its last whole block.
@@ -42,9 +50,14 @@ class Writer {
 struct Info {
   HostFacts host;
   std::string schema_hash;
-  std::vector<std::string> columns;          // dotted names that this trace holds
-  std::vector<std::string> unknown_columns;  // that this build does not know: skipped, and said
-  bool index_rebuilt = false;                // the trace was cut; what follows its last whole block is gone
+  std::string match_only;            // what it holds of match-only fields: "as observed"
+  std::vector<std::string> columns;  // dotted names that this trace holds
+  std::vector<std::string>
+      unknown_columns;  // that this build does not know, or knows with another type: skipped, and said
+  std::vector<std::string> unknown_kinds;  // likewise; events of these kinds are skipped
+  uint64_t events = 0, lost = 0;           // events, and LOST records
+  uint64_t first_time_ns = 0, last_time_ns = 0;
+  bool index_rebuilt = false;  // the trace was cut; what follows its last whole block is gone
 };
 
 class Reader {
@@ -55,9 +68,10 @@ class Reader {
   ~Reader();
 
   const Info& info() const;
-  // Calls back in the order of the file. Fields that the trace lacks stay Unread. Stops at the first damage with an Error that
-  // names the block and offset; what was read before has been delivered.
-  Status ForEach(const std::function<void(const event::Event&)>& on_event, const std::function<void(const Lost&)>& on_lost);
+  // Calls back in the order of the file. Fields that the trace lacks stay Unread. Stops at the first damage with an
+  // Error that names the block and offset; what was read before has been delivered.
+  Status ForEach(const std::function<void(const event::Event&)>& on_event,
+                 const std::function<void(const Lost&)>& on_lost);
 
  private:
   struct State;
