@@ -40,12 +40,23 @@ static KS_INLINE int ks_is_compat(struct ks_scratch *s) {
   return compat;
 }
 
-static KS_INLINE __u64 ks_argument(struct ks_scratch *s, __u32 number) {
-  return number < 6 ? s->context.arg[number] : 0;
+// Shows the verifier a bound in the very register that is used: LLVM, which may know it already, cannot drop the mask.
+#define KS_MASK(number, mask)       \
+  do {                              \
+    asm volatile("" : "+r"(number)); \
+    (number) &= (mask);             \
+  } while (0)
+
+// Masked to eight, which is still inside of scratch.
+static KS_INLINE __u64 ks_argument(struct ks_scratch *s, __u64 number) {
+  KS_MASK(number, 7);
+  return s->context.arg[number];
 }
 
 static KS_INLINE const struct ks_call_row *ks_row(struct ks_scratch *s) {
-  return &ks_call_rows[s->context.call & (KS_CALL_ROWS - 1)];
+  __u64 call = s->context.call;
+  KS_MASK(call, KS_CALL_ROWS - 1);
+  return &ks_call_rows[call];
 }
 
 static KS_INLINE void ks_set_status(struct ks_scratch *s, __u32 field, __u32 status) { s->status[field] = status; }
@@ -62,7 +73,8 @@ static KS_INLINE void ks_set_status(struct ks_scratch *s, __u32 field, __u32 sta
 #define KS_READ_INT(s, member, type, source, ...)                 \
   do {                                                            \
     type number = 0;                                              \
-    if (BPF_CORE_READ_INTO(&number, source, __VA_ARGS__)) {       \
+    const __typeof__(*(source)) *from = (source);                 \
+    if (BPF_CORE_READ_INTO(&number, from, __VA_ARGS__)) {         \
       KS_SET_STATUS(s, member, KS_UNKNOWN);                       \
     } else {                                                      \
       KS_SET_INT(s, member, number);                              \

@@ -12,12 +12,14 @@ static KS_INLINE struct mount *mount_of(struct vfsmount *mnt) {
 // Puts "/" and the name in front of what is in s->path already. 0: done, 1: the path has become too long, -1: failed.
 // Where the path begins stays in memory, so that the verifier sees every round of the loop as the same.
 static KS_INLINE int prepend(struct ks_scratch *s, const struct qstr *name) {
-  __u32 len = name->len;
+  __u64 len = name->len;
   if (len > 255) return -1;
-  __u64 at = (s->context.path_end - len - 1) & (KS_PATH_END - 1);
+  __u64 at = s->context.path_end - len - 1;
+  KS_MASK(at, KS_PATH_END - 1);
   s->context.path_end = at;
   s->path[at] = '/';
-  if (bpf_probe_read_kernel(s->path + at + 1, len & 255, name->name)) return -1;
+  KS_MASK(len, 255);
+  if (bpf_probe_read_kernel(s->path + at + 1, len, name->name)) return -1;
   return at < KS_PATH_END - KS_PATH_CAPTURE;
 }
 

@@ -63,8 +63,9 @@ KS_INLINE __u32 ks_hook_sys_exit(void *ctx, struct ks_scratch *s) {
   s->context.nr = nr;
   s->context.task = bpf_get_current_task();
   s->context.kind = KS_KIND_NONE;
-  __u32 low = nr & ~KS_X32_BIT;
+  __u64 low = nr & ~KS_X32_BIT;
   if (low >= KS_CALL_NUMBERS) return KS_KIND_NONE;
+  KS_MASK(low, KS_CALL_NUMBERS - 1);
   __u32 call64 = calls64[low];
   __u32 call32 = calls32[low];
   if (!(call64 | call32) && low != KS_I386_SOCKETCALL) return KS_KIND_NONE;
@@ -76,7 +77,7 @@ KS_INLINE __u32 ks_hook_sys_exit(void *ctx, struct ks_scratch *s) {
   if (!call) call = socketcall(s);
   if (!call) return KS_KIND_NONE;
   s->context.call = call;
-  __u32 kind = ks_call_rows[call & (KS_CALL_ROWS - 1)].kind;
+  __u32 kind = ks_row(s)->kind;
   if (kind == KS_KIND_connect || kind == KS_KIND_accept || kind == KS_KIND_bind) {
     if (!ks_sub_is_inet(s->context.hook)) return KS_KIND_NONE;
   }
