@@ -156,8 +156,13 @@ TEST(Bundle, RefusesTruncationAtEveryByte) {
 }
 
 TEST(Bundle, RefusesEveryFlippedBit) {
+#ifdef KS_SANITIZED
+  constexpr size_t kStep = 7;  // some bit of every byte: all of them take 15 s there, and one without
+#else
+  constexpr size_t kStep = 1;
+#endif
   std::string bytes = Good();
-  for (size_t bit = 0; bit < bytes.size() * 8; bit++) {
+  for (size_t bit = 0; bit < bytes.size() * 8; bit += kStep) {
     const char mask = static_cast<char>(1 << bit % 8);
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ mask);
     ASSERT_NE(CodeOf(bytes), "accepted") << "bit " << bit;
