@@ -1,0 +1,398 @@
+#include "compiler/syntax/tokens.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+
+#include "compiler/syntax/parser.h"
+#include "compiler/syntax/text.h"
+
+namespace ks::syntax {
+namespace {
+
+template <size_t n>
+bool OneOf(std::string_view word, const std::array<std::string_view, n>& words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+struct Unit {
+  std::string_view name;
+  uint64_t factor;
+};
+constexpr auto kUnits = std::to_array<Unit>({{"ns", 1},
+                                             {"us", 1'000},
+                                             {"ms", 1'000'000},
+                                             {"s", 1'000'000'000},
+                                             {"m", 60'000'000'000},
+                                             {"h", 3'600'000'000'000},
+                                             {"d", 86'400'000'000'000},
+                                             {"B", 1},
+                                             {"KiB", 1 << 10},
+                                             {"MiB", 1 << 20},
+                                             {"GiB", 1 << 30}});
+
+// What people write for a unit, and what it is called here.
+struct Habit {
+  std::string_view written, unit;
+};
+constexpr auto kHabits = std::to_array<Habit>(
+    {{"sec", "s"},  {"secs", "s"}, {"min", "m"},   {"mins", "m"},  {"hour", "h"},  {"hours", "h"}, {"hr", "h"},
+     {"day", "d"},  {"days", "d"}, {"K", "KiB"},   {"k", "KiB"},   {"KB", "KiB"},  {"kb", "KiB"},  {"M", "MiB"},
+     {"MB", "MiB"}, {"mb", "MiB"}, {"G", "GiB"},   {"GB", "GiB"},  {"gb", "GiB"},  {"b", "B"},     {"D", "d"},
+     {"H", "h"},    {"S", "s"},    {"kib", "KiB"}, {"mib", "MiB"}, {"gib", "GiB"}, {"bytes", "B"}});
+
+// Checks tokens one by one; what is wrong is reported and made harmless.
+class WordCheck {
+ public:
+  WordCheck(const SourceFile& file, Diagnostics& diagnostics) : file_(file), diagnostics_(diagnostics) {}
+
+  // False: leave the token out.
+  bool Check(Token& token) {
+    if (token.end - token.begin > kMaxLiteralBytes && token.kind != TokenKind::Bad) return TooLong(token);
+    switch (token.kind) {
+      case TokenKind::String:
+        StringValue(file_, token, &diagnostics_);
+        return true;
+      case TokenKind::Int:
+      case TokenKind::Hex:
+      case TokenKind::Octal:
+        Integer(token);
+        return true;
+      case TokenKind::Literal:
+        Measure(token);
+        return true;
+      case TokenKind::OpenString:
+      case TokenKind::OpenRawString:
+        Unclosed(token);
+        return true;
+      case TokenKind::BadNumber:
+        BadNumber(token);
+        return true;
+      case TokenKind::Foreign:
+        return Foreign(token);
+      case TokenKind::Bad:
+        return BadCharacter(token);
+      default:
+        return true;
+    }
+  }
+
+ private:
+  std::string_view Text(const Token& token) const { return token.Text(file_.text()); }
+  Span At(const Token& token) const { return {&file_, token.begin, token.end}; }
+
+  bool TooLong(Token& token) {
+    diagnostics_.Report<Diag::LiteralTooLong>({&file_, token.begin, token.begin + 1}, token.end - token.begin,
+                                              kMaxLiteralBytes);
+    bool word = token.kind == TokenKind::Word || token.kind == TokenKind::Doc;
+    if (!word) token.instead = token.kind == TokenKind::Int || token.kind == TokenKind::BadNumber ? "0" : "\"\"";
+    if (token.kind != TokenKind::Int && !word) token.kind = TokenKind::String;
+    return token.kind != TokenKind::Doc;
+  }
+
+  void Integer(Token& token) {
+    std::string_view text = Text(token);
+    int64_t value = 0;
+    int base = token.kind == TokenKind::Hex ? 16 : token.kind == TokenKind::Octal ? 8 : 10;
+    std::string_view digits = base == 10 ? text : text.substr(2);
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), value, base).ec != std::errc()) {
+      diagnostics_.Report<Diag::NumberTooLarge>(At(token), text);
+    } else if (base == 10 && text.size() > 1 && text[0] == '0') {
+      Diagnostic& d = diagnostics_.Report<Diag::BadNumber>(At(token), text);
+      bool octal = text.find_first_of("89") == std::string_view::npos;
+      d.help = octal ? "permission bits are written with 0o" : "leave the zeros in front out";
+      if (octal) d.fixes.push_back({At(token), "0o" + std::string(text.substr(1))});
+    }
+  }
+
+  // Durations and sizes, in nanoseconds and bytes.
+  void Measure(const Token& token) {
+    std::string_view text = Text(token);
+    size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    auto unit =
+        std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) { return u.name == text.substr(digits); });
+    if (unit == kUnits.end()) return;
+    uint64_t number = 0;
+    constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+    if (std::from_chars(text.data(), text.data() + digits, number).ec != std::errc() || number > kMost / unit->factor) {
+      diagnostics_.Report<Diag::NumberTooLarge>(At(token), text);
+    }
+  }
+
+  void Unclosed(Token& token) {
+    bool raw = token.kind == TokenKind::OpenRawString;
+    std::string_view text = Text(token);
+    uint32_t quote = !raw ? 1 : text.starts_with("r#") ? 3 : 2;
+    Diagnostic& d = diagnostics_.Report<Diag::Unclosed>({&file_, token.begin, token.begin + quote}, "string");
+    d.help = quote == 3 ? "it ends with `\"#`" : "it ends with `\"`, on the same line";
+    token.kind = TokenKind::String;
+    token.instead = "\"\"";
+  }
+
+  void BadNumber(Token& token) {
+    std::string_view text = Text(token);
+    size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    std::string_view suffix = text.substr(digits);
+    auto habit = std::find_if(kHabits.begin(), kHabits.end(), [&](const Habit& h) { return h.written == suffix; });
+    Diagnostic& d = diagnostics_.Report<Diag::BadNumber>(At(token), text);
+    if (habit != kHabits.end()) {
+      d.help = fmt::format("the unit is written `{}`", habit->unit);
+      d.fixes.push_back({At(token), std::string(text.substr(0, digits)) + std::string(habit->unit)});
+    } else if (suffix.starts_with(".")) {
+      d.help = "an IPv4 address has four parts; there are no fractions";
+    } else if (text.starts_with("0x") || text.starts_with("0o")) {
+      d.help = "hexadecimal is written 0x1f, octal 0o755";
+    } else {
+      d.help = "units are ns us ms s m h d and B KiB MiB GiB; a name starts with a letter";
+    }
+    token.kind = TokenKind::Int;
+    token.instead = "0";
+  }
+
+  bool Foreign(Token& token) {
+    std::string_view text = Text(token);
+    Diagnostic& d = diagnostics_.Report<Diag::ForeignSign>(At(token), text.substr(0, text[0] == '\'' ? 1 : 2));
+    if (text.starts_with("//")) {
+      d.span.end = token.begin + 2;
+      d.help = "comments start with `#`";
+      d.fixes.push_back({d.span, "#"});
+      return false;
+    }
+    if (text[0] == '\'') {
+      d.help = "strings stand in double quotes";
+      if (text.find('\\') == std::string_view::npos && text.find('"') == std::string_view::npos) {
+        d.fixes.push_back({At(token), '"' + std::string(text.substr(1, text.size() - 2)) + '"'});
+      }
+      token.kind = TokenKind::String;
+      token.instead = "\"\"";
+      return true;
+    }
+    token.kind = TokenKind::Word;
+    token.instead = text == "&&" ? "and" : "or";
+    d.help = fmt::format("write `{}`", token.instead);
+    d.fixes.push_back({At(token), std::string(token.instead)});
+    return true;
+  }
+
+  bool BadCharacter(Token& token) {
+    bool continues = token.begin == bad_end_;  // one report for a run of them
+    bad_end_ = token.end;
+    if (continues) return false;
+    std::string_view source = file_.text();
+    size_t length = Utf8Length(source, token.begin);
+    std::string_view text = source.substr(token.begin, length);
+    bool printable = static_cast<unsigned char>(text[0]) >= 0x20 && text[0] != 0x7f;
+    std::string shown = printable ? std::string(text) : fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
+    Diagnostic& d = diagnostics_.Report<Diag::ForeignSign>(
+        {&file_, token.begin, token.begin + static_cast<uint32_t>(length)}, shown);
+    if (text == "!") {
+      d.help = "write `not`";
+      d.fixes.push_back({At(token), "not "});
+      token.kind = TokenKind::Word;
+      token.instead = "not";
+      return true;
+    }
+    if (text == ";") d.help = "nothing needs to end with `;`";
+    if (text == "\xe2\x80\x9c" || text == "\xe2\x80\x9d" || text == "\xe2\x80\x9e")
+      d.help = "strings stand in straight quotes: \"";
+    return false;
+  }
+
+  const SourceFile& file_;
+  Diagnostics& diagnostics_;
+  uint32_t bad_end_ = std::numeric_limits<uint32_t>::max();
+};
+
+// Makes brackets balance: reports those that are never closed at their opening, those that close nothing, and nesting
+// beyond kMaxNesting (brackets, and `not` after `not`).
+class Balance {
+ public:
+  Balance(const SourceFile& file, const std::vector<Token>& in, Diagnostics& diagnostics)
+      : file_(file), source_(file.text()), in_(in), diagnostics_(diagnostics) {}
+
+  // False: nested too deep.
+  bool Run(std::vector<Token>* out) {
+    out_ = out;
+    for (at_ = 0; at_ < in_.size(); ++at_) {
+      const Token& token = in_[at_];
+      if (token.kind == TokenKind::Word) AtWord(token);
+      if (stack_.empty() && IsDeclarationWord(token.Text(source_))) in_test_ = token.Text(source_) == "test";
+      if (token.kind == TokenKind::End) CloseDownTo(0, token);
+      std::string_view text = token.kind == TokenKind::Punctuation ? token.Text(source_) : std::string_view();
+      if (text == "(" || text == "[" || text == "{") {
+        if (++nesting_ > kMaxNesting) return TooDeep(token);
+        Put(token);
+        stack_.push_back({text[0], token, nots_});
+        nots_ = 0;
+      } else if (text == ")" || text == "]" || text == "}") {
+        AtCloser(token, text[0]);
+      } else {
+        if (token.kind == TokenKind::Word && token.Text(source_) == "not") {
+          ++nots_;
+          if (++nesting_ > kMaxNesting) return TooDeep(token);
+        } else {
+          EndNots();
+        }
+        Put(token);
+      }
+    }
+    return true;
+  }
+
+ private:
+  struct Open {
+    char bracket;
+    Token token;
+    int nots;  // that stand before it
+  };
+
+  bool TooDeep(const Token& token) {
+    diagnostics_.Report<Diag::NestingTooDeep>({&file_, token.begin, token.end}, kMaxNesting).help =
+        "give parts of it names with `def`";
+    return false;
+  }
+
+  void EndNots() {
+    nesting_ -= nots_;
+    nots_ = 0;
+  }
+
+  void Put(Token token) {
+    token.depth = static_cast<uint16_t>(stack_.size());
+    out_->push_back(token);
+  }
+
+  void Pop() {
+    EndNots();
+    nesting_ -= 1 + stack_.back().nots;
+    stack_.pop_back();
+  }
+
+  // A word that can only start a declaration or a clause: what is open within the one before was never closed.
+  void AtWord(const Token& token) {
+    if (stack_.empty() || !FirstOnLine() || Previous() == "." || Next() == ":") return;
+    std::string_view word = token.Text(source_);
+    if (IsDeclarationWord(word) && at_ + 1 < in_.size() && in_[at_ + 1].kind == TokenKind::Word) {
+      bool let_of_test = word == "let" && in_test_;
+      CloseDownTo(let_of_test ? 1 : 0, token);
+    } else if (IsClauseWord(word) || word == "case" || word == "expect") {
+      size_t keep = stack_.size();
+      while (keep > 0 && stack_[keep - 1].bracket != '{') --keep;
+      if (keep > 0) CloseDownTo(keep, token);
+    }
+  }
+
+  void AtCloser(const Token& token, char closer) {
+    char opener = closer == ')' ? '(' : closer == ']' ? '[' : '{';
+    size_t match = stack_.size();
+    while (match > 0 && stack_[match - 1].bracket != opener) {
+      if (stack_[match - 1].bracket == '{') match = 1;  // a brace holds more than what ( and [ are about
+      --match;
+    }
+    if (match == 0) {
+      Span span{&file_, token.begin, token.end};
+      diagnostics_.Report<Diag::Unopened>(span, closer, opener);
+      return;
+    }
+    CloseDownTo(match, token);
+    Pop();
+    Put(token);
+  }
+
+  void CloseDownTo(size_t size, const Token& noticed) {
+    while (stack_.size() > size) {
+      const Open& open = stack_.back();
+      Diagnostic& d = diagnostics_.Report<Diag::Unclosed>({&file_, open.token.begin, open.token.end},
+                                                          fmt::format("`{}`", open.bracket));
+      if (noticed.kind != TokenKind::End)
+        d.related.push_back({{&file_, noticed.begin, noticed.end}, "still open here"});
+      Token closer{.kind = TokenKind::Punctuation};
+      closer.instead = open.bracket == '(' ? ")" : open.bracket == '[' ? "]" : "}";
+      closer.begin = closer.end = out_->back().end;
+      Pop();
+      Put(closer);
+    }
+  }
+
+  bool FirstOnLine() const {
+    uint32_t from = at_ == 0 ? 0 : in_[at_ - 1].end;
+    return at_ == 0 || source_.substr(from, in_[at_].begin - from).find('\n') != std::string_view::npos;
+  }
+  std::string_view Previous() const { return at_ == 0 ? std::string_view() : in_[at_ - 1].Text(source_); }
+  std::string_view Next() const { return at_ + 1 < in_.size() ? in_[at_ + 1].Text(source_) : std::string_view(); }
+
+  const SourceFile& file_;
+  std::string_view source_;
+  const std::vector<Token>& in_;
+  Diagnostics& diagnostics_;
+  std::vector<Token>* out_ = nullptr;
+  std::vector<Open> stack_;
+  size_t at_ = 0;
+  int nesting_ = 0;
+  int nots_ = 0;
+  bool in_test_ = false;  // the declaration at hand
+};
+
+}  // namespace
+
+bool IsDeclarationWord(std::string_view word) {
+  return OneOf(word, std::to_array<std::string_view>({"package", "import", "let", "def", "rule", "test"}));
+}
+
+bool IsClauseWord(std::string_view word) {
+  return OneOf(word, std::to_array<std::string_view>({"severity", "attack", "on", "except", "disclose", "alert"}));
+}
+
+bool CheckTokens(const SourceFile& file, std::vector<Token>& tokens, Diagnostics& diagnostics) {
+  size_t limit = diagnostics.errors() + kMaxSyntaxErrors;
+  WordCheck words(file, diagnostics);
+  std::vector<Token> kept;
+  kept.reserve(tokens.size());
+  for (Token& token : tokens) {
+    if (words.Check(token)) kept.push_back(token);
+    if (diagnostics.errors() < limit) continue;
+    diagnostics.Report<Diag::TooManyErrors>({&file, token.begin, token.end});
+    return false;
+  }
+  tokens.clear();
+  tokens.reserve(kept.size() + kMaxNesting);
+  return Balance(file, kept, diagnostics).Run(&tokens);
+}
+
+std::vector<DocLine> TakeDocs(std::vector<Token>& tokens) {
+  std::vector<DocLine> docs;
+  std::erase_if(tokens, [&docs](const Token& token) {
+    if (token.kind == TokenKind::Doc) docs.push_back({token.begin, token.end});
+    return token.kind == TokenKind::Doc;
+  });
+  return docs;
+}
+
+std::string DocAbove(const SourceFile& file, const std::vector<DocLine>& docs, uint32_t begin) {
+  std::string_view source = file.text();
+  auto next =
+      std::lower_bound(docs.begin(), docs.end(), begin, [](const DocLine& d, uint32_t at) { return d.begin < at; });
+  auto first = next;
+  for (uint32_t below = begin; first != docs.begin(); --first) {
+    const DocLine& line = *(first - 1);
+    if (below - line.end > kMaxLiteralBytes) break;
+    std::string_view between = source.substr(line.end, below - line.end);
+    size_t start = source.substr(0, line.begin).find_last_of('\n') + 1;  // npos + 1: the first line
+    bool alone = source.substr(start, line.begin - start).find_first_not_of(" \t") == std::string_view::npos;
+    bool adjacent = std::count(between.begin(), between.end(), '\n') == 1 &&
+                    between.find_first_not_of(" \t\r\n") == std::string_view::npos;
+    if (!alone || !adjacent) break;
+    below = line.begin;
+  }
+  std::string out;
+  for (auto line = first; line != next; ++line) {
+    std::string_view text = source.substr(line->begin + 2, line->end - line->begin - 2);
+    if (text.starts_with(' ')) text.remove_prefix(1);
+    if (line != first) out += '\n';
+    out += text;
+  }
+  return out;
+}
+
+}  // namespace ks::syntax

@@ -1,0 +1,162 @@
+#include "compiler/syntax/wording.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+namespace ks::syntax {
+namespace {
+
+using Words = std::vector<std::string_view>;
+
+struct Group {
+  std::string_view said;
+  Words all;  // said if all of them are expected; they are not named one by one then
+};
+
+// In the order in which they are said; the first groups take their words before the later ones see them.
+const std::vector<Group>& Groups() {
+  static const std::vector<Group> groups = {
+      {"a name", {"ID", "package", "where", "test"}},  // any word will do
+      {"a condition", {"not", "ID", "STRING", "INT", "IP", "true", "(", "["}},
+      {"a value or a field", {"ID", "STRING", "INT", "IP", "true", "(", "["}},
+      {"a record `{ … }` or a value", {"{", "ID", "STRING", "INT", "[", "("}},
+      {"an operator such as `==` or `in`",
+       {"==", "!=", "<", ">", "in", "like", "under", "contains", "has", "is", "exists"}},
+      {"`and` or `or`", {"and", "or"}},
+      {"`owner`, `expires` or `ticket`", {"owner", "expires", "ticket"}},
+      {"a clause such as `severity` or `on`", {"severity", "attack", "on", "except", "disclose", "alert"}},
+      {"a declaration: `let`, `def`, `rule` or `test`", {"let", "def", "rule", "test"}},
+      {"an event such as `exec { … }`", {"+", "ID", "expect"}},
+      {"a text in quotes", {"STRING", "RAW_STRING"}},
+      {"a name", {"ID"}},
+      {"a date such as 2027-01-31", {"DATE"}},
+      {"an ATT&CK id such as T1059.004", {"ATTACK"}},
+      {"a duration such as 2s", {"DURATION"}},
+      {"a number", {"INT"}},
+      {"`in`, `like` or `under`", {"in", "like", "under"}},
+  };
+  return groups;
+}
+
+// Of groups that stand for "any word" or "any value", the members that were not listed.
+bool Covered(std::string_view said, std::string_view word) {
+  bool value = said == "a condition" || said == "a value or a field" || said == "a record `{ … }` or a value";
+  constexpr std::array<std::string_view, 11> kValues = {"RAW_STRING", "HEX",  "OCTAL", "DURATION", "SIZE", "CIDR",
+                                                        "ENDPOINT",   "DATE", "false", "(",        "["};
+  if (value && std::find(kValues.begin(), kValues.end(), word) != kValues.end()) return true;
+  bool plain = !word.empty() && word[0] >= 'a' && word[0] <= 'z';
+  if (said == "a name" && plain) return true;
+  if (said.starts_with("an operator") && (word == "<=" || word == ">=" || word == "not")) return true;
+  return said.starts_with("a declaration") && (word == "package" || word == "import");
+}
+
+struct Later {
+  std::string_view word;
+  Place place;
+  std::string_view feature;
+};
+constexpr auto kLater = std::to_array<Later>({
+    {"sequence", Place::Rule, "`sequence`"},
+    {"when", Place::Rule, "`when`"},
+    {"limit", Place::Rule, "`limit`"},
+    {"max", Place::Rule, "`max keys`"},
+    {"tune", Place::File, "`tune`"},
+    {"repeat", Place::Step, "`repeat`"},
+    {"replay", Place::Step, "`replay`"},
+    {"in", Place::Test, "`test … in`"},
+    {"matches", Place::Expression, "`matches`"},
+    {"descends", Place::Expression, "`descends`"},
+    {"lower", Place::Expression, "`lower()`"},
+    {"with", Place::Test, "`let … with`"},
+    {"with", Place::Step, "`with`"},
+    {"[", Place::Expression, "`[…]` after a field"},
+    {"doc", Place::Rule, "`doc`"},
+    {"ref", Place::Rule, "`ref`"},
+    {"status", Place::Rule, "`status`"},
+    {"deny", Place::Rule, "`deny`"},
+    {"kill", Place::Rule, "`kill`"},
+    {"capture", Place::Rule, "`capture`"},
+});
+
+struct Advice {
+  std::string_view word;
+  Place place;
+  std::string_view advice;
+};
+constexpr auto kAdvice = std::to_array<Advice>({
+    {"=", Place::Expression, "equality is written `==`"},
+    {"startswith", Place::Expression, "write `under` for paths, or `like \"…*\"`"},
+    {"endswith", Place::Expression, "write `like \"*…\"`"},
+    {"equals", Place::Expression, "equality is written `==`"},
+    {"eq", Place::Expression, "equality is written `==`"},
+    {"glob", Place::Expression, "globs are matched with `like`"},
+    {"regex", Place::Expression, "globs are matched with `like`"},
+    {"condition", Place::Rule, "a rule says `on <event> where <condition>`"},
+    {"where", Place::Rule, "`where` follows the events: `on exec where …`"},
+    {"owner", Place::Rule, "`owner` belongs to an `except`, after its condition"},
+    {"expires", Place::Rule, "`expires` belongs to an `except`, after its condition"},
+    {"ticket", Place::Rule, "`ticket` belongs to an `except`, after its condition"},
+    {"output", Place::Rule, "the message of a rule is its `alert`"},
+    {"macro", Place::File, "conditions get names with `def`"},
+    {"list", Place::File, "lists are values: `let name = [ … ]`"},
+    {"ksp", Place::File, "`ksp 1` stands once, in front of everything else"},
+});
+
+}  // namespace
+
+std::string Expected(const Words& expected) {
+  Words left = expected;
+  std::vector<std::string> said;
+  auto has = [&left](std::string_view word) { return std::find(left.begin(), left.end(), word) != left.end(); };
+  for (const Group& group : Groups()) {
+    if (!std::all_of(group.all.begin(), group.all.end(), has)) continue;
+    said.emplace_back(group.said);
+    std::erase_if(left, [&group](std::string_view word) {
+      return std::find(group.all.begin(), group.all.end(), word) != group.all.end() || Covered(group.said, word);
+    });
+  }
+  for (std::string_view word : left) {
+    if (word == "EOF") continue;
+    said.push_back(fmt::format("`{}`", word));
+  }
+  if (said.empty()) return "the end of the file";
+  // What closes or separates is what people forget: it is said even if there is much else.
+  if (said.size() > 3) said.erase(said.begin() + 2, said.end() - 1);
+  std::string out = said[0];
+  for (size_t i = 1; i < said.size(); ++i) out += (i + 1 == said.size() ? ", or " : ", ") + said[i];
+  if (said.size() == 2) out = said[0] + " or " + said[1];
+  return out;
+}
+
+std::string Found(const Token& token, std::string_view source) {
+  constexpr size_t kShown = 40;
+  if (token.kind == TokenKind::End) return "the end of the file";
+  std::string_view text = token.Text(source);
+  if (text.size() <= kShown) return token.kind == TokenKind::String ? std::string(text) : fmt::format("`{}`", text);
+  switch (token.kind) {
+    case TokenKind::String:
+    case TokenKind::RawString:
+      return "a long text";
+    case TokenKind::Word:
+      return "a long name";
+    default:
+      return "a long number";
+  }
+}
+
+std::string_view LaterFeature(std::string_view word, Place place) {
+  for (const Later& later : kLater) {
+    if (later.word == word && later.place == place) return later.feature;
+  }
+  return {};
+}
+
+std::string_view AdviceFor(std::string_view word, Place place) {
+  for (const Advice& advice : kAdvice) {
+    if (advice.word == word && advice.place == place) return advice.advice;
+  }
+  return {};
+}
+
+}  // namespace ks::syntax

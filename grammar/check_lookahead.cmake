@@ -1,0 +1,6 @@
+file(READ ${PARSER} text)
+string(FIND "${text}" "adaptivePredict" at)
+if(NOT at EQUAL -1)
+  file(REMOVE ${PARSER})
+  message(FATAL_ERROR "Ksp.g4 has a decision that one token of lookahead does not settle (see adaptivePredict in the parser)")
+endif()
