@@ -11,7 +11,8 @@ namespace ks::codegen {
 
 enum class Target : uint8_t {
   Hooks,     // one program per hook, for the agent's dispatchers
-  Evaluate,  // one SEC("syscall") program per kind, "ks_eval_<kind>": fields are given in scratch, nothing is read. For tests
+  Evaluate,  // one SEC("syscall") program per kind, "ks_eval_<kind>": fields are given in scratch, nothing is read. For
+             // tests
 };
 
 struct EmitOptions {
@@ -23,7 +24,7 @@ struct EmitOptions {
 };
 
 struct ProgramStats {
-  std::string section;   // "raw_tp/sys_exit"
+  std::string section;  // "raw_tp/sys_exit"
   uint32_t instructions = 0;
   uint32_t stack_bytes = 0;
 };

@@ -1,0 +1,81 @@
+#include "compiler/codegen/codegen.h"
+
+#include <fmt/format.h>
+
+#include "codegen_accessors.h"
+#include "codegen_evaluate.h"
+#include "codegen_match.h"
+#include "compiler/codegen/automata.h"
+#include "compiler/codegen/backend.h"
+#include "compiler/codegen/kinds.h"
+#include "compiler/codegen/programs.h"
+#include "compiler/codegen/stats.h"
+
+namespace ks::codegen {
+namespace {
+
+Status CheckLimits(const ir::Plan& plan) {
+  for (const ir::KindPlan& kind : plan.kinds) {
+    const auto too_many = [&](const char* what, size_t count, size_t limit) {
+      return Error{"generate the kernel half", fmt::format("rules on {}", schema::Row(kind.kind).name),
+                   fmt::format("{} {}, and the kernel half of one event kind takes {}", count, what, limit),
+                   "divide the policy into several bundles", "codegen-limit"};
+    };
+    if (kind.rules.size() > 64 * KS_RULE_WORDS) return too_many("rules", kind.rules.size(), 64 * KS_RULE_WORDS);
+    if (kind.atoms.size() > KS_MAX_ATOMS) return too_many("distinct conditions", kind.atoms.size(), KS_MAX_ATOMS);
+  }
+  return Ok();
+}
+
+Status LinkParts(Unit& unit) {
+  const bool hooks = unit.target() == Target::Hooks;
+  const std::string_view fields = hooks ? embedded::codegen_accessors() : embedded::codegen_evaluate();
+  if (Status linked = unit.Link(fields, hooks ? "accessors" : "evaluate"); !linked) return linked;
+  if (Status linked = unit.Link(embedded::codegen_match(), "match"); !linked) return linked;
+  return unit.CheckComplete();
+}
+
+}  // namespace
+
+Result<BpfObject> Emit(const ir::Plan& plan, const EmitOptions& options) {
+  if (Status within = CheckLimits(plan); !within) return within.error();
+  Unit unit(options.target, plan);
+  Automata automata(unit);
+  std::vector<llvm::Function*> functions;
+  for (const ir::KindPlan& kind : plan.kinds) functions.push_back(WriteKind(unit, automata, kind, options));
+  automata.Finish();
+  if (options.target == Target::Hooks) {
+    WriteHookPrograms(unit, plan, functions);
+  } else {
+    WriteEvaluatePrograms(unit, plan, functions);
+  }
+  unit.FinishDebugInformation();
+  if (Status linked = LinkParts(unit); !linked) return linked.error();
+  Result<Compiled> compiled = Compile(unit.module(), options);
+  if (!compiled) return compiled.error();
+  BpfObject object;
+  object.elf = std::move(compiled->elf);
+  object.llvm = std::move(compiled->llvm);
+  object.assembly = std::move(compiled->assembly);
+  if (Status measured = Measure(object); !measured) return measured.error();
+  return object;
+}
+
+ir::Plan RecordingPlan(const std::vector<ir::EventKind>& kinds) {
+  ir::Plan plan;
+  for (ir::EventKind kind : kinds) {
+    ir::RulePlan everything;
+    everything.id = fmt::format("record {}", schema::Row(kind).name);
+    for (const schema::FieldRow& field : schema::Fields()) {
+      if (field.decided == schema::Decided::Kernel && schema::Has(kind, field.id))
+        everything.copies.push_back(field.id);
+    }
+    ir::KindPlan kind_plan;
+    kind_plan.kind = kind;
+    kind_plan.rules.push_back(std::move(everything));
+    plan.kinds.push_back(std::move(kind_plan));
+  }
+  return plan;
+}
+
+}  // namespace ks::codegen

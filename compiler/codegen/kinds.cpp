@@ -1,0 +1,287 @@
+#include "compiler/codegen/kinds.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/codegen/atoms.h"
+#include "compiler/codegen/rule_sets.h"
+
+namespace ks::codegen {
+namespace {
+
+using schema::Slot;
+
+// Atoms go into functions of about this many literals: the verifier bounds the branches of one function, and a jump
+// spans at most 32,767 instructions.
+constexpr size_t kFunctionWeight = 1024;
+
+size_t WeightOf(const ir::Atom& atom) {
+  size_t weight = 4;
+  for (const schema::Value& literal : atom.literals) {
+    const auto* text = std::get_if<std::string>(&literal);
+    weight += text ? 1 + text->size() / 8 : 1;
+  }
+  return weight;
+}
+
+class KindWriter {
+ public:
+  KindWriter(Unit& unit, Automata& automata, const ir::KindPlan& plan, const EmitOptions& options)
+      : unit_(unit),
+        automata_(automata),
+        plan_(plan),
+        options_(options),
+        usage_(plan),
+        name_(schema::Row(plan.kind).name) {
+    for (size_t rule = 0; rule < plan.rules.size(); rule++) all_.Add(rule);
+  }
+
+  llvm::Function* Write() {
+    const std::vector<Range> ranges = Split();
+    std::vector<llvm::Function*> parts;
+    if (ranges.size() > 1) {
+      for (size_t i = 0; i < ranges.size(); i++) parts.push_back(WritePart(i, ranges[i]));
+    }
+    Code code = unit_.BeginGlobal("ks_kind_" + name_);
+    llvm::BasicBlock* filtered = code.Block("filtered");
+    if (Hooks()) Count(code, "ks_count_seen");
+    for (size_t i = 0; i * 64 < plan_.rules.size(); i++) {
+      code.Store(code.b.getInt64(all_.words[i]), offsetof(ks_scratch, alive) + 8 * i);
+    }
+    for (llvm::Function* part : parts) {
+      llvm::BasicBlock* next = code.Block("next");
+      llvm::Value* alive = code.b.CreateCall(part, {code.hook});
+      code.b.CreateCondBr(code.b.CreateICmpNE(alive, code.b.getInt32(0)), next, filtered);
+      code.b.SetInsertPoint(next);
+    }
+    if (parts.empty()) {
+      for (const Range& range : ranges) WriteAtoms(code, range, filtered);
+    }
+    Unlocated(code);
+    BranchIfNone(code, all_, filtered);
+    if (Hooks()) WriteRecord(code);
+    code.b.CreateRet(code.b.getInt32(1));
+    code.b.SetInsertPoint(filtered);
+    if (Hooks()) Count(code, "ks_count_filtered");
+    code.b.CreateRet(code.b.getInt32(0));
+    return code.function;
+  }
+
+ private:
+  struct Range {
+    size_t begin, end;
+  };
+
+  bool Hooks() const { return options_.target == Target::Hooks; }
+
+  std::vector<Range> Split() const {
+    std::vector<Range> ranges;
+    size_t weight = 0;
+    for (size_t atom = 0; atom < plan_.atoms.size(); atom++) {
+      weight += WeightOf(plan_.atoms[atom]);
+      if (ranges.empty() || weight > kFunctionWeight) {
+        ranges.push_back({atom, atom});
+        weight = WeightOf(plan_.atoms[atom]);
+      }
+      ranges.back().end = atom + 1;
+    }
+    return ranges;
+  }
+
+  void Unlocated(Code& code) {
+    code.b.SetCurrentDebugLocation(llvm::DILocation::get(code.b.getContext(), 0, 0, code.function->getSubprogram()));
+  }
+
+  void BranchIfNone(Code& code, const RuleSet& rules, llvm::BasicBlock* none) {
+    llvm::BasicBlock* some = code.Block("alive");
+    code.b.CreateCondBr(AnyAlive(code, rules), some, none);
+    code.b.SetInsertPoint(some);
+  }
+
+  llvm::Value* KindNumber(Code& code) { return code.b.getInt32(static_cast<uint32_t>(plan_.kind)); }
+
+  void Count(Code& code, const char* counter) {
+    code.b.CreateCall(unit_.Linked(counter, code.b.getVoidTy(), {code.b.getInt32Ty()}), {KindNumber(code)});
+  }
+
+  llvm::Function* WritePart(size_t number, const Range& range) {
+    Code code = unit_.BeginGlobal(fmt::format("ks_kind_{}_{}", name_, number));
+    llvm::BasicBlock* none = code.Block("none");
+    WriteAtoms(code, range, none);
+    Unlocated(code);
+    code.b.CreateRet(code.b.getInt32(1));
+    code.b.SetInsertPoint(none);
+    code.b.CreateRet(code.b.getInt32(0));
+    return code.function;
+  }
+
+  // Atoms of one field that follow each other share the reading of it; after them all rules may be dead.
+  void WriteAtoms(Code& code, const Range& range, llvm::BasicBlock* none) {
+    for (size_t begin = range.begin; begin < range.end;) {
+      size_t end = begin;
+      RuleSet readers;
+      for (; end < range.end && plan_.atoms[end].operand.field == plan_.atoms[begin].operand.field; end++) {
+        readers.Add(usage_.readers[end]);
+      }
+      if (readers.empty()) {  // no rule names these
+        begin = end;
+        continue;
+      }
+      llvm::BasicBlock* behind = code.Block("behind_field");
+      LocateFirst(code, readers);
+      BranchIfNone(code, readers, behind);
+      Read(code, plan_.atoms[begin].operand.field);
+      for (size_t atom = begin; atom < end; atom++) WriteOne(code, atom, end - begin > 1);
+      code.b.CreateBr(behind);
+      code.b.SetInsertPoint(behind);
+      Unlocated(code);
+      if (end < range.end || range.end < plan_.atoms.size()) BranchIfNone(code, all_, none);
+      begin = end;
+    }
+  }
+
+  void WriteOne(Code& code, size_t atom, bool may_be_unused) {
+    const RuleSet& readers = usage_.readers[atom];
+    if (readers.empty()) return;
+    LocateFirst(code, readers);
+    llvm::BasicBlock* behind = may_be_unused ? code.Block("behind_atom") : nullptr;
+    if (behind) BranchIfNone(code, readers, behind);
+    if (plan_.atoms[atom].other) Read(code, plan_.atoms[atom].other->field);
+    const AtomOptions options{!Hooks() || plan_.reported[atom], options_.break_under};
+    WriteAtom(code, plan_.atoms[atom], static_cast<uint32_t>(atom), automata_, options);
+    for (const Conjunct& conjunct : usage_.decided_at[atom]) {
+      LocateFirst(code, conjunct.rules);
+      ClearUnless(code, CanBeTrue(code, *conjunct.formula), conjunct.rules);
+    }
+    if (behind) {
+      code.b.CreateBr(behind);
+      code.b.SetInsertPoint(behind);
+    }
+  }
+
+  void LocateFirst(Code& code, const RuleSet& rules) {
+    for (size_t i = 0; i < rules.words.size(); i++) {
+      if (rules.words[i] == 0) continue;
+      unit_.Locate(code, plan_.rules[64 * i + static_cast<size_t>(__builtin_ctzll(rules.words[i]))]);
+      return;
+    }
+  }
+
+  void Read(Code& code, ir::FieldId field) {
+    if (!Hooks()) return;
+    const schema::FieldRow& row = schema::Row(field);
+    KS_CHECK(row.decided == schema::Decided::Kernel, "the kernel half names only what the kernel decides");
+    llvm::BasicBlock* read = code.Block("read");
+    llvm::BasicBlock* is_read = code.Block("is_read");
+    code.b.CreateCondBr(code.b.CreateICmpEQ(code.Load(8, StatusOffset(field)), code.b.getInt8(KS_UNREAD)), read,
+                        is_read);
+    code.b.SetInsertPoint(read);
+    code.b.CreateCall(unit_.Linked(std::string(row.accessor), code.b.getVoidTy(), {code.b.getPtrTy()}), {code.scratch});
+    code.b.CreateBr(is_read);
+    code.b.SetInsertPoint(is_read);
+  }
+
+  // ---- The record
+  // -----------------------------------------------------------------------------------------------------
+
+  void WriteRecord(Code& code) {
+    llvm::Type* none = code.b.getVoidTy();
+    llvm::Type* pointer = code.b.getPtrTy();
+    llvm::Type* u32 = code.b.getInt32Ty();
+    llvm::Value* generation = code.b.CreateLoad(u32, unit_.LinkedVariable("ks_generation", u32), /*isVolatile=*/true);
+    llvm::Value* words = code.b.getInt32(static_cast<uint32_t>((plan_.rules.size() + 63) / 64));
+    code.b.CreateCall(unit_.Linked("ks_record_begin", none, {pointer, u32, u32, u32}),
+                      {code.scratch, KindNumber(code), words, generation});
+    WriteCopies(code);
+    WriteReported(code);
+    code.b.CreateCall(unit_.Linked("ks_record_send", none, {pointer, u32}), {code.scratch, KindNumber(code)});
+  }
+
+  void WriteCopies(Code& code) {
+    std::map<ir::FieldId, RuleSet> always, if_raw;
+    for (size_t rule = 0; rule < plan_.rules.size(); rule++) {
+      for (ir::FieldId field : plan_.rules[rule].copies) always[field].Add(rule);
+      for (ir::FieldId field : plan_.rules[rule].copies_if_raw) if_raw[field].Add(rule);
+    }
+    for (const auto& [field, rules] : always) {
+      llvm::BasicBlock* behind = code.Block("behind_copy");
+      if (const auto raw = if_raw.extract(field); !raw.empty()) {
+        // Some rules ask for the value, others only for what they cannot decide.
+        llvm::BasicBlock* copy = code.Block("copy");
+        llvm::BasicBlock* maybe = code.Block("copy_if_raw");
+        code.b.CreateCondBr(AnyAlive(code, rules), copy, maybe);
+        code.b.SetInsertPoint(maybe);
+        BranchIfNone(code, raw.mapped(), behind);
+        BranchUnlessRaw(code, field, behind);
+        code.b.CreateBr(copy);
+        code.b.SetInsertPoint(copy);
+      } else {
+        BranchIfNone(code, rules, behind);
+      }
+      Read(code, field);
+      Copy(code, field);
+      code.b.CreateBr(behind);
+      code.b.SetInsertPoint(behind);
+    }
+    for (const auto& [field, rules] : if_raw) {
+      llvm::BasicBlock* behind = code.Block("behind_copy");
+      BranchIfNone(code, rules, behind);
+      BranchUnlessRaw(code, field, behind);
+      Copy(code, field);
+      code.b.CreateBr(behind);
+      code.b.SetInsertPoint(behind);
+    }
+  }
+
+  void BranchUnlessRaw(Code& code, ir::FieldId field, llvm::BasicBlock* otherwise) {
+    llvm::BasicBlock* raw = code.Block("raw");
+    llvm::SwitchInst* branch = code.b.CreateSwitch(code.Load(8, StatusOffset(field)), otherwise, 2);
+    branch->addCase(code.b.getInt8(KS_RAW), raw);
+    branch->addCase(code.b.getInt8(KS_FOREIGN), raw);
+    code.b.SetInsertPoint(raw);
+  }
+
+  void Copy(Code& code, ir::FieldId field) {
+    const char* by_slot[] = {nullptr, "ks_record_int", "ks_record_ip", "ks_record_endpoint", "ks_record_text"};
+    const Slot slot = schema::Row(schema::Row(field).type).slot;
+    llvm::Type* pointer = code.b.getPtrTy();
+    const auto record =
+        unit_.Linked(by_slot[static_cast<size_t>(slot)], code.b.getVoidTy(), {pointer, code.b.getInt32Ty(), pointer});
+    llvm::Value* value = code.b.CreateConstInBoundsGEP1_64(code.b.getInt8Ty(), code.scratch, FieldOffset(field));
+    code.b.CreateCall(record, {code.scratch, code.b.getInt32(static_cast<uint32_t>(field)), value});
+  }
+
+  // Which literal matched, of atoms that are true, not merely possible.
+  void WriteReported(Code& code) {
+    for (uint32_t atom = 0; atom < plan_.atoms.size(); atom++) {
+      if (!plan_.reported[atom] || usage_.asserters[atom].empty()) continue;
+      llvm::BasicBlock* behind = code.Block("behind_report");
+      BranchIfNone(code, usage_.asserters[atom], behind);
+      llvm::BasicBlock* report = code.Block("report");
+      llvm::Value* can = code.Load(8, offsetof(ks_scratch, can) + atom);
+      code.b.CreateCondBr(code.b.CreateICmpEQ(can, code.b.getInt8(KS_CAN_BE_TRUE)), report, behind);
+      code.b.SetInsertPoint(report);
+      const auto record = unit_.Linked("ks_record_atom", code.b.getVoidTy(), {code.b.getPtrTy(), code.b.getInt32Ty()});
+      code.b.CreateCall(record, {code.scratch, code.b.getInt32(atom)});
+      code.b.CreateBr(behind);
+      code.b.SetInsertPoint(behind);
+    }
+  }
+
+  Unit& unit_;
+  Automata& automata_;
+  const ir::KindPlan& plan_;
+  const EmitOptions& options_;
+  const Usage usage_;
+  const std::string name_;
+  RuleSet all_;
+};
+
+}  // namespace
+
+llvm::Function* WriteKind(Unit& unit, Automata& automata, const ir::KindPlan& plan, const EmitOptions& options) {
+  return KindWriter(unit, automata, plan, options).Write();
+}
+
+}  // namespace ks::codegen

@@ -1,0 +1,43 @@
+#include "compiler/codegen/outcome.h"
+
+#include <llvm/IR/CFG.h>
+
+namespace ks::codegen {
+
+Outcome::Outcome(Code& code, uint32_t atom, bool with_index)
+    : code_(code), atom_(atom), yes_(code.Block("yes")), no_(code.Block("no")), unknown_(code.Block("unknown")) {
+  if (with_index) index_ = llvm::PHINode::Create(code.b.getInt16Ty(), 0, "index", yes_);
+}
+
+void Outcome::Yes(llvm::Value* index) {
+  if (index_) index_->addIncoming(index, code_.b.GetInsertBlock());
+  code_.b.CreateBr(yes_);
+}
+
+void Outcome::YesIf(llvm::Value* condition) {
+  llvm::BasicBlock* hit = code_.Block("hit");
+  code_.b.CreateCondBr(condition, hit, no_);
+  code_.b.SetInsertPoint(hit);
+  Yes(uint32_t{0});
+}
+
+void Outcome::Finish() {
+  llvm::BasicBlock* behind = code_.Block("behind");
+  const auto end = [&](llvm::BasicBlock* block, uint8_t can) {
+    if (llvm::pred_empty(block)) {
+      if (block == yes_ && index_) index_->eraseFromParent();
+      block->eraseFromParent();
+      return;
+    }
+    code_.b.SetInsertPoint(block);
+    if (block == yes_ && index_) code_.Store(index_, offsetof(ks_scratch, which) + 2 * atom_);
+    code_.Store(code_.b.getInt8(can), offsetof(ks_scratch, can) + atom_);
+    code_.b.CreateBr(behind);
+  };
+  end(yes_, KS_CAN_BE_TRUE);
+  end(no_, KS_CAN_BE_FALSE);
+  end(unknown_, KS_CAN_BE_TRUE | KS_CAN_BE_FALSE);
+  code_.b.SetInsertPoint(behind);
+}
+
+}  // namespace ks::codegen

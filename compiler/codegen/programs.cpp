@@ -1,0 +1,82 @@
+#include "compiler/codegen/programs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ks::codegen {
+namespace {
+
+using schema::EventKind;
+
+// Asked for at every system call, also for those that have a kind of their own.
+constexpr EventKind kEveryCall = EventKind::syscall_;
+
+std::vector<std::string> HookNames() {
+  std::vector<std::string> names;
+  for (const schema::EventRow& event : schema::Events()) {
+    if (std::find(names.begin(), names.end(), event.hook) == names.end()) names.emplace_back(event.hook);
+  }
+  return names;
+}
+
+void WriteHookProgram(Unit& unit, const std::string& hook,
+                      const std::vector<std::pair<EventKind, llvm::Function*>>& kinds) {
+  Code code = unit.BeginProgram("ks_" + hook, "raw_tp/" + hook);
+  llvm::IRBuilder<>& b = code.b;
+  llvm::Type* pointer = b.getPtrTy();
+  llvm::Value* index = b.getInt32(HookIndex(hook));
+  llvm::BasicBlock* end = code.Block("end");
+  llvm::BasicBlock* found = code.Block("found");
+  code.scratch = b.CreateCall(unit.Linked("ks_begin", pointer, {b.getInt32Ty()}), {index}, "scratch");
+  b.CreateCondBr(b.CreateIsNull(code.scratch), end, found);
+  b.SetInsertPoint(found);
+  llvm::Value* kind = b.CreateCall(unit.Linked("ks_hook_" + hook, b.getInt32Ty(), {pointer, pointer}),
+                                   {code.function->getArg(0), code.scratch}, "kind");
+  llvm::BasicBlock* behind = code.Block("behind_kind");
+  llvm::SwitchInst* branch = b.CreateSwitch(kind, behind, static_cast<unsigned>(kinds.size()));
+  for (const auto& [number, function] : kinds) {
+    if (number == kEveryCall) continue;
+    llvm::BasicBlock* block = code.Block("kind");
+    branch->addCase(b.getInt32(static_cast<uint32_t>(number)), block);
+    b.SetInsertPoint(block);
+    b.CreateCall(function, {index});
+    b.CreateBr(behind);
+  }
+  b.SetInsertPoint(behind);
+  for (const auto& [number, function] : kinds) {
+    if (number == kEveryCall) b.CreateCall(function, {index});
+  }
+  b.CreateBr(end);
+  b.SetInsertPoint(end);
+  b.CreateRet(b.getInt32(0));
+}
+
+}  // namespace
+
+uint32_t HookIndex(std::string_view hook) {
+  const std::vector<std::string> names = HookNames();
+  const auto found = std::find(names.begin(), names.end(), hook);
+  KS_CHECK(found != names.end(), "hooks come from the table");
+  return static_cast<uint32_t>(found - names.begin());
+}
+
+void WriteHookPrograms(Unit& unit, const ir::Plan& plan, const std::vector<llvm::Function*>& functions) {
+  for (const std::string& hook : HookNames()) {
+    std::vector<std::pair<EventKind, llvm::Function*>> kinds;
+    for (size_t i = 0; i < plan.kinds.size(); i++) {
+      if (schema::Row(plan.kinds[i].kind).hook == hook) kinds.emplace_back(plan.kinds[i].kind, functions[i]);
+    }
+    if (!kinds.empty()) WriteHookProgram(unit, hook, kinds);
+  }
+}
+
+void WriteEvaluatePrograms(Unit& unit, const ir::Plan& plan, const std::vector<llvm::Function*>& functions) {
+  for (size_t i = 0; i < plan.kinds.size(); i++) {
+    Code code = unit.BeginProgram(fmt::format("ks_eval_{}", schema::Row(plan.kinds[i].kind).name), "syscall");
+    code.b.CreateCall(functions[i], {code.b.getInt32(0)});
+    code.b.CreateRet(code.b.getInt32(0));
+  }
+}
+
+}  // namespace ks::codegen
