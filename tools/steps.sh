@@ -1,0 +1,38 @@
+# Sourced by tools/test and tools/demo: steps with their times, and logs that are kept when a step fails.
+if [[ -t 1 && -z ${NO_COLOR-} ]]; then
+  bold=$'\e[1m' dim=$'\e[2m' red=$'\e[31m' green=$'\e[32m' yellow=$'\e[33m' plain=$'\e[0m'
+else
+  bold='' dim='' red='' green='' yellow='' plain=''
+fi
+
+now_ms() { local t=${EPOCHREALTIME/[.,]/}; echo $((t / 1000)); }
+started_ms=$(now_ms)
+seconds_since() { local ms=$(($(now_ms) - $1)); printf '%d.%01d s' $((ms / 1000)) $((ms % 1000 / 100)); }
+
+# step TITLE LOG COMMAND…: runs the command with its output in LOG; shows the log's end and stops everything if it fails.
+step() {
+  local title=$1 log=$2 begin
+  shift 2
+  begin=$(now_ms)
+  printf '%s== %s%s … ' "$bold" "$title" "$plain"
+  mkdir -p "$(dirname "$log")"
+  if "$@" > "$log" 2>&1 < /dev/null; then
+    printf '%s%s%s\n' "$dim" "$(seconds_since "$begin")" "$plain"
+  else
+    local status=$?
+    printf '%sfailed%s with status %d after %s\n' "$red" "$plain" "$status" "$(seconds_since "$begin")"
+    tail -n 40 "$log" | sed 's/^/   | /'
+    printf '   the whole log: %s\n' "$log"
+    exit 1
+  fi
+}
+
+# build PRESET [TARGET…]: configures where needed, builds what changed.
+build() {
+  local preset=$1
+  shift
+  if [[ ! -f build/$preset/build.ninja ]]; then
+    step "configure $preset" "build/$preset.configure.log" cmake --preset "$preset"
+  fi
+  step "build $preset" "build/$preset.build.log" cmake --build --preset "$preset" ${1+--target "$@"}
+}
