@@ -46,11 +46,11 @@ class Kernel {
  public:
   virtual ~Kernel() = default;
 
-  // Loads the programs of an object through the verifier, beside what runs. `generation` is written into every record they make.
-  // The verifier's words, cut to what matters, are the Error's cause.
+  // Loads the programs of an object through the verifier, beside what runs. `generation` is written into every record
+  // they make. The verifier's words, cut to what matters, are the Error's cause.
   virtual Result<std::unique_ptr<LoadedObject>> Load(std::string_view elf, uint32_t generation) = 0;
-  // Puts the object's programs into the idle bank, attaches hooks that were not yet needed, and flips the epoch: one store.
-  // All that can fail is done before the store. Then waits until no CPU runs the old programs.
+  // Puts the object's programs into the idle bank, attaches hooks that were not yet needed, and flips the epoch: one
+  // store. All that can fail is done before the store. Then waits until no CPU runs the old programs.
   virtual Status Activate(LoadedObject& object) = 0;
   // Replaces the inodes that file.canonical knows.
   virtual Status SetInodes(const std::vector<NamedInode>& inodes) = 0;

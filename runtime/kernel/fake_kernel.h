@@ -1,0 +1,34 @@
+// A kernel for tests of what stands above the seam: remembers what it was asked, fails on demand.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/kernel/kernel.h"
+
+namespace ks::kernel {
+
+class FakeKernel : public Kernel {
+ public:
+  // What the next call of that name answers instead of succeeding.
+  std::optional<Error> refuse_load, refuse_activate, refuse_inodes;
+  std::deque<std::string> ring;    // records that Consume hands out
+  std::vector<std::string> calls;  // "load 7", "activate 7", "inodes 2"; numbers are generations and counts
+  std::vector<NamedInode> inodes;  // as last set
+  std::vector<KindCounters> counters;
+  uint32_t active = 0;       // generation that is active, 0 before the first
+  std::string loaded_elf;    // of the last Load
+  size_t objects_alive = 0;  // loaded objects that were not dropped
+
+  Result<std::unique_ptr<LoadedObject>> Load(std::string_view elf, uint32_t generation) override;
+  Status Activate(LoadedObject& object) override;
+  Status SetInodes(const std::vector<NamedInode>& named) override;
+  Result<size_t> Consume(int timeout_ms, const std::function<void(std::string_view)>& on_record) override;
+  std::vector<KindCounters> Counters() const override { return counters; }
+  std::vector<HookStatus> Hooks() const override;
+  uint64_t RingBytes() const override { return 1 << 20; }
+};
+
+}  // namespace ks::kernel
