@@ -192,6 +192,7 @@ AtomResult EvalOk(const Atom& atom, const Value& value) {
     case Test::In:
       return Found(FindIn(atom.literals, value));
     case Test::Range: {
+      KS_CHECK(atom.literals.size() == 2, "a range has two bounds");
       int64_t x = std::get<int64_t>(value);
       return Decided(std::get<int64_t>(atom.literals[0]) <= x && x <= std::get<int64_t>(atom.literals[1]));
     }
@@ -226,7 +227,7 @@ AtomResult EvalTwo(const Atom& atom, const schema::Record& record) {
   return Decided(atom.test == Test::EqualField ? *x == *y : std::get<int64_t>(*x) < std::get<int64_t>(*y));
 }
 
-bool NeedsLiterals(Test test) { return test != Test::Present && test != Test::EqualField && test != Test::LessField; }
+bool HasSet(Test test) { return test != Test::Present && test != Test::EqualField && test != Test::LessField; }
 
 }  // namespace
 
@@ -236,7 +237,7 @@ std::string_view UnderPrefix(std::string_view literal) {
 }
 
 AtomResult EvalAtom(const Atom& atom, const schema::Record& record) {
-  if (NeedsLiterals(atom.test) && atom.literals.empty()) return kFalse;
+  if (HasSet(atom.test) && atom.literals.empty()) return kFalse;
   if (atom.other) return EvalTwo(atom, record);
   Status status = record[atom.operand.field].status;
   if (atom.test == Test::Present) return EvalPresent(status);

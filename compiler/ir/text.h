@@ -1,4 +1,16 @@
 // The text form of programs: what --dump=ir and --dump=split show, and the residual program in a bundle.
+//
+//   program  = (program 1 rule…)
+//   rule     = (rule "id" (package "…") (name "…") (title "…")? (severity critical) (attack "…"…)? (on exec open…)
+//               (when pred) (except "why" "owner" "expires" "ticket")… (alert part…)? (disclose process.exe "reason")…
+//               (source "file:line")? (kernel pred) (residual pred) (reason "…")…)
+//   pred     = true | false | (not pred) | (and pred pred…) | (or pred pred…) | atom
+//   atom     = (present operand) | (range operand literal literal) | (equal operand operand) | (less operand operand)
+//            | (test (label "…")? operand literal…)     test: in under like contains has-element has-bits
+//   operand  = process.name | dst.ip | dst.port          part = "text" | operand
+//   literal  = "text" | -12 | 0o4755 | openat | 10.0.0.1 | 10.0.0.0/8 | [fd00::1]:443
+// Text is in double quotes with \" \\ \n \t \r and \xNN; bytes that are no UTF-8 are written as \xNN. An address whose
+// usual spelling does not tell its bytes is written as ip:HEX, cidr:HEX/BITS, endpoint:HEX:PORT.
 #pragma once
 
 #include <string>
@@ -9,11 +21,19 @@
 
 namespace ks::ir {
 
-std::string Print(const Pred& pred);
+std::string Print(const Pred& pred);        // on one line
 std::string Print(const Rule& rule);        // --dump=ir
 std::string Print(const SplitRule& rule);   // --dump=split
 std::string Print(const Program& program);  // the residual member of a bundle; ends in a newline
-// Parse(Print(p)) == p. Bounded: text up to 16 MiB, nesting up to 256. Errors name line and column.
+
+inline constexpr size_t kMaxProgramBytes = 16 * 1024 * 1024;
+inline constexpr size_t kMaxProgramNesting = 256;        // parentheses; a predicate of a program may nest some 250 deep
+inline constexpr size_t kMaxProgramNodes = 1024 * 1024;  // predicates of all rules together
+inline constexpr size_t kMaxProgramLiterals = 4 * 1024 * 1024;
+
+// Gives back what Print was given, label for label, if every atom is well formed. What it accepts is fit for MakePlan
+// and Eval: atoms are checked by WhyIllFormed, fields by the rule's kinds, kernel halves for their form. Errors
+// ("program-text") name line and column.
 Result<Program> ParseProgram(std::string_view text);
 
 }  // namespace ks::ir

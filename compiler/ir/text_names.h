@@ -1,0 +1,39 @@
+// Words of the text form that printer and parser share.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string_view>
+
+#include "compiler/ir/ir.h"
+
+namespace ks::ir {
+
+struct TestWord {
+  Test test;
+  std::string_view word;
+};
+inline constexpr auto kTestWords = std::to_array<TestWord>({
+    {Test::Present, "present"},
+    {Test::In, "in"},
+    {Test::Range, "range"},
+    {Test::Under, "under"},
+    {Test::Like, "like"},
+    {Test::Contains, "contains"},
+    {Test::HasElement, "has-element"},
+    {Test::HasBits, "has-bits"},
+    {Test::EqualField, "equal"},
+    {Test::LessField, "less"},
+});
+
+inline constexpr std::array<std::string_view, 5> kSeverityWords = {"info", "low", "medium", "high", "critical"};
+
+// What stands before an address that is written byte by byte.
+inline constexpr std::string_view kRawIp = "ip:";
+inline constexpr std::string_view kRawCidr = "cidr:";
+inline constexpr std::string_view kRawEndpoint = "endpoint:";
+
+// Of the enumeration's name and back; nothing if the two do not agree.
+std::optional<std::string_view> WordOfInt(int64_t value, const Operand& operand);
+
+}  // namespace ks::ir
