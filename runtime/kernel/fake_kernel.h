@@ -26,6 +26,7 @@ class FakeKernel : public Kernel {
   Status Activate(LoadedObject& object) override;
   Status SetInodes(const std::vector<NamedInode>& named) override;
   Result<size_t> Consume(int timeout_ms, const std::function<void(std::string_view)>& on_record) override;
+  void Detach() override { calls.push_back("detach"); }
   std::vector<KindCounters> Counters() const override { return counters; }
   std::vector<HookStatus> Hooks() const override;
   uint64_t RingBytes() const override { return 1 << 20; }

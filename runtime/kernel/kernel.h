@@ -42,6 +42,8 @@ class LoadedObject {
   virtual const std::vector<LoadedHook>& hooks() const = 0;
 };
 
+inline constexpr size_t kRecordsPerConsume = 1 << 16;
+
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -55,8 +57,11 @@ class Kernel {
   // Replaces the inodes that file.canonical knows.
   virtual Status SetInodes(const std::vector<NamedInode>& inodes) = 0;
 
-  // Calls back for each record in the ring, waits at most `timeout_ms` for the first. Returns how many.
+  // Calls back for each record in the ring, waits at most `timeout_ms` for the first. Returns how many: fewer than
+  // kRecordsPerConsume mean that all that was there has been read.
   virtual Result<size_t> Consume(int timeout_ms, const std::function<void(std::string_view)>& on_record) = 0;
+  // From now on nothing is seen. What is in the ring stays there to be read. Activate attaches again.
+  virtual void Detach() = 0;
   virtual std::vector<KindCounters> Counters() const = 0;
   virtual std::vector<HookStatus> Hooks() const = 0;
   virtual uint64_t RingBytes() const = 0;

@@ -28,7 +28,6 @@ namespace ks::kernel {
 namespace {
 
 constexpr size_t kMaxLog = 1 << 20;
-constexpr size_t kRecordsPerConsume = 1 << 16;
 constexpr int kLongestPauseMs = 10;
 
 // What libbpf says while an instance lives on this thread goes into it, and else nowhere: never to stderr.
@@ -169,6 +168,7 @@ class LibbpfKernel : public Kernel {
   Status Activate(LoadedObject& object) override;
   Status SetInodes(const std::vector<NamedInode>& inodes) override;
   Result<size_t> Consume(int timeout_ms, const std::function<void(std::string_view)>& on_record) override;
+  void Detach() override;
   std::vector<KindCounters> Counters() const override;
   std::vector<HookStatus> Hooks() const override;
   uint64_t RingBytes() const override { return ring_bytes_; }
@@ -413,6 +413,11 @@ Result<size_t> LibbpfKernel::Consume(int timeout_ms, const std::function<void(st
       return WorldError("wait for", "the ring", errno, "kernel-ring");
     }
   }
+}
+
+void LibbpfKernel::Detach() {
+  for (auto& [name, hook] : hooks_) hook.link.reset();
+  grace_.Wait();
 }
 
 std::vector<KindCounters> LibbpfKernel::Counters() const {
