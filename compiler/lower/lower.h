@@ -24,8 +24,8 @@ struct Feed {
 struct Expect {
   enum class What : uint8_t { Quiet, Count, Text };
   What what = What::Quiet;
-  uint64_t count = 0;  // Count: exactly so many alerts
-  std::string text;    // Text: exactly one alert, and this is its text
+  uint64_t count = 0;  // Count, Text: exactly so many alerts
+  std::string text;    // Text: exactly `count` alerts, each with this text
   Span span;
 };
 
@@ -40,6 +40,11 @@ struct Lowered {
   std::vector<ir::Rule> rules;
   std::vector<TestCase> tests;
 };
+
+// What a test gives, completed: zero or empty, except that containers and pods are absent unless given, standard input
+// has a peer only as a socket, a call succeeded, file.canonical is file.path, and `syscall` is the call that the kind
+// is named for.
+schema::Record CompleteRecord(const sema::Feed& feed);
 
 // Only for modules that were checked without an error. Rules and tests in the order of the modules.
 Lowered Lower(std::span<const sema::CheckedModule> modules);

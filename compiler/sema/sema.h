@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -25,23 +25,48 @@ using schema::Value;
 // ---- Input
 // -----------------------------------------------------------------------------------------------------------
 
-// Every module that names may come from, by package. Several files may share a package; files without one share the
-// nameless package. If the user gives a package, the embedded one of that name is not seen. Modules must outlive it.
+// Every module that names may come from, by package. Several files may share a package and see each other's names;
+// files without one share the nameless package. If the user gives a package, the embedded one of that name is not seen.
+// Modules must outlive the library, and stay where they are.
 class Library {
  public:
-  void AddUser(const syntax::Module& module);
-  void AddEmbedded(const syntax::Module& module);
+  void AddUser(const syntax::Module& module) { Add(module, false); }
+  void AddEmbedded(const syntax::Module& module) { Add(module, true); }
 
+  // A let or a def: the first of its name in its package.
+  struct Declaration {
+    const syntax::Module* module = nullptr;
+    const syntax::Let* let = nullptr;
+    const syntax::Def* def = nullptr;
+    const syntax::Name& name() const { return let ? let->name : def->name; }
+  };
   struct Package {
-    std::vector<const syntax::Module*> modules;
+    std::string name;
     bool embedded = false;
+    std::vector<const syntax::Module*> modules;
+    std::map<std::string, Declaration, std::less<>> names;
+    std::map<std::string, const syntax::Rule*, std::less<>> rules;
   };
   const Package* Find(std::string_view package) const;
-  std::vector<std::string_view> Names() const;
+  std::vector<const Package*> Packages() const;
+  const syntax::Rule* FindRule(std::string_view id) const;
+
+  // Whether an expression or an import anywhere names this let or def.
+  bool IsUsed(std::string_view package, std::string_view name) const;
+  struct Tested {
+    bool alert = false, quiet = false;  // a case expects this
+  };
+  Tested TestsOf(std::string_view rule_id) const;
 
  private:
+  void Add(const syntax::Module& module, bool embedded);
   std::map<std::string, Package, std::less<>> user_, embedded_;
+  std::map<std::string, Tested, std::less<>> tested_;
+  std::set<std::string, std::less<>> used_;  // "package.name"
 };
+
+std::string PackageOf(const syntax::Module& module);  // "" if it has none
+std::string IdOf(std::string_view package, std::string_view name);
 
 struct Options {
   int64_t now_ns = 0;  // since 1970 in UTC: which exceptions have expired
@@ -71,7 +96,8 @@ enum class Part : uint8_t { Whole, Ip, Port };  // of an endpoint
 struct FieldRef {
   FieldId field{};
   Part part = Part::Whole;
-  bool operator==(const FieldRef&) const = default;
+  Span record;  // the record's part of the name, as in `container` of `container.id`
+  bool SameAs(const FieldRef& other) const { return field == other.field && part == other.part; }
 };
 
 struct Values {
@@ -97,6 +123,7 @@ struct Exception {
   std::optional<int64_t> expires_ns;
 };
 
+// Of an alert: text, or a field's value.
 struct TemplatePart {
   std::string text;
   std::optional<FieldRef> field;
@@ -168,8 +195,12 @@ CheckedModule Check(const syntax::Module& module, const Library& library, const 
 // --dump=types: lets, defs and rules with their types, one condition a line.
 std::string Dump(const CheckedModule& module);
 
-inline constexpr size_t kMaxExpandedNodes = 20'000;  // conditions of one rule after defs are expanded
-inline constexpr size_t kMaxValues = 100'000;        // of one list or set
+inline constexpr size_t kMaxNodesPerRule = 20'000;  // conditions after defs are expanded
+inline constexpr size_t kMaxNodesPerModule = 500'000;
+inline constexpr size_t kMaxValues = 100'000;             // of one list or set
+inline constexpr size_t kMaxValuesPerModule = 1'000'000;  // in all conditions, after lets are expanded
+inline constexpr size_t kMaxCallDepth = 16;               // defs that call defs, lets that name lets
+inline constexpr size_t kMaxConditionDepth = 128;         // and, or, not in each other, after defs are expanded
 inline constexpr size_t kMaxDataBytes = 16 * 1024 * 1024;
 
 }  // namespace ks::sema

@@ -1,0 +1,200 @@
+#include "compiler/lower/lower.h"
+
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "compiler/sema/operators.h"
+#include "compiler/support/result.h"
+
+namespace ks::lower {
+namespace {
+
+using schema::FieldId;
+using schema::Status;
+using schema::Value;
+using sema::Condition;
+using sema::OperatorId;
+
+constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+
+constexpr auto kTests = std::to_array<ir::Test>({
+#define KS_OPERATOR(id, spelling, right, test, types, about) ir::Test::test,
+#include "compiler/sema/operators.def"
+});
+
+ir::Operand Lower(const sema::FieldRef& field) {
+  switch (field.part) {
+    case sema::Part::Ip:
+      return {field.field, ir::Part::Ip};
+    case sema::Part::Port:
+      return {field.field, ir::Part::Port};
+    default:
+      return {field.field, ir::Part::Whole};
+  }
+}
+
+ir::Pred Test(ir::Operand operand, ir::Test test, std::vector<Value> literals, std::string label = {}) {
+  ir::Atom atom;
+  atom.operand = operand;
+  atom.test = test;
+  atom.literals = std::move(literals);
+  atom.label = std::move(label);
+  return ir::MakeAtom(std::move(atom));
+}
+
+ir::Pred Fields(ir::Operand left, ir::Test test, ir::Operand right) {
+  ir::Atom atom;
+  atom.operand = left;
+  atom.test = test;
+  atom.other = right;
+  return ir::MakeAtom(std::move(atom));
+}
+
+ir::Pred Range(ir::Operand operand, OperatorId op, int64_t bound) {
+  switch (op) {
+    case OperatorId::Less:
+      return bound == kLeast ? ir::False() : Test(operand, ir::Test::Range, {kLeast, bound - 1});
+    case OperatorId::LessEqual:
+      return Test(operand, ir::Test::Range, {kLeast, bound});
+    case OperatorId::Greater:
+      return bound == kMost ? ir::False() : Test(operand, ir::Test::Range, {bound + 1, kMost});
+    default:
+      return Test(operand, ir::Test::Range, {bound, kMost});
+  }
+}
+
+ir::Pred CompareFields(ir::Operand left, OperatorId op, ir::Operand right) {
+  switch (op) {
+    case OperatorId::NotEqual:
+      return ir::MakeNot(Fields(left, ir::Test::EqualField, right));
+    case OperatorId::Less:
+      return Fields(left, ir::Test::LessField, right);
+    case OperatorId::Greater:
+      return Fields(right, ir::Test::LessField, left);
+    case OperatorId::LessEqual:
+      return ir::MakeNot(Fields(right, ir::Test::LessField, left));
+    case OperatorId::GreaterEqual:
+      return ir::MakeNot(Fields(left, ir::Test::LessField, right));
+    default:
+      return Fields(left, ir::Test::EqualField, right);
+  }
+}
+
+ir::Pred Compare(const Condition& condition) {
+  ir::Operand left = Lower(condition.left);
+  OperatorId op = condition.compare;
+  if (auto* right = std::get_if<sema::FieldRef>(&condition.right)) return CompareFields(left, op, Lower(*right));
+  const auto& values = std::get<sema::Values>(condition.right);
+  ir::Test test = kTests[static_cast<size_t>(op)];
+  if (test == ir::Test::Range) return Range(left, op, std::get<int64_t>(values.values[0]));
+  if (sema::Row(op).right == sema::Right::All) {
+    std::vector<ir::Pred> each;
+    for (const Value& value : values.values) each.push_back(Test(left, test, {value}, values.label));
+    return ir::MakeAnd(std::move(each));
+  }
+  ir::Pred one = Test(left, test, values.values, values.label);
+  return op == OperatorId::NotEqual ? ir::MakeNot(std::move(one)) : one;
+}
+
+ir::Pred Lower(const Condition& condition) {
+  std::vector<ir::Pred> operands;
+  for (const Condition& operand : condition.operands) operands.push_back(Lower(operand));
+  switch (condition.op) {
+    case Condition::Op::True:
+      return ir::True();
+    case Condition::Op::False:
+      return ir::False();
+    case Condition::Op::And:
+      return ir::MakeAnd(std::move(operands));
+    case Condition::Op::Or:
+      return ir::MakeOr(std::move(operands));
+    case Condition::Op::Not:
+      return ir::MakeNot(std::move(operands[0]));
+    case Condition::Op::Exists:
+      return Test({schema::PresenceField(condition.object), ir::Part::Whole}, ir::Test::Present, {});
+    case Condition::Op::Compare:
+      return Compare(condition);
+  }
+  return ir::True();
+}
+
+// `condition`, as long as the exception holds: until midnight of the day it expires.
+ir::Pred Lower(const sema::Exception& exception) {
+  ir::Pred condition = Lower(exception.condition);
+  if (!exception.expires_ns) return condition;
+  std::vector<ir::Pred> both;
+  both.push_back(std::move(condition));
+  both.push_back(Range({FieldId::event_time, ir::Part::Whole}, OperatorId::Less, *exception.expires_ns));
+  return ir::MakeAnd(std::move(both));
+}
+
+std::string TextOf(const std::optional<syntax::Name>& name) { return name ? name->text : ""; }
+
+ir::Rule Lower(const sema::Rule& rule, const sema::CheckedModule& module) {
+  ir::Rule out;
+  out.id = rule.id;
+  out.package = module.package;
+  out.name = rule.syntax->name.text;
+  out.title = rule.syntax->title ? rule.syntax->title->value : out.name;
+  out.severity = static_cast<ir::RuleSeverity>(rule.severity);
+  for (const syntax::Name& id : rule.syntax->attack) out.attack.push_back(id.text);
+  out.kinds = rule.kinds;
+  std::vector<ir::Pred> when;
+  when.push_back(Lower(rule.where));
+  for (const sema::Exception& exception : rule.exceptions) {
+    when.push_back(ir::MakeNot(Lower(exception)));
+    const syntax::Exception& source = *exception.syntax;
+    out.exceptions.push_back({source.why, TextOf(source.owner), TextOf(source.expires), TextOf(source.ticket)});
+  }
+  out.when = ir::MakeAnd(std::move(when));
+  for (const sema::TemplatePart& part : rule.alert) {
+    ir::TemplatePart lowered{part.text, std::nullopt};
+    if (part.field) lowered.operand = Lower(*part.field);
+    out.alert.push_back(std::move(lowered));
+  }
+  for (const sema::Disclosure& disclosure : rule.disclosures) {
+    out.disclosures.push_back({disclosure.field, disclosure.reason});
+  }
+  const Span& span = rule.syntax->name.span;
+  if (span.file != nullptr) out.source = fmt::format("{}:{}", span.file->name(), span.file->At(span.begin).line);
+  return out;
+}
+
+Expect Lower(const syntax::Expect& expect) {
+  Expect out;
+  out.span = expect.span;
+  if (expect.text) {
+    out.what = Expect::What::Text;
+    out.text = expect.text->value;
+    out.count = expect.count.value_or(1);
+  } else if (!expect.quiet && expect.count.value_or(1) > 0) {
+    out.what = Expect::What::Count;
+    out.count = expect.count.value_or(1);
+  }
+  return out;
+}
+
+}  // namespace
+
+Lowered Lower(std::span<const sema::CheckedModule> modules) {
+  Lowered out;
+  for (const sema::CheckedModule& module : modules) {
+    for (const sema::Rule& rule : module.rules) out.rules.push_back(Lower(rule, module));
+    for (const sema::TestCase& test : module.tests) {
+      TestCase lowered{test.rule, test.syntax->name.value, test.syntax->name.span, {}};
+      for (const auto& step : test.steps) {
+        if (auto* feed = std::get_if<sema::Feed>(&step)) {
+          lowered.steps.emplace_back(Feed{feed->kind, feed->offset_ns, CompleteRecord(*feed)});
+        } else {
+          lowered.steps.emplace_back(Lower(*std::get<sema::Expect>(step).syntax));
+        }
+      }
+      out.tests.push_back(std::move(lowered));
+    }
+  }
+  return out;
+}
+
+}  // namespace ks::lower

@@ -1,0 +1,147 @@
+#include "compiler/sema/sema.h"
+
+namespace ks::sema {
+namespace {
+
+// Every name that an expression starts from, and in `package.name` the package too.
+class UseCollector {
+ public:
+  UseCollector(const syntax::Module& module, std::set<std::string, std::less<>>* used) : used_(used) {
+    package_ = PackageOf(module);
+    for (const syntax::Import& import : module.imports) {
+      std::string package = import.package.Dotted();
+      for (const syntax::Name& name : import.names) imported_.emplace(name.text, package);
+      if (import.names.empty() && !import.package.parts.empty()) {
+        aliases_.emplace(import.package.parts.back().text, std::move(package));
+      }
+    }
+  }
+
+  void Visit(const syntax::ExprPtr& expr) {
+    if (expr) Visit(*expr);
+  }
+
+  void Visit(const syntax::RecordInit& record) {
+    for (const syntax::FieldInit& field : record.fields) {
+      if (!field.value) continue;
+      if (auto* inner = std::get_if<syntax::RecordInit>(&field.value->node)) Visit(*inner);
+      if (auto* expr = std::get_if<syntax::ExprPtr>(&field.value->node)) Visit(*expr);
+    }
+  }
+
+ private:
+  void Visit(const syntax::Expr& expr) {
+    std::visit([this](const auto& node) { Node(node); }, expr.node);
+  }
+  void Node(const syntax::Path& path) {
+    if (path.parts.empty()) return;
+    const std::string& first = path.parts[0].text;
+    used_->insert(IdOf(package_, first));
+    if (auto it = imported_.find(first); it != imported_.end()) used_->insert(IdOf(it->second, first));
+    if (auto it = aliases_.find(first); it != aliases_.end() && path.parts.size() > 1) {
+      used_->insert(IdOf(it->second, path.parts[1].text));
+    }
+  }
+  void Node(const syntax::Call& call) {
+    Node(call.callee);
+    for (const syntax::ExprPtr& argument : call.arguments) Visit(argument);
+  }
+  void Node(const syntax::Literal&) {}
+  void Node(const syntax::List& list) {
+    for (const syntax::ExprPtr& item : list.items) Visit(item);
+  }
+  void Node(const syntax::Logic& logic) {
+    for (const syntax::ExprPtr& operand : logic.operands) Visit(operand);
+  }
+  void Node(const syntax::Not& negation) { Visit(negation.operand); }
+  void Node(const syntax::Compare& compare) {
+    Visit(compare.left);
+    Visit(compare.right);
+  }
+
+  std::string package_;
+  std::map<std::string, std::string, std::less<>> imported_, aliases_;
+  std::set<std::string, std::less<>>* used_;
+};
+
+}  // namespace
+
+std::string PackageOf(const syntax::Module& module) { return module.package ? module.package->Dotted() : ""; }
+
+std::string IdOf(std::string_view package, std::string_view name) {
+  std::string id(package);
+  if (!id.empty()) id += '.';
+  return id.append(name);
+}
+
+void Library::Add(const syntax::Module& module, bool embedded) {
+  std::string name = PackageOf(module);
+  Package& package = (embedded ? embedded_ : user_)[name];
+  package.name = name;
+  package.embedded = embedded;
+  package.modules.push_back(&module);
+  for (const syntax::Let& let : module.lets)
+    package.names.try_emplace(let.name.text, Declaration{&module, &let, nullptr});
+  for (const syntax::Def& def : module.defs)
+    package.names.try_emplace(def.name.text, Declaration{&module, nullptr, &def});
+  for (const syntax::Rule& rule : module.rules) package.rules.try_emplace(rule.name.text, &rule);
+
+  for (const syntax::Import& import : module.imports) {
+    for (const syntax::Name& imported : import.names) used_.insert(IdOf(import.package.Dotted(), imported.text));
+  }
+  UseCollector uses(module, &used_);
+  for (const syntax::Let& let : module.lets) uses.Visit(let.value);
+  for (const syntax::Def& def : module.defs) uses.Visit(def.body);
+  for (const syntax::Rule& rule : module.rules) {
+    for (const syntax::On& on : rule.ons) uses.Visit(on.where);
+    for (const syntax::Exception& exception : rule.exceptions) uses.Visit(exception.condition);
+  }
+  for (const syntax::Test& test : module.tests) {
+    std::string id = test.rule.parts.size() == 1 ? IdOf(name, test.rule.parts[0].text) : test.rule.Dotted();
+    Tested& tested = tested_[id];
+    for (const syntax::TestLet& let : test.lets) uses.Visit(let.record);
+    for (const syntax::TestCase& test_case : test.cases) {
+      for (const auto& step : test_case.steps) {
+        if (auto* feed = std::get_if<syntax::Feed>(&step)) uses.Visit(feed->record);
+        if (auto* expect = std::get_if<syntax::Expect>(&step)) {
+          bool quiet = expect->quiet || (expect->count && *expect->count == 0);
+          (quiet ? tested.quiet : tested.alert) = true;
+        }
+      }
+    }
+  }
+}
+
+const Library::Package* Library::Find(std::string_view package) const {
+  if (auto it = user_.find(package); it != user_.end()) return &it->second;
+  if (auto it = embedded_.find(package); it != embedded_.end()) return &it->second;
+  return nullptr;
+}
+
+std::vector<const Library::Package*> Library::Packages() const {
+  std::vector<const Package*> all;
+  for (const auto& [name, package] : user_) all.push_back(&package);
+  for (const auto& [name, package] : embedded_) {
+    if (!user_.contains(name)) all.push_back(&package);
+  }
+  return all;
+}
+
+const syntax::Rule* Library::FindRule(std::string_view id) const {
+  size_t dot = id.rfind('.');
+  const Package* package = Find(dot == std::string_view::npos ? "" : id.substr(0, dot));
+  if (package == nullptr) return nullptr;
+  auto it = package->rules.find(dot == std::string_view::npos ? id : id.substr(dot + 1));
+  return it == package->rules.end() ? nullptr : it->second;
+}
+
+bool Library::IsUsed(std::string_view package, std::string_view name) const {
+  return used_.contains(IdOf(package, name));
+}
+
+Library::Tested Library::TestsOf(std::string_view rule_id) const {
+  auto it = tested_.find(rule_id);
+  return it == tested_.end() ? Tested{} : it->second;
+}
+
+}  // namespace ks::sema

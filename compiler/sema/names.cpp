@@ -1,0 +1,392 @@
+#include "compiler/sema/names.h"
+
+#include <deque>
+
+namespace ks::sema {
+namespace {
+
+// A field, a part of an endpoint, or a record, by its dotted name.
+Resolved FromTable(const std::string& dotted) {
+  Resolved out;
+  if (auto field = schema::FindField(dotted)) {
+    out.what = Resolved::What::Field;
+    out.field.field = *field;
+    return out;
+  }
+  size_t dot = dotted.rfind('.');
+  if (dot != std::string::npos) {
+    std::string_view last = std::string_view(dotted).substr(dot + 1);
+    auto field = schema::FindField(std::string_view(dotted).substr(0, dot));
+    if (field && schema::Row(*field).type == TypeId::Endpoint && (last == "ip" || last == "port")) {
+      out.what = Resolved::What::Field;
+      out.field.field = *field;
+      out.field.part = last == "ip" ? Part::Ip : Part::Port;
+      return out;
+    }
+  }
+  if (auto object = schema::FindObject(dotted); object && !dotted.empty()) {
+    out.what = Resolved::What::Record;
+    out.object = *object;
+    return out;
+  }
+  out.what = Resolved::What::Nothing;
+  return out;
+}
+
+std::string Rest(const syntax::Path& path) {
+  std::string rest;
+  for (size_t i = 1; i < path.parts.size(); ++i) rest += "." + path.parts[i].text;
+  return rest;
+}
+
+// Field names below a record or endpoint, without what stands before: for a suggestion.
+std::vector<std::string_view> FieldsBelow(std::string_view dotted) {
+  std::vector<std::string_view> names;
+  auto add = [&](std::string_view name) {
+    if (name.size() > dotted.size() && name.starts_with(dotted) && name[dotted.size()] == '.') {
+      names.push_back(name.substr(dotted.size() + 1));
+    }
+  };
+  for (const schema::FieldRow& row : schema::Fields()) add(row.dotted);
+  for (const schema::ObjectRow& row : schema::Objects()) add(row.dotted);
+  return names;
+}
+
+}  // namespace
+
+const Names::Imports& Names::ImportsOf(const syntax::Module& module) {
+  auto [it, fresh] = imports_.try_emplace(&module);
+  if (fresh) {
+    for (const syntax::Import& import : module.imports) {
+      if (import.names.empty() && !import.package.parts.empty()) {
+        it->second.packages.try_emplace(import.package.parts.back().text, &import);
+      }
+      for (const syntax::Name& name : import.names) it->second.names.try_emplace(name.text, &import, &name);
+    }
+  }
+  return it->second;
+}
+
+Resolved Names::Declared(const Library::Package* package, std::string_view name) const {
+  Resolved out;  // Error: what is wrong was said at the import
+  if (package == nullptr) return out;
+  auto it = package->names.find(name);
+  if (it == package->names.end()) return out;
+  out.what = Resolved::What::Declared;
+  out.declaration = &it->second;
+  return out;
+}
+
+Resolved Names::Find(const syntax::Path& path, const Scope& scope) {
+  Resolved out;
+  if (path.parts.empty()) return out;
+  const std::string& first = path.parts[0].text;
+  if (scope.parameters != nullptr) {
+    for (const Binding& binding : *scope.parameters) {
+      if (binding.name != first) continue;
+      const Operand& bound = binding.operand;
+      if (bound.what == Operand::What::Error) return out;
+      if (path.parts.size() == 1) {
+        out.what = Resolved::What::Parameter;
+        out.parameter = &binding;
+        return out;
+      }
+      std::string prefix;
+      if (bound.what == Operand::What::Record) prefix = schema::Row(bound.type.object).dotted;
+      if (bound.what == Operand::What::Field) prefix = NameOf(bound.field);
+      if (bound.what == Operand::What::Parameter && bound.type == One(TypeId::Endpoint)) {
+        // Of a def by itself: some endpoint stands for it.
+        prefix = schema::Row(FieldId::event_dst).dotted;
+      }
+      out = FromTable(prefix + Rest(path));
+      break;
+    }
+  }
+  if (out.what == Resolved::What::Error) out = FromTable(path.Dotted());
+  if (out.what == Resolved::What::Field) {
+    size_t record = path.parts.size() - 1 - (out.field.part == Part::Whole ? 0 : 1);
+    out.field.record = scope.Place(SpanOf(path, 0, record == 0 ? 1 : record));
+  }
+  if (out.what != Resolved::What::Nothing) return out;
+
+  const Imports& imports = ImportsOf(*scope.module);
+  bool own = scope.module == &checked_;
+  if (path.parts.size() == 1) {
+    const Library::Package* package = library_.Find(PackageOf(*scope.module));
+    if (package != nullptr && package->names.contains(first)) return Declared(package, first);
+    if (auto it = imports.names.find(first); it != imports.names.end()) {
+      if (own) used_.insert(it->second.second);
+      return Declared(library_.Find(it->second.first->package.Dotted()), first);
+    }
+  }
+  if (auto it = imports.packages.find(first); it != imports.packages.end() && path.parts.size() == 2) {
+    if (own) used_.insert(it->second);
+    const Library::Package* package = library_.Find(it->second->package.Dotted());
+    if (package == nullptr || package->names.contains(path.parts[1].text)) return Declared(package, path.parts[1].text);
+  }
+  return out;
+}
+
+std::vector<std::string_view> Names::Visible(const Scope& scope) {
+  std::vector<std::string_view> names;
+  if (scope.parameters != nullptr) {
+    for (const Binding& binding : *scope.parameters) names.push_back(binding.name);
+  }
+  if (const Library::Package* package = library_.Find(PackageOf(*scope.module))) {
+    for (const auto& [name, declaration] : package->names) names.push_back(name);
+  }
+  const Imports& imports = ImportsOf(*scope.module);
+  for (const auto& [name, import] : imports.names) names.push_back(name);
+  for (const auto& [name, import] : imports.packages) names.push_back(name);
+  for (const schema::FieldRow& row : schema::Fields()) {
+    if (row.dotted.find('.') == std::string_view::npos) names.push_back(row.dotted);
+  }
+  for (const schema::ObjectRow& row : schema::Objects()) {
+    if (!row.dotted.empty()) names.push_back(row.dotted);
+  }
+  return names;
+}
+
+Diagnostic& Names::ReportUnknown(const syntax::Path& path, const Scope& scope) {
+  const std::string& first = path.parts[0].text;
+  // A record, a parameter or a package in front: what comes after it is wrong.
+  size_t known = 0;
+  std::string prefix;
+  std::string shown;
+  std::vector<std::string_view> below;
+  for (size_t n = path.parts.size() - 1; n > 0 && known == 0; --n) {
+    syntax::Path head;
+    head.parts.assign(path.parts.begin(), path.parts.begin() + static_cast<ptrdiff_t>(n));
+    Scope quiet = scope;
+    Resolved resolved = Find(head, quiet);
+    if (resolved.what == Resolved::What::Parameter && resolved.parameter->operand.what == Operand::What::Record) {
+      prefix = schema::Row(resolved.parameter->operand.type.object).dotted;
+      known = n;
+    }
+    if (resolved.what == Resolved::What::Record) {
+      prefix = schema::Row(resolved.object).dotted;
+      known = n;
+    }
+    if (resolved.what == Resolved::What::Field) {
+      prefix = NameOf(resolved.field);
+      known = n;
+      if (TypeOf(resolved.field) == One(TypeId::Endpoint)) below = {"ip", "port"};
+    }
+    if (known != 0) shown = head.Dotted();
+  }
+  if (known != 0) {
+    std::string rest;
+    for (size_t i = known; i < path.parts.size(); ++i) rest += (i > known ? "." : "") + path.parts[i].text;
+    if (below.empty()) below = FieldsBelow(prefix);
+    Span span = SpanOf(path, known);
+    Diagnostic& d = scope.Report<Diag::UnknownField>(span, shown, rest);
+    if (std::string_view near = DidYouMean(rest, below); !near.empty()) {
+      d.help = fmt::format("did you mean `{}`?", near);
+      scope.Fix(d, span, std::string(near));
+    } else if (below.empty()) {
+      d.help = fmt::format("`{}` is a value, it has no fields", shown);
+    } else {
+      d.help = fmt::format("it has {}", fmt::join(below, ", "));
+    }
+    return d;
+  }
+  const Imports& imports = ImportsOf(*scope.module);
+  if (auto it = imports.packages.find(first); it != imports.packages.end() && path.parts.size() > 1) {
+    const Library::Package* package = library_.Find(it->second->package.Dotted());
+    Span span = SpanOf(path, 1);
+    std::vector<std::string_view> names;
+    if (package != nullptr) {
+      for (const auto& [name, declaration] : package->names) names.push_back(name);
+    }
+    Diagnostic& d = scope.Report<Diag::NotInPackage>(span, it->second->package.Dotted(), path.parts[1].text);
+    if (std::string_view near = DidYouMean(path.parts[1].text, names); !near.empty()) {
+      d.help = fmt::format("did you mean `{}`?", near);
+      scope.Fix(d, span, std::string(near));
+    }
+    return d;
+  }
+
+  Span span = SpanOf(path);
+  Diagnostic& d = scope.Report<Diag::UnknownName>(span, path.Dotted());
+  if (path.parts.size() > 1) {
+    std::vector<std::string_view> fields;
+    for (const schema::FieldRow& row : schema::Fields()) fields.push_back(row.dotted);
+    if (std::string_view near = DidYouMean(path.Dotted(), fields); !near.empty()) {
+      d.help = fmt::format("did you mean `{}`?", near);
+      scope.Fix(d, span, std::string(near));
+      return d;
+    }
+    span = path.parts[0].span;
+  }
+  for (const Library::Package* package : library_.Packages()) {
+    if (path.parts.size() > 1 || !package->names.contains(first) || package->name.empty()) continue;
+    std::string line = fmt::format("import {}.{{{}}}", package->name, first);
+    d.help = fmt::format("package `{}` has it: `{}`", package->name, line);
+    const syntax::Module& module = *scope.module;
+    if (!module.imports.empty()) {
+      uint32_t end = module.imports.back().span.end;
+      scope.Fix(d, {module.file, end, end}, "\n" + line);
+    } else if (module.package) {
+      uint32_t end = module.package_span.end;
+      scope.Fix(d, {module.file, end, end}, "\n" + line);
+    }
+    return d;
+  }
+  if (std::string_view near = DidYouMean(first, Visible(scope)); !near.empty()) {
+    d.help = fmt::format("did you mean `{}`?", near);
+    scope.Fix(d, span, std::string(near));
+  }
+  return d;
+}
+
+void Names::CheckCycle(const syntax::Import& import, const Scope& scope) {
+  // The shortest way from the imported package back to this one. Reported once: in the first package of the cycle, by
+  // name, that the user gave.
+  std::string home = PackageOf(checked_);
+  std::string start = import.package.Dotted();
+  std::map<std::string, std::string> came_from{{start, ""}};
+  std::deque<std::string> queue{start};
+  bool found = start == home;
+  while (!queue.empty() && !found) {
+    std::string at = queue.front();
+    queue.pop_front();
+    const Library::Package* package = library_.Find(at);
+    if (package == nullptr) continue;
+    for (const syntax::Module* module : package->modules) {
+      for (const syntax::Import& next : module->imports) {
+        std::string name = next.package.Dotted();
+        if (!came_from.emplace(name, at).second) continue;
+        found = found || name == home;
+        queue.push_back(std::move(name));
+      }
+    }
+  }
+  if (!found) return;
+  std::vector<std::string> cycle{home};
+  for (std::string at = home == start ? "" : came_from[home]; !at.empty(); at = came_from[at]) cycle.push_back(at);
+  cycle.push_back(home);
+  for (const std::string& name : cycle) {
+    const Library::Package* package = library_.Find(name);
+    if (name < home && package != nullptr && !package->embedded) return;
+  }
+  std::string shown;
+  for (auto it = cycle.rbegin(); it != cycle.rend(); ++it) shown += (shown.empty() ? "" : " → ") + *it;
+  Diagnostic& d = scope.Report<Diag::ImportCycle>(import.span, shown);
+  d.help = home == start ? "the files of a package see each other's names without an import"
+                         : "move what both need into a third package";
+}
+
+void Names::CheckImports(const Scope& scope) {
+  for (const syntax::Import& import : checked_.imports) {
+    std::string name = import.package.Dotted();
+    const Library::Package* package = library_.Find(name);
+    if (package == nullptr) {
+      std::vector<std::string_view> names;
+      for (const Library::Package* known : library_.Packages()) names.push_back(known->name);
+      Span span = SpanOf(import.package);
+      Diagnostic& d = scope.Report<Diag::UnknownPackage>(span, name);
+      if (std::string_view near = DidYouMean(name, names); !near.empty()) {
+        d.help = fmt::format("did you mean `{}`?", near);
+        scope.Fix(d, span, std::string(near));
+      } else {
+        d.help = "give its files on the command line, too";
+      }
+      continue;
+    }
+    CheckCycle(import, scope);
+    for (const syntax::Name& imported : import.names) {
+      if (package->names.contains(imported.text)) continue;
+      std::vector<std::string_view> names;
+      for (const auto& [known, declaration] : package->names) names.push_back(known);
+      Diagnostic& d = scope.Report<Diag::NotInPackage>(imported.span, name, imported.text);
+      if (package->rules.contains(imported.text)) {
+        d.help = "that is a rule; only lets and defs are imported";
+      } else if (std::string_view near = DidYouMean(imported.text, names); !near.empty()) {
+        d.help = fmt::format("did you mean `{}`?", near);
+        scope.Fix(d, imported.span, std::string(near));
+      }
+    }
+  }
+}
+
+bool Names::ReportSecondMeaning(const syntax::Name& name, const Scope& scope) {
+  std::string what;
+  if (auto field = schema::FindField(name.text)) {
+    what = "a field";
+  } else if (schema::FindObject(name.text)) {
+    what = "a record";
+  } else {
+    return false;
+  }
+  scope.Report<Diag::ShadowsField>(name.span, name.text, what).help = "choose another name";
+  return true;
+}
+
+void Names::CheckDefinitions(const Scope& scope) {
+  const Imports& imports = ImportsOf(checked_);
+  const Library::Package* package = library_.Find(PackageOf(checked_));
+  auto check = [&](const syntax::Name& name, const syntax::Name& first, std::string_view what) {
+    if (ReportSecondMeaning(name, scope)) return;
+    if (&first != &name) {
+      scope.Report<Diag::DuplicateName>(name.span, what, name.text)
+          .related.push_back({first.span, "first defined here"});
+    } else if (auto it = imports.names.find(name.text); it != imports.names.end() && it->second.second != &name) {
+      scope.Report<Diag::DuplicateName>(name.span, "an imported", name.text)
+          .related.push_back({it->second.second->span, "imported here"});
+    }
+  };
+  auto first = [&](const syntax::Name& name) -> const syntax::Name& {
+    auto it = package == nullptr ? std::map<std::string, Library::Declaration>::const_iterator()
+                                 : package->names.find(name.text);
+    return package == nullptr || it == package->names.end() ? name : it->second.name();
+  };
+  for (const syntax::Let& let : checked_.lets) check(let.name, first(let.name), "a let or def");
+  for (const syntax::Def& def : checked_.defs) {
+    check(def.name, first(def.name), "a let or def");
+    std::map<std::string_view, const syntax::Name*> seen;
+    for (const syntax::Parameter& parameter : def.parameters) {
+      auto [it, fresh] = seen.emplace(parameter.name.text, &parameter.name);
+      check(parameter.name, *it->second, "a parameter");
+    }
+  }
+  for (const syntax::Rule& rule : checked_.rules) {
+    auto it = package == nullptr ? decltype(package->rules.end())() : package->rules.find(rule.name.text);
+    if (package == nullptr || it == package->rules.end() || it->second == &rule) continue;
+    scope.Report<Diag::DuplicateName>(rule.name.span, "a rule", rule.name.text)
+        .related.push_back({it->second->name.span, "first defined here"});
+  }
+  std::map<std::string_view, const syntax::Name*> imported;
+  for (const syntax::Import& import : checked_.imports) {
+    for (const syntax::Name& name : import.names) {
+      auto [it, fresh] = imported.emplace(name.text, &name);
+      check(name, *it->second, "an import");
+    }
+  }
+}
+
+void Names::ReportUnused(const Scope& scope) {
+  for (const syntax::Import& import : checked_.imports) {
+    std::string name = import.package.Dotted();
+    const Library::Package* package = library_.Find(name);
+    if (package == nullptr) continue;
+    if (import.names.empty() && !used_.contains(&import)) {
+      Diagnostic& d = scope.Report<Diag::UnusedImport>(SpanOf(import.package), name);
+      d.help = "remove the import";
+    }
+    for (const syntax::Name& imported : import.names) {
+      if (used_.contains(&imported) || !package->names.contains(imported.text)) continue;
+      scope.Report<Diag::UnusedImport>(imported.span, imported.text).help = "remove it from the import";
+    }
+  }
+  // A file without rules is there for others, who may not have been given.
+  if (checked_.rules.empty()) return;
+  std::string home = PackageOf(checked_);
+  auto unused = [&](const syntax::Name& name) {
+    if (library_.IsUsed(home, name.text)) return;
+    scope.Report<Diag::UnusedName>(name.span, name.text).help = "remove it, or use it";
+  };
+  for (const syntax::Let& let : checked_.lets) unused(let.name);
+  for (const syntax::Def& def : checked_.defs) unused(def.name);
+}
+
+}  // namespace ks::sema

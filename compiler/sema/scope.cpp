@@ -1,0 +1,87 @@
+#include "compiler/sema/scope.h"
+
+#include <algorithm>
+
+namespace ks::sema {
+
+using schema::Row;
+
+Span SpanOf(const syntax::Path& path, size_t first, size_t count) {
+  if (first >= path.parts.size()) return {};
+  size_t last = count > path.parts.size() - first ? path.parts.size() - 1 : first + count - 1;
+  return Join(path.parts[first].span, path.parts[last].span);
+}
+
+Type One(TypeId scalar, std::string_view enumeration) { return {Type::Shape::One, scalar, enumeration, {}}; }
+Type Many(TypeId scalar, std::string_view enumeration) { return {Type::Shape::Many, scalar, enumeration, {}}; }
+
+Type TypeOf(const FieldRef& field) {
+  if (field.part == Part::Ip) return One(TypeId::Ip);
+  if (field.part == Part::Port) return One(TypeId::Port);
+  return One(Row(field.field).type, Row(field.field).enumeration);
+}
+
+std::string NameOf(const FieldRef& field) {
+  std::string name(Row(field.field).dotted);
+  if (field.part == Part::Ip) name += ".ip";
+  if (field.part == Part::Port) name += ".port";
+  return name;
+}
+
+std::optional<Type> FindType(std::string_view name) {
+  for (const schema::TypeRow& row : schema::Types()) {
+    // An enum or flags without saying which is no type; list<string> is spelled with its element.
+    bool nameable = row.id != TypeId::Enum && row.id != TypeId::Flags && row.id != TypeId::StringList;
+    if (nameable && row.spelled == name) return One(row.id);
+  }
+  for (const schema::FieldRow& row : schema::Fields()) {
+    if (!row.enumeration.empty() && row.enumeration == name) return One(row.type, row.enumeration);
+  }
+  if (auto object = schema::FindObject(name); object && !name.empty()) {
+    return Type{Type::Shape::Record, {}, {}, *object};
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string_view> TypeNames() {
+  std::vector<std::string_view> names;
+  for (const schema::TypeRow& row : schema::Types()) {
+    if (FindType(row.spelled)) names.push_back(row.spelled);
+  }
+  for (const schema::FieldRow& row : schema::Fields()) {
+    if (!row.enumeration.empty() && std::find(names.begin(), names.end(), row.enumeration) == names.end()) {
+      names.push_back(row.enumeration);
+    }
+  }
+  for (const schema::ObjectRow& row : schema::Objects()) {
+    if (!row.dotted.empty()) names.push_back(row.dotted);
+  }
+  return names;
+}
+
+std::string ElementName(const Type& type) {
+  if (type.shape == Type::Shape::Record) return std::string(Row(type.object).dotted);
+  return std::string(type.enumeration.empty() ? Row(type.scalar).spelled : type.enumeration);
+}
+
+std::string ToString(const Type& type) {
+  switch (type.shape) {
+    case Type::Shape::Error:
+      return "error";
+    case Type::Shape::Condition:
+      return "condition";
+    case Type::Shape::One:
+    case Type::Shape::Record:
+      return ElementName(type);
+    case Type::Shape::Many:
+      return "list<" + ElementName(type) + ">";
+  }
+  return "";
+}
+
+std::string WithArticle(std::string_view noun) {
+  bool vowel = !noun.empty() && std::string_view("aeiou").find(noun[0]) != std::string_view::npos;
+  return fmt::format("{} {}", vowel ? "an" : "a", noun);
+}
+
+}  // namespace ks::sema

@@ -1,0 +1,81 @@
+// What the parts of sema share: types, lists of values, and where an expression stands.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/sema/sema.h"
+
+namespace ks::sema {
+
+// The values of a list, a let, a literal or a file.
+struct ValueList {
+  Type type;  // One or Many; Error if it was reported already
+  bool guessed =
+      false;  // the type is that of the literals as written: nobody declared it, so it may bend (string → path)
+  std::vector<Value> values;
+  std::vector<Span> spans;  // by value; of a file's values: the file's name in the let
+  std::string label;
+  bool ok() const { return type.shape != Type::Shape::Error; }
+};
+using ValuesPtr = std::shared_ptr<const ValueList>;
+
+struct Operand {
+  enum class What : uint8_t { Error, Field, Record, Values, Parameter };
+  What what = What::Error;
+  Type type;
+  FieldRef field;    // Field
+  ValuesPtr values;  // Values
+  Span span;
+  static Operand Failed() { return {}; }
+};
+
+struct Binding {
+  std::string_view name;
+  Operand operand;  // What::Parameter while the def is checked by itself
+};
+
+// Where an expression stands: whose names it sees, for which events it must make sense, and how to report.
+struct Scope {
+  const syntax::Module* module = nullptr;
+  Diagnostics* diagnostics = nullptr;
+  const std::vector<EventKind>* kinds = nullptr;  // null: a def by itself, which may be used for any
+  const std::vector<Binding>* parameters = nullptr;
+  // In the body of a def that a rule calls: the call in the rule, to which mistakes belong that the body alone does not
+  // have.
+  Span call;
+  std::string_view def;
+  size_t depth = 0;  // of calls
+  size_t level = 0;  // of and, or, not
+
+  bool InCall() const { return call.file != nullptr; }
+  Span Place(Span span) const { return InCall() ? call : span; }
+
+  template <Diag id, typename... Args>
+  Diagnostic& Report(Span span, const Args&... args) const {
+    Diagnostic& diagnostic = diagnostics->Report<id>(Place(span), args...);
+    if (InCall()) diagnostic.related.push_back({span, fmt::format("in `{}`", def)});
+    return diagnostic;
+  }
+  // Only where the user stands: not in the body of a def that is fine elsewhere.
+  void Fix(Diagnostic& diagnostic, Span span, std::string text) const {
+    if (!InCall()) diagnostic.fixes.push_back({span, std::move(text)});
+  }
+};
+
+inline Span Join(Span a, Span b) { return {a.file, a.begin, b.end}; }
+Span SpanOf(const syntax::Path& path, size_t first = 0, size_t count = SIZE_MAX);
+
+Type One(TypeId scalar, std::string_view enumeration = {});
+Type Many(TypeId scalar, std::string_view enumeration = {});
+Type TypeOf(const FieldRef& field);
+std::string NameOf(const FieldRef& field);  // "dst.ip"
+// The enumeration or type a user can write: "path", "errno", "flags" for what is none. Nothing if there is none such.
+std::optional<Type> FindType(std::string_view name);
+std::vector<std::string_view> TypeNames();
+std::string ElementName(const Type& type);  // "path", "errno"
+std::string WithArticle(std::string_view noun);
+
+}  // namespace ks::sema

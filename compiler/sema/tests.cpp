@@ -1,0 +1,279 @@
+#include "compiler/sema/tests.h"
+
+#include <algorithm>
+
+#include "compiler/sema/literals.h"
+
+namespace ks::sema {
+
+std::vector<TestCase> TestChecker::Check(const syntax::Test& test, const Scope& scope) {
+  std::string home = PackageOf(*scope.module);
+  std::string id = test.rule.parts.size() == 1 ? IdOf(home, test.rule.parts[0].text) : test.rule.Dotted();
+  if (names_.library().FindRule(id) == nullptr) {
+    std::vector<std::string_view> names;
+    if (const Library::Package* package = names_.library().Find(home)) {
+      for (const auto& [name, rule] : package->rules) names.push_back(name);
+    }
+    Diagnostic& d = scope.Report<Diag::TestOfNothing>(test.rule_span, test.rule.Dotted());
+    if (std::string_view near = DidYouMean(test.rule.Dotted(), names); !near.empty()) {
+      d.help = fmt::format("did you mean `{}`?", near);
+      scope.Fix(d, test.rule_span, std::string(near));
+    } else {
+      d.help = "a rule of another package is named with its package, as in `test std.rules.reverse_shell`";
+    }
+  }
+  lets_.clear();
+  used_lets_.clear();
+  for (const syntax::TestLet& let : test.lets) {
+    auto object = schema::FindObject(let.object.text);
+    if (!object) {
+      std::vector<std::string_view> names;
+      for (const schema::ObjectRow& row : schema::Objects()) {
+        if (!row.dotted.empty() && row.dotted.find('.') == std::string_view::npos) names.push_back(row.dotted);
+      }
+      Diagnostic& d = scope.Report<Diag::UnknownType>(let.object.span, let.object.text);
+      d.help = fmt::format("records: {}", fmt::join(names, ", "));
+    }
+    auto [it, fresh] = lets_.emplace(let.name.text, &let);
+    if (!fresh) {
+      scope.Report<Diag::DuplicateName>(let.name.span, "a let", let.name.text)
+          .related.push_back({it->second->name.span, "first defined here"});
+    }
+  }
+  std::vector<TestCase> cases;
+  for (const syntax::TestCase& test_case : test.cases) {
+    if (!case_names_.emplace(id, test_case.name.value).second) {
+      scope.Report<Diag::DuplicateName>(test_case.name.span, "a case of this rule with the name",
+                                        Shorten(test_case.name.value));
+    }
+    cases.push_back(CheckCase(test_case, id, scope));
+  }
+  for (const syntax::TestLet& let : test.lets) {
+    if (lets_[let.name.text] == &let && !used_lets_.contains(&let)) {
+      scope.Report<Diag::UnusedName>(let.name.span, let.name.text).help = "remove it, or use it";
+    }
+  }
+  return cases;
+}
+
+TestCase TestChecker::CheckCase(const syntax::TestCase& test_case, const std::string& rule, const Scope& scope) {
+  TestCase out;
+  out.syntax = &test_case;
+  out.rule = rule;
+  int64_t now = 0;
+  bool expected = true;
+  for (const auto& step : test_case.steps) {
+    if (auto* feed = std::get_if<syntax::Feed>(&step)) {
+      expected = false;
+      if (!feed->after.empty()) {
+        auto after = evaluator_.FromText(feed->after, One(TypeId::Duration), scope, feed->kind.span);
+        if (after && __builtin_add_overflow(now, std::get<int64_t>(*after), &now)) {
+          scope.Report<Diag::OutOfRange>(feed->kind.span, feed->after, "a case lasts less than 293 years");
+          now = 0;
+        }
+      }
+      CheckFeed(*feed, now, scope, &out);
+    } else {
+      expected = true;
+      out.steps.emplace_back(Expect{&std::get<syntax::Expect>(step)});
+    }
+  }
+  if (!expected || test_case.steps.empty()) {
+    scope.Report<Diag::CaseWithoutExpect>(test_case.name.span, Shorten(test_case.name.value)).help =
+        "end it with `expect alert`, `expect 2 alert` or `expect quiet`";
+  }
+  return out;
+}
+
+void TestChecker::CheckFeed(const syntax::Feed& feed, int64_t offset_ns, const Scope& scope, TestCase* out) {
+  auto kind = schema::FindEvent(feed.kind.text);
+  if (!kind) {
+    std::vector<std::string_view> names;
+    for (const schema::EventRow& row : schema::Events()) names.push_back(row.name);
+    Diagnostic& d = scope.Report<Diag::UnknownKind>(feed.kind.span, feed.kind.text);
+    d.help = fmt::format("kinds: {}", fmt::join(names, ", "));
+    if (std::string_view near = DidYouMean(feed.kind.text, names); !near.empty()) {
+      d.help = fmt::format("did you mean `{}`?", near);
+      scope.Fix(d, feed.kind.span, std::string(near));
+    }
+    return;
+  }
+  Feed checked;
+  checked.kind = *kind;
+  checked.offset_ns = offset_ns;
+  CheckRecord(feed.record, "", scope, &checked);
+  out->steps.emplace_back(std::move(checked));
+}
+
+void TestChecker::CheckRecord(const syntax::RecordInit& record, const std::string& prefix, const Scope& scope,
+                              Feed* out) {
+  std::map<std::string_view, Span> seen;
+  for (const syntax::FieldInit& init : record.fields) {
+    std::string dotted = prefix.empty() ? init.name.text : prefix + "." + init.name.text;
+    auto [it, fresh] = seen.emplace(init.name.text, init.name.span);
+    if (!fresh) {
+      scope.Report<Diag::FieldGivenTwice>(init.name.span, dotted).related.push_back({it->second, "first given here"});
+      continue;
+    }
+    if (init.value) CheckField(init, dotted, scope, out);
+  }
+}
+
+void TestChecker::ReportUnknown(const std::string& prefix, const syntax::Name& name, const Scope& scope) {
+  // The event's own fields have no name in front.
+  std::vector<std::string_view> names;
+  auto add = [&](std::string_view dotted) {
+    if (!prefix.empty()) {
+      if (!dotted.starts_with(prefix) || dotted.size() <= prefix.size() || dotted[prefix.size()] != '.') return;
+      dotted.remove_prefix(prefix.size() + 1);
+    }
+    if (!dotted.empty() && dotted.find('.') == std::string_view::npos) names.push_back(dotted);
+  };
+  for (const schema::FieldRow& row : schema::Fields()) add(row.dotted);
+  for (const schema::ObjectRow& row : schema::Objects()) add(row.dotted);
+  Diagnostic& d = scope.Report<Diag::UnknownField>(name.span, prefix.empty() ? "an event" : prefix, name.text);
+  if (std::string_view near = DidYouMean(name.text, names); !near.empty()) {
+    d.help = fmt::format("did you mean `{}`?", near);
+    scope.Fix(d, name.span, std::string(near));
+  } else {
+    d.help = fmt::format("it has {}", fmt::join(names, ", "));
+  }
+}
+
+void TestChecker::EnterRecord(ObjectId object, const syntax::RecordInit& record, const syntax::Name& name,
+                              const Scope& scope, Feed* out) {
+  const schema::ObjectRow& row = schema::Row(object);
+  if (row.guard == schema::Guard::Exists) out->present.push_back(object);
+  if (row.guard == schema::Guard::Socket) {
+    // `stdin: { peer: … }` says that it is a socket.
+    FieldId guard = schema::GuardField(object);
+    if (auto socket = schema::EnumeratorValue(schema::Row(guard).enumeration, "socket")) {
+      Give(guard, *socket, name, scope, out);
+    }
+  }
+  CheckRecord(record, std::string(row.dotted), scope, out);
+}
+
+void TestChecker::CheckField(const syntax::FieldInit& init, const std::string& dotted, const Scope& scope, Feed* out) {
+  auto object = schema::FindObject(dotted);
+  auto field = schema::FindField(dotted);
+  if (!object && !field) {
+    size_t dot = dotted.rfind('.');
+    return ReportUnknown(dot == std::string::npos ? "" : dotted.substr(0, dot), init.name, scope);
+  }
+  if (auto* record = std::get_if<syntax::RecordInit>(&init.value->node)) {
+    if (object) return EnterRecord(*object, *record, init.name, scope, out);
+    scope.Report<Diag::RecordForValue>(init.value->span, dotted, "is a value, not a record");
+    return;
+  }
+  const auto& expr = std::get<syntax::ExprPtr>(init.value->node);
+  if (!expr) return;
+  if (auto* path = std::get_if<syntax::Path>(&expr->node); path != nullptr && object && path->parts.size() == 1) {
+    if (auto it = lets_.find(path->parts[0].text); it != lets_.end()) {
+      used_lets_.insert(it->second);
+      if (it->second->object.text != dotted) {
+        scope.Report<Diag::RecordForValue>(expr->span, it->second->name.text,
+                                           fmt::format("is a {}, not a {}", it->second->object.text, dotted));
+        return;
+      }
+      return EnterRecord(*object, it->second->record, init.name, scope, out);
+    }
+  }
+  if (!field) {
+    scope.Report<Diag::RecordForValue>(expr->span, dotted, "is a record").help =
+        fmt::format("write its fields in braces, as in {{ {}: {{ … }} }}", init.name.text);
+    return;
+  }
+  if (std::optional<Value> value = FieldValue(*field, *expr, scope))
+    Give(*field, std::move(*value), init.name, scope, out);
+}
+
+void TestChecker::Give(FieldId field, Value value, const syntax::Name& name, const Scope& scope, Feed* out) {
+  if (!schema::Has(out->kind, field)) {
+    std::vector<std::string_view> having;
+    for (const schema::EventRow& row : schema::Events()) {
+      if (schema::Has(row.kind, field)) having.push_back(row.name);
+    }
+    scope.Report<Diag::FieldNotInKind>(name.span, schema::Row(out->kind).name, schema::Row(field).dotted).help =
+        fmt::format("events that have it: {}", fmt::join(having, ", "));
+    return;
+  }
+  out->fields.push_back({field, std::move(value)});
+}
+
+std::optional<Value> TestChecker::FieldValue(FieldId field, const syntax::Expr& expr, const Scope& scope) {
+  const schema::FieldRow& row = schema::Row(field);
+  bool list = row.type == TypeId::StringList;
+  Want want{One(list ? TypeId::String : row.type, row.enumeration), false, list, fmt::format("`{}`", row.dotted)};
+  auto* empty = std::get_if<syntax::List>(&expr.node);
+  if (empty != nullptr && empty->items.empty() && (list || row.type == TypeId::Flags)) {
+    return list ? Value(std::string()) : Value(int64_t{0});
+  }
+  Operand operand;
+  if (empty != nullptr && list) {
+    // Arguments may repeat, unlike the elements of a set.
+    auto arguments = std::make_shared<ValueList>();
+    for (const syntax::ExprPtr& item : empty->items) {
+      Operand one = item ? evaluator_.Evaluate(*item, scope, &want) : Operand();
+      if (one.what == Operand::What::Error) return std::nullopt;
+      if (one.what != Operand::What::Values) {
+        scope.Report<Diag::NotAValue>(item->span, Shorten(item->span.text()), "no constant", "a value");
+        return std::nullopt;
+      }
+      arguments->values.insert(arguments->values.end(), one.values->values.begin(), one.values->values.end());
+    }
+    arguments->type = Many(TypeId::String);
+    operand.what = Operand::What::Values;
+    operand.type = arguments->type;
+    operand.values = std::move(arguments);
+  } else {
+    operand = evaluator_.Evaluate(expr, scope, &want);
+  }
+  if (operand.what == Operand::What::Error) return std::nullopt;
+  if (operand.what != Operand::What::Values) {
+    scope.Report<Diag::NotAValue>(expr.span, Shorten(expr.span.text()),
+                                  operand.what == Operand::What::Field ? "a field" : "a record", "a value");
+    return std::nullopt;
+  }
+  bool many = operand.type.shape == Type::Shape::Many;
+  Value value;
+  if (list) {
+    if (!many) {
+      Diagnostic& d = scope.Report<Diag::OneForList>(expr.span, row.dotted);
+      d.help = "put it into a list";
+      scope.Fix(d, expr.span, fmt::format("[{}]", expr.span.text()));
+      return std::nullopt;
+    }
+    std::string joined;
+    for (const Value& element : operand.values->values) joined += std::get<std::string>(element) + '\0';
+    value = std::move(joined);
+  } else if (row.type == TypeId::Flags) {
+    int64_t bits = 0;
+    for (const Value& flag : operand.values->values) bits |= std::get<int64_t>(flag);
+    value = bits;
+  } else if (many) {
+    scope.Report<Diag::ListForOne>(expr.span, row.dotted);
+    return std::nullopt;
+  } else {
+    value = operand.values->values[0];
+  }
+  if (auto* text = std::get_if<std::string>(&value)) {
+    if (text->size() > row.capture) {
+      scope.Report<Diag::LongerThanCapture>(expr.span, "this value", text->size(), row.capture, row.dotted);
+      return std::nullopt;
+    }
+    std::string mended;
+    std::string_view why = row.type == TypeId::Path && !text->empty() ? WhyNotNormal(*text, &mended) : "";
+    if (!why.empty()) {
+      Diagnostic& d = scope.Report<Diag::NotInNormalForm>(expr.span, Shorten(*text), why);
+      if (!mended.empty() && expr.span.text().starts_with('"')) {
+        d.help = "write it as it is observed";
+        scope.Fix(d, expr.span, fmt::format("\"{}\"", mended));
+      }
+      return std::nullopt;
+    }
+  }
+  return value;
+}
+
+}  // namespace ks::sema

@@ -1,0 +1,57 @@
+// Literals, lists and lets → values of the type that is wanted.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compiler/sema/names.h"
+#include "compiler/sema/scope.h"
+
+namespace ks::sema {
+
+// What stands on the other side of a list or literal.
+struct Want {
+  Type type;              // One: what each value must be
+  bool blocks = false;    // for an address a block will do, too
+  bool any_text = false;  // a path is as good as a string
+  std::string who;        // "`process.name`", for messages
+};
+
+class Evaluator {
+ public:
+  explicit Evaluator(Names& names) : names_(names) {}
+
+  // What an expression that is no condition stands for. `want` gives names and literals their type; null: as written.
+  Operand Evaluate(const syntax::Expr& expr, const Scope& scope, const Want* want);
+
+  // The values of a let; reported in its module's name only if that is the one being checked.
+  ValuesPtr LetValues(const Library::Declaration& declaration, const Scope& scope, Span use);
+
+  // A value of this type from its text; reports. `span` is that of the text.
+  std::optional<Value> FromText(std::string_view text, const Type& type, const Scope& scope, Span span);
+
+ private:
+  struct State {
+    bool visiting = false;
+    ValuesPtr values;
+    std::string error;  // of an embedded package's let: its first mistake
+  };
+  Operand EvaluateLiteral(const syntax::Expr& expr, const syntax::Literal& literal, const Scope& scope,
+                          const Want* want);
+  Operand EvaluateList(const syntax::Expr& expr, const syntax::List& list, const Scope& scope, const Want* want);
+  Operand EvaluatePath(const syntax::Expr& expr, const syntax::Path& path, const Scope& scope, const Want* want);
+  ValuesPtr EvaluateLet(const syntax::Let& let, const syntax::Module& module, bool embedded, Diagnostics& diagnostics,
+                        size_t depth);
+  ValuesPtr FromFile(const syntax::Let& let, const Type& type, const Scope& scope, bool embedded);
+  ValuesPtr Coerce(ValuesPtr list, const Want& want, const Scope& scope, Span use);
+  bool CoerceValue(const ValueList& list, size_t at, const Want& want, const Scope& scope, Span use, Value* out);
+  void ReportMismatch(const ValueList& list, size_t at, const Want& want, const Scope& scope, Span span);
+
+  Names& names_;
+  std::map<const syntax::Let*, State> lets_;
+  std::vector<const syntax::Let*> visiting_;
+  size_t total_values_ = 0;
+};
+
+}  // namespace ks::sema
