@@ -35,5 +35,5 @@ container() {
   "mounts": [{ "destination": "/proc", "type": "proc", "source": "proc" }],
   "linux": { "cgroupsPath": "/docker/$id", "namespaces": [{ "type": "mount" }, { "type": "network" }, { "type": "ipc" }] } }
 END
-  echo "runc --root $SCRATCH/runc run --bundle $bundle --pid-file $SCRATCH/container.pid ks-live-$$ && { echo; cat $SCRATCH/container.pid; echo; } >> $PIDS"
+  echo "runc --root $SCRATCH/runc run ${RUNC_FLAGS-} --bundle $bundle --pid-file $SCRATCH/container.pid ks-live-$$ && { echo; cat $SCRATCH/container.pid; echo; } >> $PIDS"
 }
