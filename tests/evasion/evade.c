@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { kRaces = 2000 };
+enum { kRaces = 2000, kMostRaces = 500000 };
 
 static struct stat truth;
 
@@ -98,8 +98,12 @@ static int via_race(const char *file, const char *folder) {
   atomic_store(&racing, 1);
   pthread_t thread;
   if (pthread_create(&thread, NULL, rewrite, NULL) != 0) return -1;
-  int n = 0;
-  for (int i = 0; i < kRaces; ++i) n += is_truth(open(shared_path, O_RDONLY));
+  int n = 0, i = 0;
+  while (i < kMostRaces && (i < kRaces || n == i || n == 0)) {  // until the race was both won and lost
+    n += is_truth(open(shared_path, O_RDONLY));
+    ++i;
+  }
+  if (n == i || n == 0) fprintf(stderr, "evade: race: the threads never met in %d tries\n", i);
   atomic_store(&racing, 0);
   pthread_join(thread, NULL);
   return n;
