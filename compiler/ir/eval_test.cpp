@@ -52,18 +52,18 @@ TEST(EvalAtom, TableOfStatuses) {
     const char* answers[7];  // Unread Ok Absent Truncated Unknown Raw Foreign
   };
   const Line lines[] = {
-      {Make(kPath, Test::Present), "/a"s, {"U", "T0", "F", "T0", "U", "T0", "T0"}},
-      {Make(kPath, Test::In, {"/a"s}), "/a"s, {"U", "T0", "F", "F", "U", "U", "U"}},
-      {Make(kPath, Test::Under, {"/a"s}), "/a"s, {"U", "T0", "F", "U", "U", "U", "U"}},
-      {Make(kPath, Test::Like, {"*"s}), "/a"s, {"U", "T0", "F", "U", "U", "U", "U"}},
-      {Make(kPath, Test::Contains, {"a"s}), "/a"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
-      {Make(kPath, Test::Contains, {"b"s}), "/a"s, {"U", "F", "F", "U", "U", "U", "U"}},
-      {Make(kArgs, Test::Contains, {"a"s}), "a\0"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
-      {Make(kArgs, Test::HasElement, {"a"s}), "a\0"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
-      {Make(kArgs, Test::HasElement, {"b"s}), "a\0b"s, {"U", "F", "F", "U", "U", "U", "U"}},
-      {Make(kPid, Test::In, {int64_t{1}}), int64_t{1}, {"U", "T0", "F", "U", "U", "U", "U"}},
-      {Make(kPid, Test::Range, {int64_t{1}, int64_t{3}}), int64_t{3}, {"U", "T0", "F", "U", "U", "U", "U"}},
-      {Make(FieldId::event_access, Test::HasBits, {int64_t{2}}), int64_t{3}, {"U", "T0", "F", "U", "U", "U", "U"}},
+      {Make(kPath, ir::Test::Present), "/a"s, {"U", "T0", "F", "T0", "U", "T0", "T0"}},
+      {Make(kPath, ir::Test::In, {"/a"s}), "/a"s, {"U", "T0", "F", "F", "U", "U", "U"}},
+      {Make(kPath, ir::Test::Under, {"/a"s}), "/a"s, {"U", "T0", "F", "U", "U", "U", "U"}},
+      {Make(kPath, ir::Test::Like, {"*"s}), "/a"s, {"U", "T0", "F", "U", "U", "U", "U"}},
+      {Make(kPath, ir::Test::Contains, {"a"s}), "/a"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
+      {Make(kPath, ir::Test::Contains, {"b"s}), "/a"s, {"U", "F", "F", "U", "U", "U", "U"}},
+      {Make(kArgs, ir::Test::Contains, {"a"s}), "a\0"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
+      {Make(kArgs, ir::Test::HasElement, {"a"s}), "a\0"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
+      {Make(kArgs, ir::Test::HasElement, {"b"s}), "a\0b"s, {"U", "F", "F", "U", "U", "U", "U"}},
+      {Make(kPid, ir::Test::In, {int64_t{1}}), int64_t{1}, {"U", "T0", "F", "U", "U", "U", "U"}},
+      {Make(kPid, ir::Test::Range, {int64_t{1}, int64_t{3}}), int64_t{3}, {"U", "T0", "F", "U", "U", "U", "U"}},
+      {Make(FieldId::event_access, ir::Test::HasBits, {int64_t{2}}), int64_t{3}, {"U", "T0", "F", "U", "U", "U", "U"}},
   };
   for (const Line& line : lines) {
     for (int status = 0; status < 7; ++status) {
@@ -75,16 +75,16 @@ TEST(EvalAtom, TableOfStatuses) {
 
 TEST(EvalAtom, WithoutLiteralsIsFalse) {
   for (int status = 0; status < 7; ++status) {
-    EXPECT_EQ(Ask(Make(kPath, Test::In), "/a"s, static_cast<Status>(status)), "F");
-    EXPECT_EQ(Ask(Make(kPath, Test::Contains), "/a"s, static_cast<Status>(status)), "F");
-    EXPECT_EQ(Ask(Make(FieldId::event_access, Test::HasBits), int64_t{1}, static_cast<Status>(status)), "F");
+    EXPECT_EQ(Ask(Make(kPath, ir::Test::In), "/a"s, static_cast<Status>(status)), "F");
+    EXPECT_EQ(Ask(Make(kPath, ir::Test::Contains), "/a"s, static_cast<Status>(status)), "F");
+    EXPECT_EQ(Ask(Make(FieldId::event_access, ir::Test::HasBits), int64_t{1}, static_cast<Status>(status)), "F");
   }
 }
 
 TEST(EvalAtom, InOfAddressesTakesTheMostSpecific) {
   std::vector<Value> literals = {Block("10.0.0.0/8"), Block("10.1.0.0/16"), Block("10.1.2.3/32"),
                                  Ip("10.1.2.3"),      Block("10.1.0.0/16"), Ip("fd00::1")};
-  Atom atom = Make(FieldId::event_dst, Test::In, literals, Part::Ip);
+  Atom atom = Make(FieldId::event_dst, ir::Test::In, literals, Part::Ip);
   auto ask = [&](std::string_view ip) { return Ask(atom, schema::Endpoint{Ip(ip), 80}); };
   EXPECT_EQ(ask("10.9.0.1"), "T0");
   EXPECT_EQ(ask("10.1.9.9"), "T1") << "of equals the first";
@@ -92,51 +92,53 @@ TEST(EvalAtom, InOfAddressesTakesTheMostSpecific) {
   EXPECT_EQ(ask("fd00::1"), "T5");
   EXPECT_EQ(ask("11.0.0.1"), "F");
   EXPECT_EQ(ask("::10.0.0.1"), "F") << "compatible is not mapped";
-  EXPECT_EQ(Ask(Make(FieldId::event_dst, Test::In, {int64_t{80}}, Part::Port), schema::Endpoint{Ip("::1"), 80}), "T0");
-  EXPECT_EQ(Ask(Make(FieldId::event_dst, Test::In, {schema::Endpoint{Ip("::1"), 81}, schema::Endpoint{Ip("::1"), 80}}),
-                schema::Endpoint{Ip("::1"), 80}),
-            "T1");
+  EXPECT_EQ(Ask(Make(FieldId::event_dst, ir::Test::In, {int64_t{80}}, Part::Port), schema::Endpoint{Ip("::1"), 80}),
+            "T0");
+  EXPECT_EQ(
+      Ask(Make(FieldId::event_dst, ir::Test::In, {schema::Endpoint{Ip("::1"), 81}, schema::Endpoint{Ip("::1"), 80}}),
+          schema::Endpoint{Ip("::1"), 80}),
+      "T1");
 }
 
 TEST(EvalAtom, UnderStopsAtComponents) {
-  Atom atom = Make(kPath, Test::Under, {"/etc/ssh"s, "/etc"s, "/var/"s, "/etc/"s});
+  Atom atom = Make(kPath, ir::Test::Under, {"/etc/ssh"s, "/etc"s, "/var/"s, "/etc/"s});
   EXPECT_EQ(Ask(atom, "/etc/ssh/x"s), "T1") << "the shortest";
   EXPECT_EQ(Ask(atom, "/etc"s), "T1");
   EXPECT_EQ(Ask(atom, "/etcx"s), "F");
   EXPECT_EQ(Ask(atom, "/var"s), "T2");
   EXPECT_EQ(Ask(atom, "/var/log"s), "T2");
   EXPECT_EQ(Ask(atom, "/varlog"s), "F");
-  Atom root = Make(kPath, Test::Under, {"/"s});
+  Atom root = Make(kPath, ir::Test::Under, {"/"s});
   EXPECT_EQ(Ask(root, "/anything"s), "T0");
   EXPECT_EQ(Ask(root, "/"s), "T0");
   EXPECT_EQ(Ask(root, "pipe:[1]"s), "F");
 }
 
 TEST(EvalAtom, TextsAndLists) {
-  EXPECT_EQ(Ask(Make(kPath, Test::Contains, {"bcd"s, "cd"s, "ab"s}), "xabcd"s), "T2");
-  EXPECT_EQ(Ask(Make(kPath, Test::Contains, {"abc"s, "bc"s}), "abc"s), "T0");
-  EXPECT_EQ(Ask(Make(kArgs, Test::Contains, {"b"s, "a"s}), "xa\0b\0"s), "T1");
-  EXPECT_EQ(Ask(Make(kArgs, Test::Contains, {""s}), ""s), "F") << "no element, nothing in it";
-  EXPECT_EQ(Ask(Make(kArgs, Test::HasElement, {"b"s, "a"s}), "a\0b\0"s), "T1") << "the earliest element";
-  EXPECT_EQ(Ask(Make(kArgs, Test::HasElement, {"a"s}), "x\0a"s), "F") << "cut";
-  EXPECT_EQ(Ask(Make(kPath, Test::Like, {"b*"s, "*a"s}), "ba"s), "T0");
-  EXPECT_EQ(Ask(Make(kPath, Test::In, {"/A"s}), "/a"s), "F");
+  EXPECT_EQ(Ask(Make(kPath, ir::Test::Contains, {"bcd"s, "cd"s, "ab"s}), "xabcd"s), "T2");
+  EXPECT_EQ(Ask(Make(kPath, ir::Test::Contains, {"abc"s, "bc"s}), "abc"s), "T0");
+  EXPECT_EQ(Ask(Make(kArgs, ir::Test::Contains, {"b"s, "a"s}), "xa\0b\0"s), "T1");
+  EXPECT_EQ(Ask(Make(kArgs, ir::Test::Contains, {""s}), ""s), "F") << "no element, nothing in it";
+  EXPECT_EQ(Ask(Make(kArgs, ir::Test::HasElement, {"b"s, "a"s}), "a\0b\0"s), "T1") << "the earliest element";
+  EXPECT_EQ(Ask(Make(kArgs, ir::Test::HasElement, {"a"s}), "x\0a"s), "F") << "cut";
+  EXPECT_EQ(Ask(Make(kPath, ir::Test::Like, {"b*"s, "*a"s}), "ba"s), "T0");
+  EXPECT_EQ(Ask(Make(kPath, ir::Test::In, {"/A"s}), "/a"s), "F");
 }
 
 TEST(EvalAtom, Numbers) {
-  Atom range = Make(kPid, Test::Range, {int64_t{-1}, int64_t{INT64_MAX}});
+  Atom range = Make(kPid, ir::Test::Range, {int64_t{-1}, int64_t{INT64_MAX}});
   EXPECT_EQ(Ask(range, int64_t{INT64_MIN}), "F");
   EXPECT_EQ(Ask(range, int64_t{INT64_MAX}), "T0");
-  EXPECT_EQ(Ask(Make(kPid, Test::Range, {int64_t{3}, int64_t{1}}), int64_t{2}), "F");
-  EXPECT_EQ(Ask(Make(FieldId::event_mode, Test::HasBits, {int64_t{06}, int64_t{02}}), int64_t{02}), "T1");
-  EXPECT_EQ(Ask(Make(FieldId::event_mode, Test::HasBits, {int64_t{0}}), int64_t{0}), "T0");
+  EXPECT_EQ(Ask(Make(kPid, ir::Test::Range, {int64_t{3}, int64_t{1}}), int64_t{2}), "F");
+  EXPECT_EQ(Ask(Make(FieldId::event_mode, ir::Test::HasBits, {int64_t{06}, int64_t{02}}), int64_t{02}), "T1");
+  EXPECT_EQ(Ask(Make(FieldId::event_mode, ir::Test::HasBits, {int64_t{0}}), int64_t{0}), "T0");
 }
 
 TEST(EvalAtom, TwoFields) {
-  Atom less = Make(FieldId::process_uid, Test::LessField);
+  Atom less = Make(FieldId::process_uid, ir::Test::LessField);
   less.other = Operand{FieldId::process_euid};
   Atom equal = less;
-  equal.test = Test::EqualField;
+  equal.test = ir::Test::EqualField;
   auto ask = [](const Atom& atom, Status left, Status right) {
     schema::Record record;
     record.Set(FieldId::process_uid, int64_t{-1}, left);
@@ -152,17 +154,17 @@ TEST(EvalAtom, TwoFields) {
 }
 
 TEST(EvalAtom, AValueOfAnotherTypeIsUnknown) {
-  EXPECT_EQ(Ask(Make(kPid, Test::In, {int64_t{1}}), "1"s), "U");
-  EXPECT_EQ(Ask(Make(kPath, Test::Under, {"/"s}), int64_t{1}), "U");
-  EXPECT_EQ(Ask(Make(FieldId::event_dst, Test::In, {int64_t{1}}, Part::Port), int64_t{1}), "U");
+  EXPECT_EQ(Ask(Make(kPid, ir::Test::In, {int64_t{1}}), "1"s), "U");
+  EXPECT_EQ(Ask(Make(kPath, ir::Test::Under, {"/"s}), int64_t{1}), "U");
+  EXPECT_EQ(Ask(Make(FieldId::event_dst, ir::Test::In, {int64_t{1}}, Part::Port), int64_t{1}), "U");
 }
 
 TEST(Eval, Kleene) {
   schema::Record record;
   record.Set(kPid, int64_t{1});
-  Pred yes = MakeAtom(Make(kPid, Test::In, {int64_t{1}}));
-  Pred no = MakeAtom(Make(kPid, Test::In, {int64_t{2}}));
-  Pred maybe = MakeAtom(Make(kPath, Test::In, {"/a"s}));
+  Pred yes = MakeAtom(Make(kPid, ir::Test::In, {int64_t{1}}));
+  Pred no = MakeAtom(Make(kPid, ir::Test::In, {int64_t{2}}));
+  Pred maybe = MakeAtom(Make(kPath, ir::Test::In, {"/a"s}));
   EXPECT_EQ(Eval(MakeAnd({maybe, yes}), record), Truth::Unknown);
   EXPECT_EQ(Eval(MakeAnd({maybe, no}), record), Truth::False);
   EXPECT_EQ(Eval(MakeOr({maybe, no}), record), Truth::Unknown);
@@ -177,9 +179,9 @@ TEST(Eval, NamesTheTrueAtomsOfPositivePolarity) {
   schema::Record record;
   record.Set(kPid, int64_t{1});
   record.Set(kPath, "/etc/shadow"s);
-  Pred pid = MakeAtom(Make(kPid, Test::In, {int64_t{7}, int64_t{1}}));
-  Pred path = MakeAtom(Make(kPath, Test::Under, {"/etc"s}));
-  Pred other = MakeAtom(Make(kPath, Test::In, {"/x"s}));
+  Pred pid = MakeAtom(Make(kPid, ir::Test::In, {int64_t{7}, int64_t{1}}));
+  Pred path = MakeAtom(Make(kPath, ir::Test::Under, {"/etc"s}));
+  Pred other = MakeAtom(Make(kPath, ir::Test::In, {"/x"s}));
   Pred pred;
   pred.op = Pred::Op::Not;
   pred.operands = {MakeOr({MakeNot(MakeAnd({pid, MakeNot(path)})), other})};

@@ -16,7 +16,7 @@ using namespace std::string_literals;
 Pred In(FieldId field, std::vector<Value> literals, std::string label = "") {
   Atom atom;
   atom.operand.field = field;
-  atom.test = Test::In;
+  atom.test = ir::Test::In;
   atom.literals = std::move(literals);
   atom.label = std::move(label);
   return MakeAtom(std::move(atom));
@@ -134,28 +134,28 @@ TEST(Split, ConjunctionsInADisjunctionNarrow) {
 }
 
 TEST(WhyNotInKernel, SaysWhy) {
-  auto why = [](FieldId field, Test test, std::vector<Value> literals) {
+  auto why = [](FieldId field, ir::Test test, std::vector<Value> literals) {
     Atom atom;
     atom.operand.field = field;
     atom.test = test;
     atom.literals = std::move(literals);
     return WhyNotInKernel(atom);
   };
-  EXPECT_EQ(why(FieldId::event_time, Test::Range, {int64_t{0}, int64_t{1}}), "time is known in userspace only");
-  EXPECT_EQ(why(FieldId::process_start_time, Test::Range, {int64_t{0}, int64_t{1}}), "");
-  EXPECT_EQ(why(FieldId::file_path, Test::Like, {"/*/secrets/*"s}), "");
-  EXPECT_NE(why(FieldId::file_path, Test::Like, {"*a" + std::string(40, '?')}), "");
+  EXPECT_EQ(why(FieldId::event_time, ir::Test::Range, {int64_t{0}, int64_t{1}}), "time is known in userspace only");
+  EXPECT_EQ(why(FieldId::process_start_time, ir::Test::Range, {int64_t{0}, int64_t{1}}), "");
+  EXPECT_EQ(why(FieldId::file_path, ir::Test::Like, {"/*/secrets/*"s}), "");
+  EXPECT_NE(why(FieldId::file_path, ir::Test::Like, {"*a" + std::string(40, '?')}), "");
   std::vector<Value> many, prefixes;
   for (int64_t i = 0; i <= 4096; ++i) many.push_back(i);
-  EXPECT_EQ(why(FieldId::process_pid, Test::In, many),
+  EXPECT_EQ(why(FieldId::process_pid, ir::Test::In, many),
             "4097 values are compared with process.pid, and the kernel half takes 4096");
   many.pop_back();
-  EXPECT_EQ(why(FieldId::process_pid, Test::In, many), "");
+  EXPECT_EQ(why(FieldId::process_pid, ir::Test::In, many), "");
   for (int i = 0; i <= 256; ++i) prefixes.push_back("/" + std::to_string(i));
-  EXPECT_NE(why(FieldId::file_path, Test::Under, prefixes), "");
+  EXPECT_NE(why(FieldId::file_path, ir::Test::Under, prefixes), "");
   Atom two;
   two.operand.field = FieldId::process_exe;
-  two.test = Test::EqualField;
+  two.test = ir::Test::EqualField;
   two.other = Operand{FieldId::process_parent_exe};
   EXPECT_EQ(WhyNotInKernel(two),
             "process.exe and process.parent.exe are texts, and two texts are compared in userspace only");
@@ -165,22 +165,22 @@ TEST(WhyNotInKernel, SaysWhy) {
 }
 
 TEST(WhyIllFormed, RefusesWhatNoPolicyMeans) {
-  auto why = [](FieldId field, Test test, std::vector<Value> literals, Part part = Part::Whole) {
+  auto why = [](FieldId field, ir::Test test, std::vector<Value> literals, Part part = Part::Whole) {
     Atom atom;
     atom.operand = {field, part};
     atom.test = test;
     atom.literals = std::move(literals);
     return WhyIllFormed(atom);
   };
-  EXPECT_EQ(why(FieldId::process_name, Test::In, {std::string(16, 'a')}), "");
-  EXPECT_NE(why(FieldId::process_name, Test::In, {std::string(17, 'a')}), "");
-  EXPECT_NE(why(FieldId::process_name, Test::In, {int64_t{1}}), "");
-  EXPECT_NE(why(FieldId::process_pid, Test::Like, {"*"s}), "");
-  EXPECT_NE(why(FieldId::process_pid, Test::Range, {int64_t{1}}), "");
-  EXPECT_NE(why(FieldId::process_pid, Test::Present, {int64_t{1}}), "");
-  EXPECT_NE(why(FieldId::process_pid, Test::LessField, {}), "");
-  EXPECT_NE(why(FieldId::process_pid, Test::In, {int64_t{1}}, Part::Port), "");
-  EXPECT_NE(why(static_cast<FieldId>(9999), Test::Present, {}), "");
+  EXPECT_EQ(why(FieldId::process_name, ir::Test::In, {std::string(16, 'a')}), "");
+  EXPECT_NE(why(FieldId::process_name, ir::Test::In, {std::string(17, 'a')}), "");
+  EXPECT_NE(why(FieldId::process_name, ir::Test::In, {int64_t{1}}), "");
+  EXPECT_NE(why(FieldId::process_pid, ir::Test::Like, {"*"s}), "");
+  EXPECT_NE(why(FieldId::process_pid, ir::Test::Range, {int64_t{1}}), "");
+  EXPECT_NE(why(FieldId::process_pid, ir::Test::Present, {int64_t{1}}), "");
+  EXPECT_NE(why(FieldId::process_pid, ir::Test::LessField, {}), "");
+  EXPECT_NE(why(FieldId::process_pid, ir::Test::In, {int64_t{1}}, Part::Port), "");
+  EXPECT_NE(why(static_cast<FieldId>(9999), ir::Test::Present, {}), "");
 }
 
 // ---- Properties

@@ -53,7 +53,8 @@ std::string RandomIr::RandomText(size_t most) {
   std::string text;
   for (size_t words = Below(7); words > 0; --words) text += PickFrom(this, kWords);
   // At the capture and just below, where off-by-ones live.
-  if (Chance(8)) text.insert(0, std::string(most, Chance(50) ? 'a' : 'x').substr(Below(3) + text.size()));
+  size_t size = most - std::min(most, Below(3));
+  if (Chance(8) && text.size() < size) text.insert(0, size - text.size(), Chance(50) ? 'a' : 'x');
   return text.substr(0, most);
 }
 
