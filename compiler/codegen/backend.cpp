@@ -6,6 +6,10 @@
 #include <llvm/IR/Module.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/TargetRegistry.h>
+#include <llvm/ObjCopy/CommonConfig.h>
+#include <llvm/ObjCopy/ELF/ELFConfig.h>
+#include <llvm/ObjCopy/ELF/ELFObjcopy.h>
+#include <llvm/Object/ELFObjectFile.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/ErrorHandling.h>
 #include <llvm/Support/TargetSelect.h>
@@ -103,6 +107,22 @@ std::string Generate(llvm::Module& module, llvm::TargetMachine& machine, llvm::C
   return std::string(bytes);
 }
 
+// Without DWARF, which LLVM writes beside BTF: nobody reads it, and it is most of the object.
+Result<std::string> WithoutDwarf(const std::string& elf) {
+  llvm::Expected<std::unique_ptr<llvm::object::ObjectFile>> object =
+      llvm::object::ObjectFile::createObjectFile(llvm::MemoryBufferRef(elf, "object"));
+  if (!object) return Failed(llvm::toString(object.takeError()));
+  llvm::objcopy::CommonConfig config;
+  config.StripDebug = true;
+  llvm::SmallString<0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  if (llvm::Error error = llvm::objcopy::elf::executeObjcopyOnBinary(
+          config, llvm::objcopy::ELFConfig(), llvm::cast<llvm::object::ELFObjectFileBase>(**object), stream)) {
+    return Failed(llvm::toString(std::move(error)));
+  }
+  return std::string(bytes);
+}
+
 // In the child.
 Result<Compiled> CompileHere(llvm::Module& module, const EmitOptions& options) {
   std::string complaint;
@@ -118,8 +138,11 @@ Result<Compiled> CompileHere(llvm::Module& module, const EmitOptions& options) {
   if (options.dump_asm) {
     compiled.assembly = Generate(*llvm::CloneModule(module), *machine, llvm::CodeGenFileType::AssemblyFile);
   }
-  compiled.elf = Generate(module, *machine, llvm::CodeGenFileType::ObjectFile);
+  const std::string elf = Generate(module, *machine, llvm::CodeGenFileType::ObjectFile);
   if (!complaint.empty()) return Failed(complaint);
+  Result<std::string> small = WithoutDwarf(elf);
+  if (!small) return small.error();
+  compiled.elf = std::move(*small);
   return compiled;
 }
 

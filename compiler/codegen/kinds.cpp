@@ -219,8 +219,7 @@ class KindWriter {
       } else {
         BranchIfNone(code, rules, behind);
       }
-      Read(code, field);
-      Copy(code, field);
+      code.b.CreateCall(CopyFunction(field), {code.hook});
       code.b.CreateBr(behind);
       code.b.SetInsertPoint(behind);
     }
@@ -228,7 +227,7 @@ class KindWriter {
       llvm::BasicBlock* behind = code.Block("behind_copy");
       BranchIfNone(code, rules, behind);
       BranchUnlessRaw(code, field, behind);
-      Copy(code, field);
+      code.b.CreateCall(CopyFunction(field), {code.hook});
       code.b.CreateBr(behind);
       code.b.SetInsertPoint(behind);
     }
@@ -242,14 +241,22 @@ class KindWriter {
     code.b.SetInsertPoint(raw);
   }
 
-  void Copy(Code& code, ir::FieldId field) {
+  // `u32 ks_copy_<field>(u32 hook)`: reads the field and appends it. Shared by all kinds, and off the way of events
+  // that do not pass.
+  llvm::Function* CopyFunction(ir::FieldId field) {
+    const schema::FieldRow& row = schema::Row(field);
+    const std::string name = "ks_copy_" + std::string(row.accessor.substr(std::string_view("ks_get_").size()));
+    if (llvm::Function* known = unit_.Find(name)) return known;
+    Code code = unit_.BeginGlobal(name);
+    Read(code, field);
     const char* by_slot[] = {nullptr, "ks_record_int", "ks_record_ip", "ks_record_endpoint", "ks_record_text"};
-    const Slot slot = schema::Row(schema::Row(field).type).slot;
     llvm::Type* pointer = code.b.getPtrTy();
-    const auto record =
-        unit_.Linked(by_slot[static_cast<size_t>(slot)], code.b.getVoidTy(), {pointer, code.b.getInt32Ty(), pointer});
+    const auto record = unit_.Linked(by_slot[static_cast<size_t>(schema::Row(row.type).slot)], code.b.getVoidTy(),
+                                     {pointer, code.b.getInt32Ty(), pointer});
     llvm::Value* value = code.b.CreateConstInBoundsGEP1_64(code.b.getInt8Ty(), code.scratch, FieldOffset(field));
     code.b.CreateCall(record, {code.scratch, code.b.getInt32(static_cast<uint32_t>(field)), value});
+    code.b.CreateRet(code.b.getInt32(1));
+    return code.function;
   }
 
   // Which literal matched, of atoms that are true, not merely possible.

@@ -166,6 +166,8 @@ Code Unit::BeginGlobal(const std::string& name, const std::vector<std::string>& 
   return code;
 }
 
+llvm::Function* Unit::Find(const std::string& name) const { return module_->getFunction(name); }
+
 Code Unit::BeginProgram(const std::string& name, const std::string& section) {
   auto* type = llvm::FunctionType::get(llvm::Type::getInt32Ty(context_), {llvm::PointerType::get(context_, 0)}, false);
   auto* function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, *module_);

@@ -48,6 +48,8 @@ class Unit {
   // `u32 name(u32 hook, u32 …)`: a BPF global function, verified once and on its own, that begins by looking up scratch
   // (it returns 0 if there is none). The caller gives it instructions from code.b's place on and ends it.
   Code BeginGlobal(const std::string& name, const std::vector<std::string>& more_parameters = {});
+  // A function that was begun before, or null.
+  llvm::Function* Find(const std::string& name) const;
   // `int name(void *ctx)`: a program. No scratch yet.
   Code BeginProgram(const std::string& name, const std::string& section);
   llvm::Value* LookUpScratch(Code& code, llvm::Value* hook);

@@ -1,0 +1,188 @@
+// Random predicates × random records: the generated BPF must decide each as ir::Eval does.
+//   agreement_test [--predicates N] [--records N] [--break-under]      KS_TEST_SEED=N chooses the seed
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+
+#include "compiler/codegen/codegen.h"
+#include "compiler/ir/eval.h"
+#include "compiler/ir/passes.h"
+#include "compiler/ir/random_ir.h"
+#include "compiler/ir/text.h"
+#include "tests/agreement/bpf_object.h"
+#include "tests/agreement/scratch.h"
+
+namespace ks::agreement {
+namespace {
+
+struct Options {
+  size_t predicates = 10000;
+  size_t records = 20;  // for each predicate
+  bool break_under = false;
+};
+
+struct Totals {
+  size_t predicates = 0, in_kernel = 0, pairs = 0, atoms = 0, objects = 0, differences = 0, instructions = 0;
+  size_t verdicts[2] = {};        // rule is dropped, rule passes
+  std::map<uint8_t, size_t> can;  // how often each outcome of an atom was seen
+  uint32_t largest = 0;           // program, in instructions that the verifier walked
+};
+
+// Rules per object: few enough for the verifier's limits, many enough that loading does not dominate.
+constexpr size_t kRulesPerKind = 25;
+constexpr size_t kMostShown = 5;
+
+ir::SplitRule RandomRule(ir::RandomIr& random, ir::EventKind kind) {
+  ir::Rule rule;
+  rule.kinds = {kind};
+  rule.when = random.RandomPred(kind, 2);
+  rule.id = rule.name = fmt::format("r{}", random.Below(1000000));
+  rule.source = fmt::format("random.ksp:{}", 1 + random.Below(1000));
+  return ir::Split(std::move(rule));
+}
+
+uint8_t Expected(ir::Truth truth) {
+  if (truth == ir::Truth::Unknown) return KS_CAN_BE_TRUE | KS_CAN_BE_FALSE;
+  return truth == ir::Truth::True ? KS_CAN_BE_TRUE : KS_CAN_BE_FALSE;
+}
+
+class Test {
+ public:
+  explicit Test(const Options& options) : options_(options), random_(ir::TestSeed()) {}
+
+  // False if the world failed.
+  bool Run() {
+    while (totals_.predicates < options_.predicates) {
+      if (!RunObject()) return false;
+    }
+    return true;
+  }
+
+  const Totals& totals() const { return totals_; }
+
+ private:
+  bool RunObject() {
+    ir::Program program;
+    for (size_t kind = 0; kind < schema::kKindCount; kind++) {
+      for (size_t i = 0; i < kRulesPerKind; i++)
+        program.rules.push_back(RandomRule(random_, static_cast<ir::EventKind>(kind)));
+    }
+    Result<ir::Plan> plan = ir::MakePlan(program);
+    if (!plan) return Fail(plan.error());
+    Result<codegen::BpfObject> object =
+        codegen::Emit(*plan, {codegen::Target::Evaluate, false, false, options_.break_under});
+    if (!object) return Fail(object.error());
+    Result<LoadedObject> loaded = LoadedObject::Load(object->elf);
+    if (!loaded) return Fail(loaded.error());
+    if (Status mapped = loaded->MapScratch(); !mapped) return Fail(mapped.error());
+    for (const Verified& one : loaded->programs()) {
+      totals_.largest = std::max(totals_.largest, one.instructions);
+      totals_.instructions += one.instructions;
+    }
+    totals_.objects++;
+    totals_.predicates += program.rules.size();
+    for (const ir::KindPlan& kind : plan->kinds) {
+      totals_.in_kernel += kind.rules.size();
+      for (const ir::RulePlan& rule : kind.rules) {
+        for (size_t i = 0; i < options_.records / 4 + 1; i++) {
+          if (!RunRecord(*loaded, program, kind, random_.RandomRecord(kind.kind, program.rules[rule.rule].kernel)))
+            return false;
+        }
+      }
+    }
+    return true;
+  }
+
+  bool RunRecord(const LoadedObject& loaded, const ir::Program& program, const ir::KindPlan& kind,
+                 const schema::Record& record) {
+    ks_scratch& scratch = loaded.scratch();
+    Fill(scratch, record, random_.Below(1u << 30));
+    if (Status run = loaded.Run(kind.kind); !run) return Fail(run.error());
+    for (size_t i = 0; i < kind.rules.size(); i++) {
+      const ir::Pred& kernel = program.rules[kind.rules[i].rule].kernel;
+      const bool expected = ir::Eval(kernel, record) != ir::Truth::False;
+      const bool found = (scratch.alive[i / 64] >> i % 64 & 1) != 0;
+      totals_.pairs++;
+      totals_.verdicts[expected ? 1 : 0]++;
+      if (found != expected) Differ(kind, "a rule's verdict", ir::Print(kernel), expected, found);
+    }
+    for (size_t i = 0; i < kind.atoms.size(); i++) {
+      if (scratch.can[i] == kNotEvaluated) continue;
+      const ir::AtomResult expected = ir::EvalAtom(kind.atoms[i], record);
+      const std::string text = ir::Print(ir::MakeAtom(kind.atoms[i]));
+      totals_.atoms++;
+      totals_.can[scratch.can[i]]++;
+      if (scratch.can[i] != Expected(expected.truth))
+        Differ(kind, "an atom", text, Expected(expected.truth), scratch.can[i]);
+      if (expected.truth == ir::Truth::True && scratch.which[i] != expected.index) {
+        Differ(kind, "which literal", text, expected.index, scratch.which[i]);
+      }
+    }
+    return true;
+  }
+
+  void Differ(const ir::KindPlan& kind, const char* what, const std::string& text, uint32_t expected, uint32_t found) {
+    if (++totals_.differences > kMostShown) return;
+    fmt::print("difference in {} on {}: expected {}, found {}\n  {}\n", what, schema::Row(kind.kind).name, +expected,
+               +found, text);
+  }
+
+  bool Fail(const Error& error) {
+    fmt::print("{}\n", error.ToString());
+    return false;
+  }
+
+  const Options options_;
+  ir::RandomIr random_;
+  Totals totals_;
+};
+
+Options ParseOptions(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--break-under") == 0) {
+      options.break_under = true;
+    } else if (strcmp(argv[i], "--predicates") == 0 && i + 1 < argc) {
+      options.predicates = strtoul(argv[++i], nullptr, 10);
+    } else if (strcmp(argv[i], "--records") == 0 && i + 1 < argc) {
+      options.records = strtoul(argv[++i], nullptr, 10);
+    } else {
+      fmt::print("usage: agreement_test [--predicates N] [--records N] [--break-under]\n");
+      exit(2);
+    }
+  }
+  return options;
+}
+
+int Main(int argc, char** argv) {
+  const Options options = ParseOptions(argc, argv);
+  if (const std::string why = WhyNoBpf(); !why.empty()) {
+    fmt::print("SKIPPED: {}\n", why);
+    return 0;
+  }
+  Test test(options);
+  if (!test.Run()) return 1;
+  const Totals& totals = test.totals();
+  fmt::print(
+      "{} objects, {} verdicts by the kernel half, {} false and {} passed; {} atoms: {} true, {} false, {} unknown\n",
+      totals.objects, totals.in_kernel, totals.verdicts[0], totals.verdicts[1], totals.atoms,
+      totals.can.contains(1) ? totals.can.at(1) : 0, totals.can.contains(2) ? totals.can.at(2) : 0,
+      totals.can.contains(3) ? totals.can.at(3) : 0);
+  fmt::print("the verifier walked {} instructions, {} in the largest program\n", totals.instructions, totals.largest);
+  fmt::print("{} predicates, {} pairs, {} differences\n", totals.predicates, totals.pairs, totals.differences);
+  if (options.break_under) {
+    const bool found_out = totals.differences > 0;
+    fmt::print("{}the wrong lowering of `under` {}\n",
+               found_out ? "" : "FAILED: ", found_out ? "was found out" : "went unnoticed");
+    return found_out ? 0 : 1;
+  }
+  return totals.differences == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace ks::agreement
+
+int main(int argc, char** argv) { return ks::agreement::Main(argc, argv); }

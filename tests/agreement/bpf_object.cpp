@@ -1,0 +1,91 @@
+#include "tests/agreement/bpf_object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace ks::agreement {
+namespace {
+
+constexpr size_t kMappedBytes = (sizeof(ks_scratch) + 4095) / 4096 * 4096;
+
+std::string& Log() {
+  static std::string log;
+  return log;
+}
+
+int Print(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level != LIBBPF_WARN) return 0;
+  char line[8192];
+  vsnprintf(line, sizeof(line), format, arguments);
+  Log() += line;
+  return 0;
+}
+
+Error Failed(std::string what) {
+  constexpr size_t kWords = 1500;
+  const std::string& log = Log();
+  return {std::move(what), "a generated object", log.size() > kWords ? log.substr(log.size() - kWords) : log, "",
+          "test"};
+}
+
+}  // namespace
+
+std::string WhyNoBpf() {
+  const bpf_insn program[] = {{0xb7, 0, 0, 0, 0}, {0x95, 0, 0, 0, 0}};  // return 0
+  const int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "probe", "GPL", program, 2, nullptr);
+  if (fd < 0) return fmt::format("this kernel or user may not load BPF programs: {}", strerror(errno));
+  close(fd);
+  return "";
+}
+
+void LoadedObject::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
+void LoadedObject::Unmap::operator()(ks_scratch* scratch) const { munmap(scratch, kMappedBytes); }
+
+Result<LoadedObject> LoadedObject::Load(std::string_view elf) {
+  libbpf_set_print(Print);
+  Log().clear();
+  LoadedObject loaded;
+  loaded.object_.reset(bpf_object__open_mem(elf.data(), elf.size(), nullptr));
+  if (!loaded.object_) return Failed("open");
+  if (bpf_object__load(loaded.object_.get()) != 0) return Failed("load");
+  return loaded;
+}
+
+std::vector<Verified> LoadedObject::programs() const {
+  std::vector<Verified> all;
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object_.get()) {
+    bpf_prog_info info{};
+    uint32_t size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) continue;
+    all.push_back({bpf_program__name(program), info.verified_insns});
+  }
+  return all;
+}
+
+Status LoadedObject::MapScratch() {
+  const int fd = bpf_object__find_map_fd_by_name(object_.get(), "ks_scratch");
+  if (fd < 0) return Failed("find ks_scratch");
+  void* memory = mmap(nullptr, kMappedBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED) return Error{"map", "ks_scratch", strerror(errno), "", "test"};
+  scratch_.reset(static_cast<ks_scratch*>(memory));
+  return Ok();
+}
+
+Status LoadedObject::Run(schema::EventKind kind) const {
+  const std::string name = fmt::format("ks_eval_{}", schema::Row(kind).name);
+  bpf_program* program = bpf_object__find_program_by_name(object_.get(), name.c_str());
+  if (program == nullptr) return Error{"run", name, "there is no such program", "", "test"};
+  bpf_test_run_opts options{};
+  options.sz = sizeof(options);
+  if (bpf_prog_test_run_opts(bpf_program__fd(program), &options) != 0)
+    return Error{"run", name, strerror(errno), "", "test"};
+  return Ok();
+}
+
+}  // namespace ks::agreement

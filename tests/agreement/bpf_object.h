@@ -1,0 +1,47 @@
+// Generated objects on this machine's kernel, for tests.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bpf/schema/value.h"
+#include "compiler/support/result.h"
+
+struct bpf_object;
+
+namespace ks::agreement {
+
+// Whether this kernel lets us load programs; else why not.
+std::string WhyNoBpf();
+
+struct Verified {
+  std::string program;
+  uint32_t instructions = 0;  // that the verifier walked
+};
+
+// An object for Target::Evaluate or Target::Hooks, loaded; unloaded when it goes.
+class LoadedObject {
+ public:
+  // The Error's cause is the verifier's last words.
+  static Result<LoadedObject> Load(std::string_view elf);
+
+  std::vector<Verified> programs() const;
+
+  // The one scratch of an Evaluate object, shared with its programs.
+  Status MapScratch();
+  ks_scratch& scratch() const { return *scratch_; }
+  Status Run(schema::EventKind kind) const;
+
+ private:
+  struct Close {
+    void operator()(bpf_object* object) const;
+  };
+  struct Unmap {
+    void operator()(ks_scratch* scratch) const;
+  };
+  std::unique_ptr<bpf_object, Close> object_;
+  std::unique_ptr<ks_scratch, Unmap> scratch_;
+};
+
+}  // namespace ks::agreement
