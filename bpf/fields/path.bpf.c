@@ -15,7 +15,7 @@ static KS_INLINE int prepend(struct ks_scratch *s, const struct qstr *name) {
   __u64 len = name->len;
   if (len > 255) return -1;
   __u64 at = s->context.path_end - len - 1;
-  KS_MASK(at, KS_PATH_END - 1);
+  KS_MASK(at, KS_PATH_MASK);
   s->context.path_end = at;
   s->path[at] = '/';
   KS_MASK(len, 255);
@@ -82,10 +82,10 @@ static KS_INLINE int is_raw(struct ks_scratch *s, __u32 len) {
   __u32 last = 0;
   __u32 raw = 0;
 #pragma clang loop unroll(disable)
-  for (__u32 i = 0; i < KS_PATH_CAPTURE; i++) {
+  for (__u32 i = 0; i <= KS_PATH_CAPTURE; i++) {
     asm volatile("" : "+r"(i));
     // The end counts as one more "/".
-    __u32 c = i < len ? (__u8)s->path[KS_PATH_END + (i & (KS_PATH_CAPTURE - 1))] : '/';
+    __u32 c = i < len ? (__u8)s->path[KS_PATH_END + i] : '/';
     last = last << 8 | c;
     raw |= (last & 0xffff) == 0x2f2f || (last & 0xffffff) == 0x2f2e2f || last == 0x2f2e2e2f;
     if (i >= len) break;
@@ -124,10 +124,12 @@ KS_SUBPROGRAM __u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 user_text) {
   // An absolute text brings its own "/", a relative one needs it.
   __u32 join = first != '/';
   s->path[KS_PATH_END] = '/';
-  long got = bpf_probe_read_user_str(s->path + KS_PATH_END + join, KS_PATH_CAPTURE - 1, (void *)user_text);
+  // One more than fits, to tell a text that is too long from one that just fits.
+  enum { READ = KS_PATH_CAPTURE + 2 };
+  long got = bpf_probe_read_user_str(s->path + KS_PATH_END + join, READ, (void *)user_text);
   if (got <= 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   __u32 len = (__u32)got - 1 + join;
-  if (got == KS_PATH_CAPTURE - 1) status = KS_TRUNCATED;
+  if (got == READ) status = KS_TRUNCATED;
   __u32 total = KS_PATH_END - start + len;
   if (total > KS_PATH_CAPTURE) {
     start += total - KS_PATH_CAPTURE;

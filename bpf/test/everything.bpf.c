@@ -1,5 +1,5 @@
-// An object for tests of the kernel seam: sends every event with every field that its kind has, if the thread's name begins with
-// "kst". It stands where generated code stands: same hooks, accessors and records.
+// An object for tests of the kernel seam: sends every event with every field that its kind has, if the name of the thread or of
+// its parent begins with "kst". It stands where generated code stands: same hooks, accessors and records.
 #include "bpf/fields/access.h"
 #include "bpf/hooks/abi.h"
 
@@ -49,6 +49,8 @@ static KS_INLINE void read_process(struct ks_scratch *s) {
 static KS_INLINE void read_all_of_child(struct ks_scratch *s) { read_child_pid(s); }
 static KS_INLINE void read_all_of_target(struct ks_scratch *s) { read_target_uid(s); }
 
+static KS_INLINE int is_ours(const char *name) { return name[0] == 'k' && name[1] == 's' && name[2] == 't'; }
+
 static KS_INLINE int run(void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_scratch *), int any_call) {
   struct ks_scratch *s = ks_begin(hook);
   if (!s) return 0;
@@ -59,9 +61,9 @@ static KS_INLINE int run(void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_
   }
   if (kind >= KS_KIND_COUNT) return 0;
   ks_count_seen(kind);
-  char name[16];
-  bpf_get_current_comm(name, sizeof(name));
-  if (name[0] != 'k' || name[1] != 's' || name[2] != 't') {
+  ks_get_process_name(s);
+  ks_get_process_parent_name(s);
+  if (!is_ours(s->fields.process_name.data) && !is_ours(s->fields.process_parent_name.data)) {
     ks_count_filtered(kind);
     return 0;
   }

@@ -1,0 +1,57 @@
+// For kernel_test.cpp: the running kernel with the "everything" object active, and its records in a form to look at.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bpf/schema/record.h"
+#include "runtime/kernel/kernel.h"
+
+namespace ks::kernel {
+
+struct Item {
+  uint8_t status = KS_UNREAD;
+  std::string bytes;
+};
+
+struct Seen {
+  ks_record head{};
+  std::map<uint16_t, Item> items;  // by field
+
+  const Item& At(ks_field field) const;
+  uint8_t StatusOf(ks_field field) const { return At(field).status; }
+  std::string Text(ks_field field) const;      // only if the status is Ok
+  int64_t Int(ks_field field) const;           // only if the status is Ok
+  std::string Endpoint(ks_field field) const;  // "127.0.0.1:80", "[::1]:80"; only if the status is Ok
+};
+
+// Nothing if the record's sizes do not add up.
+bool ParseRecord(std::string_view bytes, Seen* out);
+
+class KernelTest : public ::testing::Test {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+
+  // What the ring holds after `act`, of the kind and of this process (pid 0: of any).
+  std::vector<Seen> Record(ks_kind kind, const std::function<void()>& act, int pid = -1);
+  // The last of them; fails the test if there is none.
+  Seen RecordOne(ks_kind kind, const std::function<void()>& act, int pid = -1);
+  std::vector<Seen> Drain();
+  std::string Path(const std::string& name) const { return folder_ + "/" + name; }
+  std::string Create(const std::string& name, unsigned mode = 0644) const;
+
+  // One for all tests: loading takes a while under sanitizers.
+  static std::unique_ptr<Kernel> kernel_;
+  static std::unique_ptr<LoadedObject> everything_;
+  std::string folder_;
+};
+
+}  // namespace ks::kernel

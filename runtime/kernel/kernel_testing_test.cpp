@@ -1,0 +1,146 @@
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+
+#include "everything_object.h"
+#include "runtime/kernel/kernel_testing.h"
+
+namespace ks::kernel {
+
+std::unique_ptr<Kernel> KernelTest::kernel_;
+std::unique_ptr<LoadedObject> KernelTest::everything_;
+
+const Item& Seen::At(ks_field field) const {
+  static const Item kUnread;
+  auto item = items.find(static_cast<uint16_t>(field));
+  return item == items.end() ? kUnread : item->second;
+}
+
+std::string Seen::Text(ks_field field) const {
+  const Item& item = At(field);
+  return item.status == KS_OK ? item.bytes : fmt::format("(status {})", item.status);
+}
+
+int64_t Seen::Int(ks_field field) const {
+  const Item& item = At(field);
+  int64_t value = -1'000'000 - item.status;
+  if (item.status == KS_OK && item.bytes.size() == sizeof(value)) std::memcpy(&value, item.bytes.data(), sizeof(value));
+  return value;
+}
+
+std::string Seen::Endpoint(ks_field field) const {
+  const Item& item = At(field);
+  ks_slot_Endpoint slot{};
+  if (item.status != KS_OK || item.bytes.size() != sizeof(slot)) return fmt::format("(status {})", item.status);
+  std::memcpy(&slot, item.bytes.data(), sizeof(slot));
+  char text[INET6_ADDRSTRLEN] = {};
+  const uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (std::memcmp(slot.address, kMapped, sizeof(kMapped)) == 0) {
+    ::inet_ntop(AF_INET, slot.address + 12, text, sizeof(text));
+    return fmt::format("{}:{}", text, slot.port);
+  }
+  ::inet_ntop(AF_INET6, slot.address, text, sizeof(text));
+  return fmt::format("[{}]:{}", text, slot.port);
+}
+
+bool ParseRecord(std::string_view bytes, Seen* out) {
+  *out = {};
+  if (bytes.size() < sizeof(ks_record)) return false;
+  std::memcpy(&out->head, bytes.data(), sizeof(ks_record));
+  size_t at = sizeof(ks_record) + out->head.words * 8u;
+  if (out->head.size != bytes.size() || at > bytes.size()) return false;
+  while (at < bytes.size()) {
+    ks_item item{};
+    if (bytes.size() - at < sizeof(item)) return false;
+    std::memcpy(&item, bytes.data() + at, sizeof(item));
+    size_t padded = (item.len + 7u) / 8 * 8;
+    at += sizeof(item);
+    if (bytes.size() - at < padded || out->items.count(item.id)) return false;
+    out->items[item.id] = {item.status, std::string(bytes.substr(at, item.len))};
+    for (size_t i = item.len; i < padded; ++i) {
+      if (bytes[at + i] != '\0') return false;
+    }
+    at += padded;
+  }
+  return true;
+}
+
+void KernelTest::SetUp() {
+  ::prctl(PR_SET_NAME, "kst-test");
+  if (!kernel_) {
+    Result<std::unique_ptr<Kernel>> opened = OpenLibbpfKernel({.ring_bytes = 16 << 20});
+    if (!opened) {
+      std::cerr << "SKIPPED, no BPF here: " << opened.error().ToString() << "\n";
+      GTEST_SKIP() << opened.error().ToString();
+    }
+    kernel_ = std::move(*opened);
+    Result<std::unique_ptr<LoadedObject>> loaded = kernel_->Load(embedded::everything_object(), 1);
+    ASSERT_TRUE(loaded) << loaded.error().ToString();
+    everything_ = std::move(*loaded);
+    Status active = kernel_->Activate(*everything_);
+    ASSERT_TRUE(active) << active.error().ToString();
+    // The kernel goes before static destruction, while everything it needs is still there.
+    ::atexit([] {
+      everything_.reset();
+      kernel_.reset();
+    });
+  }
+  char name[] = "/tmp/kst-XXXXXX";
+  ASSERT_NE(::mkdtemp(name), nullptr);
+  folder_ = std::filesystem::canonical(name);
+}
+
+void KernelTest::TearDown() {
+  if (!folder_.empty()) std::filesystem::remove_all(folder_);
+}
+
+std::vector<Seen> KernelTest::Drain() {
+  std::vector<Seen> all;
+  while (true) {
+    Result<size_t> count = kernel_->Consume(30, [&](std::string_view bytes) {
+      Seen seen;
+      EXPECT_TRUE(ParseRecord(bytes, &seen));
+      all.push_back(std::move(seen));
+    });
+    if (!count) ADD_FAILURE() << count.error().ToString();
+    if (!count || *count == 0) return all;
+  }
+}
+
+std::vector<Seen> KernelTest::Record(ks_kind kind, const std::function<void()>& act, int pid) {
+  Drain();
+  act();
+  std::vector<Seen> wanted;
+  for (Seen& seen : Drain()) {
+    if (seen.head.kind != kind) continue;
+    if (pid != 0 && seen.Int(KS_FIELD_process_pid) != (pid < 0 ? ::getpid() : pid)) continue;
+    wanted.push_back(std::move(seen));
+  }
+  return wanted;
+}
+
+Seen KernelTest::RecordOne(ks_kind kind, const std::function<void()>& act, int pid) {
+  std::vector<Seen> all = Record(kind, act, pid);
+  if (all.empty()) {
+    ADD_FAILURE() << "no event of kind " << kind;
+    return {};
+  }
+  return all.back();
+}
+
+std::string KernelTest::Create(const std::string& name, unsigned mode) const {
+  std::string path = Path(name);
+  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, mode);
+  EXPECT_GE(fd, 0) << path;
+  ::close(fd);
+  return path;
+}
+
+}  // namespace ks::kernel
