@@ -5,6 +5,7 @@
 #include <antlr4-runtime.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -92,8 +93,8 @@ TokenKind KindOf(size_t type, char first) {
   }
 }
 
-// False: too many.
-bool Lex(const SourceFile& file, std::vector<Token>& out, Diagnostics& diagnostics) {
+// False: there are more than kMaxTokens.
+bool Lex(const SourceFile& file, std::vector<Token>& out) {
   std::string_view text = file.text();
   ByteStream bytes(text);
   bytes.seek(ByteOrderMark(text));
@@ -111,11 +112,7 @@ bool Lex(const SourceFile& file, std::vector<Token>& out, Diagnostics& diagnosti
     made.begin = static_cast<uint32_t>(token->getStartIndex());
     made.end = static_cast<uint32_t>(token->getStopIndex() + 1);
     made.kind = KindOf(token->getType(), text[made.begin]);
-    if (out.size() == kMaxTokens) {
-      diagnostics.Report<Diag::TooManyTokens>({&file, made.begin, made.end}, kMaxTokens).help =
-          "long lists of values belong into files of their own: `let name from \"file\"`";
-      return false;
-    }
+    if (out.size() == kMaxTokens) return false;
     out.push_back(made);
   }
 }
@@ -219,6 +216,8 @@ class Recovery : public antlr4::ANTLRErrorStrategy {
     return index < tokens_.size() ? tokens_[index].Text(file_.text()) : std::string_view();
   }
 
+  std::string_view Text(const Token& token) const { return token.Text(file_.text()); }
+
   bool Starts(size_t item, size_t index) const {
     std::string_view word = Text(index);
     if (index > 0 && Text(index - 1) == ".") return false;
@@ -229,7 +228,8 @@ class Recovery : public antlr4::ANTLRErrorStrategy {
       case KspParser::RuleTestItem:
         return word == "case" || word == "let";
       case KspParser::RuleStep:
-        return word == "expect" || word == "+" || (is_word && Text(index + 1) == "{");
+        if (is_word && (Text(index + 1) == "{" || !LaterFeature(word, Place::Step).empty())) return true;
+        return word == "expect" || word == "+";
       default:
         return IsDeclarationWord(word) && tokens_[index + 1].kind == TokenKind::Word;
     }
@@ -312,27 +312,59 @@ class Recovery : public antlr4::ANTLRErrorStrategy {
     bool chose = choice_index_ == index;
     size_t state = chose ? choice_state_ : parser->getState();
     ParserContext* context = chose ? choice_context_ : parser->getContext();
+    // Between declarations, what stands at the margin does not go on with the one before.
+    if (!parser->getContext() && file_.At(token.begin).column == 1) context = nullptr;
     // What was repaired has been reported, and what follows a text that never ended is anyone's guess.
     if (!token.instead.empty() || (index > 0 && tokens_[index - 1].instead == "\"\"")) return;
     if (diagnostics_.errors() >= limit_) {
       diagnostics_.Report<Diag::TooManyErrors>(At(token));
       throw antlr4::ParseCancellationException();
     }
-    Place place = PlaceOf(parser->getContext() ? parser->getContext() : context);
+    Place place = PlaceOf(parser->getContext());
     bool expression = InExpression(context);
-    if (std::string_view later = Later(index, parser->getContext(), expression, place); !later.empty()) {
-      diagnostics_.Report<Diag::LaterVersion>(At(token), later);
+    size_t at = index;
+    std::string_view later = Later(index, parser->getContext(), expression, place);
+    // A clause below a condition that lacks its end was taken for the name of a field.
+    if (later.empty() && expression && index > 0 && StartsLine(index - 1))
+      later = LaterFeature(Text(at = index - 1), place);
+    if (!later.empty()) {
+      diagnostics_.Report<Diag::LaterVersion>(At(tokens_[at]), later);
       return;
     }
-    std::vector<std::string_view> expected = ExpectedWords(parser, state, context);
+    std::vector<std::string_view> expected;
+    if (context) expected = ExpectedWords(parser, state, context);
+    if (!parser->getContext()) expected.insert(expected.end(), {"package", "import", "let", "def", "rule", "test"});
     Diagnostic& d = diagnostics_.Report<Diag::SyntaxError>(
         At(token), fmt::format("expected {}, found {}", Expected(expected), Found(token, file_.text())));
-    Advise(token, expected, expression, place, d);
+    if (MissingAtEndOfLine(index, expected)) {
+      uint32_t end = tokens_[index - 1].end;
+      d.span = {&file_, end, end};
+      d.message = fmt::format("expected {} after {}", Expected(expected), Found(tokens_[index - 1], file_.text()));
+      return;
+    }
+    bool after_not = index > 0 && Text(index - 1) == "not";
+    bool events = std::find(expected.begin(), expected.end(), "|") != expected.end();
+    if (after_not) place = Place::AfterNot;
+    if (events) place = Place::Events;
+    Advise(token, tokens_[index - (index > 0 ? 1 : 0)], expected, expression && !after_not, place, d);
   }
 
-  void Advise(const Token& token, const std::vector<std::string_view>& expected, bool expression, Place place,
-              Diagnostic& d) const {
-    std::string_view text = token.Text(file_.text());
+  // What does not start an item of a list, but does start a line: what is missing is at the end of the line before.
+  bool MissingAtEndOfLine(size_t index, const std::vector<std::string_view>& expected) const {
+    constexpr std::array<std::string_view, 4> kItems = {"severity", "rule", "case", "expect"};
+    if (index == 0 || !StartsLine(index)) return false;
+    return std::find_first_of(expected.begin(), expected.end(), kItems.begin(), kItems.end()) == expected.end();
+  }
+
+  bool StartsLine(size_t index) const {
+    if (index == 0) return true;
+    uint32_t end = tokens_[index - 1].end;
+    return file_.text().substr(end, tokens_[index].begin - end).find('\n') != std::string_view::npos;
+  }
+
+  void Advise(const Token& token, const Token& previous, const std::vector<std::string_view>& expected, bool expression,
+              Place place, Diagnostic& d) const {
+    std::string_view text = Text(token);
     std::string_view advice = expression ? AdviceFor(text, Place::Expression) : std::string_view();
     if (advice.empty()) advice = AdviceFor(text, place);
     if (!advice.empty()) {
@@ -340,11 +372,15 @@ class Recovery : public antlr4::ANTLRErrorStrategy {
       if (text == "=") d.fixes.push_back({At(token), "=="});
       return;
     }
+    if (place == Place::Step && previous.type == KspParser::ID && !DidYouMean(Text(previous), {"expect"}).empty()) {
+      d.help = "did you mean `expect`?";
+      d.fixes.push_back({At(previous), "expect"});
+      return;
+    }
     if (token.kind != TokenKind::Word) return;
-    bool name_expected = std::find(expected.begin(), expected.end(), "ID") != expected.end();
-    if (name_expected) {
-      if (token.type != KspParser::ID)
-        d.help = fmt::format("`{}` is a word of the language; choose another name", text);
+    if (std::find(expected.begin(), expected.end(), "ID") != expected.end()) {
+      bool word = expected.size() == 1 && token.type != KspParser::ID;
+      if (word) d.help = fmt::format("`{}` is a word of the language; choose another name", text);
       return;
     }
     std::vector<std::string_view> words;
@@ -653,7 +689,9 @@ class Builder {
     made.value = Expression(context->expression());
     bool condition = std::holds_alternative<Logic>(made.value->node) || std::holds_alternative<Not>(made.value->node) ||
                      std::holds_alternative<Compare>(made.value->node);
-    if (condition) Mistake(made.value->span, "a `let` is a value, not a condition", "conditions get names with `def`");
+    if (condition) {
+      Mistake(made.value->span, "a `let` is a value, not a condition", "conditions get names with `def`");
+    }
     return made;
   }
 
@@ -860,6 +898,21 @@ void ParseTokens(const SourceFile& file, std::vector<Token>& tokens, const std::
   }
 }
 
+// The first kMaxTokens of a file may already say what is wrong with it: brackets that only open.
+void TooManyTokens(const SourceFile& file, std::vector<Token>& tokens, Diagnostics& diagnostics) {
+  Span last{&file, tokens.back().begin, tokens.back().end};
+  Diagnostics of_part;
+  CheckTokens(file, tokens, of_part);
+  const std::vector<Diagnostic>& all = of_part.all();
+  auto deep = std::find_if(all.begin(), all.end(), [](const auto& d) { return d.id == Diag::NestingTooDeep; });
+  if (deep != all.end()) {
+    diagnostics.Report<Diag::NestingTooDeep>(deep->span, kMaxNesting).help = deep->help;
+  } else {
+    diagnostics.Report<Diag::TooManyTokens>(last, kMaxTokens).help =
+        "long lists of values belong into files of their own: `let name from \"file\"`";
+  }
+}
+
 }  // namespace
 
 Module Parse(const SourceFile& file, Diagnostics& diagnostics) {
@@ -868,7 +921,10 @@ Module Parse(const SourceFile& file, Diagnostics& diagnostics) {
   if (!CheckText(file, diagnostics)) return module;
   std::vector<Token> tokens;
   try {
-    if (!Lex(file, tokens, diagnostics)) return module;
+    if (!Lex(file, tokens)) {
+      TooManyTokens(file, tokens, diagnostics);
+      return module;
+    }
     std::vector<DocLine> docs = TakeDocs(tokens);
     if (!CheckTokens(file, tokens, diagnostics)) return module;
     ParseTokens(file, tokens, docs, &module, diagnostics);

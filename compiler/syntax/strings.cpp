@@ -22,11 +22,11 @@ Escape ReadUnicode(std::string_view text) {
   size_t close = text.substr(0, 12).find('}');
   uint32_t value = 0;
   if (!text.starts_with("\\u{") || close == std::string_view::npos)
-    return {2, "", "is written \\u{1F600}, in hexadecimal"};
-  if (!Hex(text.substr(3, close - 3), &value)) return {close + 1, "", "is written \\u{1F600}, in hexadecimal"};
+    return {2, "", "it is written `\\u{1F600}`, in hexadecimal"};
+  if (!Hex(text.substr(3, close - 3), &value)) return {close + 1, "", "it is written `\\u{1F600}`, in hexadecimal"};
   std::string bytes;
   if (value <= 0x10ffff) AppendUtf8(bytes, value);
-  if (bytes.empty() || Utf8Length(bytes, 0) == 0) return {close + 1, "", "is no character of Unicode"};
+  if (bytes.empty() || Utf8Length(bytes, 0) == 0) return {close + 1, "", "no character of Unicode has this number"};
   return {close + 1, bytes};
 }
 
@@ -42,15 +42,14 @@ Escape ReadEscape(std::string_view text) {
       return {2, std::string(1, text[1])};
     case 'x': {
       uint32_t value = 0;
-      if (text.size() < 4 || !Hex(text.substr(2, 2), &value))
-        return {2, "", "is written \\x1b: two hexadecimal digits"};
+      if (text.size() < 4 || !Hex(text.substr(2, 2), &value)) return {2, "", "two hexadecimal digits follow: `\\x1b`"};
       return {4, std::string(1, static_cast<char>(value))};
     }
     case 'u':
       return ReadUnicode(text);
     default: {
       size_t length = Utf8Length(text, 1);
-      return {1 + length, "", "has no meaning; a backslash itself is written \\\\, or the string r\"…\""};
+      return {1 + length, "", "a backslash itself is written `\\\\`, or the string `r\"…\"`"};
     }
   }
 }
@@ -71,7 +70,7 @@ std::string StringValue(const SourceFile& file, const Token& token, Diagnostics*
       continue;
     }
     Escape escape = ReadEscape(inner.substr(at));
-    if (!escape.wrong && escape.bytes[0] == '\0') escape.wrong = "is a NUL byte, which no value can hold";
+    if (!escape.wrong && escape.bytes[0] == '\0') escape.wrong = "no value can hold a NUL byte";
     if (escape.wrong) {
       uint32_t begin = token.begin + 1 + static_cast<uint32_t>(at);
       Span span{&file, begin, begin + static_cast<uint32_t>(escape.length)};

@@ -42,6 +42,11 @@ constexpr auto kHabits = std::to_array<Habit>(
      {"MB", "MiB"}, {"mb", "MiB"}, {"G", "GiB"},   {"GB", "GiB"},  {"gb", "GiB"},  {"b", "B"},     {"D", "d"},
      {"H", "h"},    {"S", "s"},    {"kib", "KiB"}, {"mib", "MiB"}, {"gib", "GiB"}, {"bytes", "B"}});
 
+bool TooMany(const SourceFile& file, const Token& token, Diagnostics& diagnostics) {
+  diagnostics.Report<Diag::TooManyErrors>({&file, token.begin, token.end});
+  return false;
+}
+
 // Checks tokens one by one; what is wrong is reported and made harmless.
 class WordCheck {
  public:
@@ -49,7 +54,8 @@ class WordCheck {
 
   // False: leave the token out.
   bool Check(Token& token) {
-    if (token.end - token.begin > kMaxLiteralBytes && token.kind != TokenKind::Bad) return TooLong(token);
+    bool open = token.kind == TokenKind::OpenString || token.kind == TokenKind::OpenRawString;
+    if (token.end - token.begin > kMaxLiteralBytes && !open) return TooLong(token);
     switch (token.kind) {
       case TokenKind::String:
         StringValue(file_, token, &diagnostics_);
@@ -208,14 +214,15 @@ class WordCheck {
 // beyond kMaxNesting (brackets, and `not` after `not`).
 class Balance {
  public:
-  Balance(const SourceFile& file, const std::vector<Token>& in, Diagnostics& diagnostics)
-      : file_(file), source_(file.text()), in_(in), diagnostics_(diagnostics) {}
+  Balance(const SourceFile& file, const std::vector<Token>& in, size_t limit, Diagnostics& diagnostics)
+      : file_(file), source_(file.text()), in_(in), limit_(limit), diagnostics_(diagnostics) {}
 
-  // False: nested too deep.
+  // False: nested too deep, or too many mistakes.
   bool Run(std::vector<Token>* out) {
     out_ = out;
     for (at_ = 0; at_ < in_.size(); ++at_) {
       const Token& token = in_[at_];
+      if (diagnostics_.errors() >= limit_) return TooMany(file_, token, diagnostics_);
       if (token.kind == TokenKind::Word) AtWord(token);
       if (stack_.empty() && IsDeclarationWord(token.Text(source_))) in_test_ = token.Text(source_) == "test";
       if (token.kind == TokenKind::End) CloseDownTo(0, token);
@@ -325,6 +332,7 @@ class Balance {
   const SourceFile& file_;
   std::string_view source_;
   const std::vector<Token>& in_;
+  size_t limit_;
   Diagnostics& diagnostics_;
   std::vector<Token>* out_ = nullptr;
   std::vector<Open> stack_;
@@ -351,13 +359,11 @@ bool CheckTokens(const SourceFile& file, std::vector<Token>& tokens, Diagnostics
   kept.reserve(tokens.size());
   for (Token& token : tokens) {
     if (words.Check(token)) kept.push_back(token);
-    if (diagnostics.errors() < limit) continue;
-    diagnostics.Report<Diag::TooManyErrors>({&file, token.begin, token.end});
-    return false;
+    if (diagnostics.errors() >= limit) return TooMany(file, token, diagnostics);
   }
   tokens.clear();
   tokens.reserve(kept.size() + kMaxNesting);
-  return Balance(file, kept, diagnostics).Run(&tokens);
+  return Balance(file, kept, limit, diagnostics).Run(&tokens);
 }
 
 std::vector<DocLine> TakeDocs(std::vector<Token>& tokens) {

@@ -18,16 +18,15 @@ struct Group {
 const std::vector<Group>& Groups() {
   static const std::vector<Group> groups = {
       {"a name", {"ID", "package", "where", "test"}},  // any word will do
-      {"a condition", {"not", "ID", "STRING", "INT", "IP", "true", "(", "["}},
+      {"a value or a condition", {"not", "ID", "STRING", "INT", "IP", "true", "(", "["}},
       {"a value or a field", {"ID", "STRING", "INT", "IP", "true", "(", "["}},
       {"a record `{ … }` or a value", {"{", "ID", "STRING", "INT", "[", "("}},
-      {"an operator such as `==` or `in`",
-       {"==", "!=", "<", ">", "in", "like", "under", "contains", "has", "is", "exists"}},
+      {"an operator (`==`, `in`, …)", {"==", "!=", "<", ">", "in", "like", "under", "contains", "has", "is", "exists"}},
       {"`and` or `or`", {"and", "or"}},
       {"`owner`, `expires` or `ticket`", {"owner", "expires", "ticket"}},
-      {"a clause such as `severity` or `on`", {"severity", "attack", "on", "except", "disclose", "alert"}},
-      {"a declaration: `let`, `def`, `rule` or `test`", {"let", "def", "rule", "test"}},
-      {"an event such as `exec { … }`", {"+", "ID", "expect"}},
+      {"a clause (`severity`, `on`, …)", {"severity", "attack", "on", "except", "disclose", "alert"}},
+      {"a declaration (`let`, `def`, `rule`, `test`)", {"let", "def", "rule", "test"}},
+      {"an event (`exec { … }`)", {"+", "ID", "expect"}},
       {"a text in quotes", {"STRING", "RAW_STRING"}},
       {"a name", {"ID"}},
       {"a date such as 2027-01-31", {"DATE"}},
@@ -41,7 +40,8 @@ const std::vector<Group>& Groups() {
 
 // Of groups that stand for "any word" or "any value", the members that were not listed.
 bool Covered(std::string_view said, std::string_view word) {
-  bool value = said == "a condition" || said == "a value or a field" || said == "a record `{ … }` or a value";
+  bool value =
+      said == "a value or a condition" || said == "a value or a field" || said == "a record `{ … }` or a value";
   constexpr std::array<std::string_view, 11> kValues = {"RAW_STRING", "HEX",  "OCTAL", "DURATION", "SIZE", "CIDR",
                                                         "ENDPOINT",   "DATE", "false", "(",        "["};
   if (value && std::find(kValues.begin(), kValues.end(), word) != kValues.end()) return true;
@@ -92,12 +92,24 @@ constexpr auto kAdvice = std::to_array<Advice>({
     {"eq", Place::Expression, "equality is written `==`"},
     {"glob", Place::Expression, "globs are matched with `like`"},
     {"regex", Place::Expression, "globs are matched with `like`"},
+    {"contains", Place::AfterNot, "`not` goes in front: `not name contains \"x\"`"},
+    {"has", Place::AfterNot, "`not` goes in front: `not access has WRITE`"},
+    {"exists", Place::AfterNot, "`not` goes in front: `not container exists`"},
+    {"is", Place::AfterNot, "write `is not`"},
+    {",", Place::Events, "events are joined by `|`"},
+    {"or", Place::Events, "events are joined by `|`"},
+    {"and", Place::Events, "a rule sees one event at a time; `|` says this event or that"},
     {"condition", Place::Rule, "a rule says `on <event> where <condition>`"},
     {"where", Place::Rule, "`where` follows the events: `on exec where …`"},
     {"owner", Place::Rule, "`owner` belongs to an `except`, after its condition"},
     {"expires", Place::Rule, "`expires` belongs to an `except`, after its condition"},
     {"ticket", Place::Rule, "`ticket` belongs to an `except`, after its condition"},
     {"output", Place::Rule, "the message of a rule is its `alert`"},
+    {"severity", Place::File, "clauses stand in a rule: `rule name { … }`"},
+    {"attack", Place::File, "clauses stand in a rule: `rule name { … }`"},
+    {"on", Place::File, "clauses stand in a rule: `rule name { … }`"},
+    {"except", Place::File, "clauses stand in a rule: `rule name { … }`"},
+    {"alert", Place::File, "clauses stand in a rule: `rule name { … }`"},
     {"macro", Place::File, "conditions get names with `def`"},
     {"list", Place::File, "lists are values: `let name = [ … ]`"},
     {"ksp", Place::File, "`ksp 1` stands once, in front of everything else"},
@@ -116,8 +128,9 @@ std::string Expected(const Words& expected) {
       return std::find(group.all.begin(), group.all.end(), word) != group.all.end() || Covered(group.said, word);
     });
   }
+  bool only_signs = said.empty();
   for (std::string_view word : left) {
-    if (word == "EOF") continue;
+    if (word == "EOF" || (!only_signs && (word == "." || word == "("))) continue;
     said.push_back(fmt::format("`{}`", word));
   }
   if (said.empty()) return "the end of the file";
@@ -125,7 +138,7 @@ std::string Expected(const Words& expected) {
   if (said.size() > 3) said.erase(said.begin() + 2, said.end() - 1);
   std::string out = said[0];
   for (size_t i = 1; i < said.size(); ++i) out += (i + 1 == said.size() ? ", or " : ", ") + said[i];
-  if (said.size() == 2) out = said[0] + " or " + said[1];
+  if (said.size() == 2 && out.find(" or ", said[0].size() + 4) == std::string::npos) out = said[0] + " or " + said[1];
   return out;
 }
 
