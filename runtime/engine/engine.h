@@ -1,32 +1,68 @@
 // Event × program → matches.
 #pragma once
 
+#include <array>
+#include <optional>
 #include <vector>
 
 #include "compiler/ir/ir.h"
+#include "compiler/support/result.h"
 #include "runtime/event/event.h"
 
 namespace ks::engine {
 
 // A program ready to decide. Immutable; references it hands out live as long as it does.
+//
+// Both ways to decide give the same match for the same event, in the order of the program's rules:
+//   matched    the policy's words for the tests that are true: tests of match-only fields, and tests whose literals
+//   have a
+//              name, in the order in which `when` names them, without repeats
+//   uncertain  the fields of `when` that are Truncated, Unknown, or not there though they should be, ascending
 class Engine {
  public:
   explicit Engine(ir::Program program);
+  Engine(Engine&&) = default;
+  Engine& operator=(Engine&&) = default;
 
-  // For an event from the ring: only rules whose bit in event.passed is set, and only their residuals.
+  // For an event from the ring: only rules whose bit in event.passed is set. The kernel decided what it could read;
+  // what it could not (residuals, paths and numbers that Decode had to normalise) is decided here.
   std::vector<event::Match> DecidePassed(const event::Event& event) const;
   // For an event from a trace or a test: the whole predicate of every rule of the kind.
   std::vector<event::Match> DecideAll(const event::Event& event) const;
 
   const ir::Program& program() const { return program_; }
   const ir::Plan& plan() const { return plan_; }
+  // Why there is no plan, if there is none: then no kernel can run this program, and DecidePassed must not be called.
+  const Status& plan_status() const { return plan_status_; }
 
  private:
-  event::Match MakeMatch(const event::Event& event, uint32_t rule, std::vector<std::string> matched) const;
+  // A test that says a word when it is true, and its number among the atoms that the kernel reports.
+  struct Speaker {
+    const ir::Atom* atom;
+    std::optional<uint16_t> reported_as;
+  };
+  // A rule for one kind of events.
+  struct Prepared {
+    uint32_t rule = 0;
+    std::vector<schema::FieldId> asked;  // by `when`, ascending
+    std::vector<bool> silent;            // by asked: the kernel sends it only if something is wrong with it
+    std::vector<schema::FieldId> shown;
+    std::vector<Speaker> speakers;
+  };
+  struct Kind {
+    std::vector<Prepared> rules;
+    std::vector<size_t> by_bit;  // of the kernel's verdict → rules
+  };
+
+  Prepared Prepare(uint32_t rule, schema::EventKind kind, const ir::KindPlan* kind_plan,
+                   const ir::RulePlan* rule_plan) const;
+  event::Match MakeMatch(const event::Event& event, const Prepared& prepared, bool from_ring) const;
+
   ir::Program program_;
   ir::Plan plan_;
+  Status plan_status_ = Ok();
   std::vector<event::RuleInfo> rules_;
-  std::vector<std::vector<uint32_t>> rules_of_kind_;
+  std::array<Kind, schema::kKindCount> kinds_;
 };
 
 }  // namespace ks::engine

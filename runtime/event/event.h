@@ -43,6 +43,9 @@ struct Match {
   std::string message;                     // the alert template, filled; Printable
   std::vector<std::string> matched;        // the policy's own words: "credential_files#2", "\"/etc/shadow\""
   std::vector<schema::FieldId> uncertain;  // fields that were unknown or cut, and that the rule asks for
+  // Fields that an alert may show, ascending: metadata that the rule's record carries, what is computed from it, and
+  // what the rule discloses. The same live and in a replay, whatever else a trace holds.
+  std::vector<schema::FieldId> shown;
 };
 
 // Ring record → Event. `boot_to_utc_ns` is added to the record's time. Refuses records that lie about their sizes, hold

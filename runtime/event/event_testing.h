@@ -94,9 +94,10 @@ class RandomEvents {
   }
 
   // As Decode makes them; with `derived`, also with what enrich adds.
-  Event Next(bool derived) {
+  Event Next(bool derived) { return Next(static_cast<schema::EventKind>(Below(schema::kKindCount)), derived); }
+  Event Next(schema::EventKind kind, bool derived) {
     Event event;
-    event.kind = static_cast<schema::EventKind>(Below(schema::kKindCount));
+    event.kind = kind;
     event.sequence = OneIn(8) ? Word() << 32 : ++sequence_;
     event.generation = static_cast<uint32_t>(Below(5));
     event.cpu = static_cast<uint16_t>(Below(64));

@@ -136,7 +136,7 @@ void Append(std::string& out, const T& value) {
 
 void AppendItem(std::string& out, const FieldRow& row, const schema::FieldValue& field) {
   std::string data;
-  if (field.status == FieldStatus::Ok || field.status == FieldStatus::Truncated) {
+  if (field.status != FieldStatus::Absent && field.status != FieldStatus::Unknown) {
     if (const auto* number = std::get_if<int64_t>(&field.value)) {
       Append(data, ks_slot_Int{*number});
     } else if (const auto* ip = std::get_if<schema::IpAddress>(&field.value)) {
