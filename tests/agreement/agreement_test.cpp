@@ -107,27 +107,26 @@ class Test {
       const bool found = (scratch.alive[i / 64] >> i % 64 & 1) != 0;
       totals_.pairs++;
       totals_.verdicts[expected ? 1 : 0]++;
-      if (found != expected) Differ(kind, "a rule's verdict", ir::Print(kernel), expected, found);
+      if (found != expected) Differ(kind, "a rule's verdict", kernel, expected, found);
     }
     for (size_t i = 0; i < kind.atoms.size(); i++) {
       if (scratch.can[i] == kNotEvaluated) continue;
       const ir::AtomResult expected = ir::EvalAtom(kind.atoms[i], record);
-      const std::string text = ir::Print(ir::MakeAtom(kind.atoms[i]));
       totals_.atoms++;
       totals_.can[scratch.can[i]]++;
       if (scratch.can[i] != Expected(expected.truth))
-        Differ(kind, "an atom", text, Expected(expected.truth), scratch.can[i]);
+        Differ(kind, "an atom", ir::MakeAtom(kind.atoms[i]), Expected(expected.truth), scratch.can[i]);
       if (expected.truth == ir::Truth::True && scratch.which[i] != expected.index) {
-        Differ(kind, "which literal", text, expected.index, scratch.which[i]);
+        Differ(kind, "which literal", ir::MakeAtom(kind.atoms[i]), expected.index, scratch.which[i]);
       }
     }
     return true;
   }
 
-  void Differ(const ir::KindPlan& kind, const char* what, const std::string& text, uint32_t expected, uint32_t found) {
+  void Differ(const ir::KindPlan& kind, const char* what, const ir::Pred& pred, uint32_t expected, uint32_t found) {
     if (++totals_.differences > kMostShown) return;
     fmt::print("difference in {} on {}: expected {}, found {}\n  {}\n", what, schema::Row(kind.kind).name, +expected,
-               +found, text);
+               found, ir::Print(pred));
   }
 
   bool Fail(const Error& error) {
