@@ -127,8 +127,9 @@ KS_SUBPROGRAM __u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 user_text) {
   // One more than fits, to tell a text that is too long from one that just fits.
   enum { READ = KS_PATH_CAPTURE + 2 };
   long got = bpf_probe_read_user_str(s->path + KS_PATH_END + join, READ, (void *)user_text);
-  if (got <= 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
-  __u32 len = (__u32)got - 1 + join;
+  if (got < 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  // Some kernels (5.10) count the final NUL except of an empty text.
+  __u32 len = (got ? (__u32)got - 1 : 0) + join;
   if (got == READ) status = KS_TRUNCATED;
   __u32 total = KS_PATH_END - start + len;
   if (total > KS_PATH_CAPTURE) {
