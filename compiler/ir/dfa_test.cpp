@@ -95,7 +95,7 @@ TEST(Dfa, IsTheSameEveryTime) {
 TEST(Dfa, AgreesWithEval) {
   RandomIr random(TestSeed());
   size_t made = 0, found = 0;
-  for (int round = 0; round < 60'000 && made < 3'000; ++round) {
+  for (int round = 0; round < 20'000 && made < 400; ++round) {
     EventKind kind = random.RandomKind();
     Atom atom = random.RandomAtom(kind);
     if (atom.test != ir::Test::Like && atom.test != ir::Test::Contains && atom.test != ir::Test::HasElement) continue;
@@ -118,8 +118,8 @@ TEST(Dfa, AgreesWithEval) {
       }
     }
   }
-  EXPECT_GT(made, 1'000u);
-  EXPECT_GT(found, 1'000u);
+  EXPECT_EQ(made, 400u);
+  EXPECT_GT(found, 500u);
 }
 
 }  // namespace

@@ -183,7 +183,7 @@ TEST(Plan, RefusesMoreThanTheKernelHolds) {
 // The plan means what the kernel halves mean, and the agent makes the same one from the program's text.
 TEST(Plan, MeansWhatKernelHalvesMean) {
   RandomIr random(TestSeed() + 5);
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < 80; ++round) {
     EventKind kind = random.RandomKind();
     Program program;
     for (int i = 0; i < 4; ++i) program.rules.push_back(Split(random.RandomRule(kind)));

@@ -142,7 +142,7 @@ Atom RandomIr::RandomAtom(EventKind kind) {
         std::swap(atom.literals[0], atom.literals[1]);
       }
     } else if (atom.test != Test::Present) {
-      size_t count = Chance(5) ? 0 : Chance(90) ? 1 + Below(4) : 1 + Below(80);
+      size_t count = Chance(5) ? 0 : Chance(95) ? 1 + Below(4) : 1 + Below(80);
       std::set<Value> seen;
       for (size_t i = 0; i < count; ++i) {
         Value literal = RandomLiteral(atom.operand, atom.test);

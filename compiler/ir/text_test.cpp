@@ -156,7 +156,7 @@ void ExpectSame(const Pred& a, const Pred& b) {
 
 TEST(Text, GivesBackWhatWasPrinted) {
   RandomIr random(TestSeed());
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 150; ++round) {
     Program program;
     for (size_t rules = random.Below(4); rules > 0; --rules) {
       program.rules.push_back(Split(random.RandomRule(random.RandomKind())));
@@ -212,7 +212,7 @@ TEST(Text, GivesBackWhatWasPrinted) {
 TEST(Text, SurvivesMutation) {
   RandomIr random(TestSeed() + 4);
   size_t accepted = 0, refused = 0;
-  for (int round = 0; round < 400; ++round) {
+  for (int round = 0; round < 200; ++round) {
     Program program;
     program.rules.push_back(Split(random.RandomRule(random.RandomKind())));
     std::string text = Print(program);
@@ -241,8 +241,8 @@ TEST(Text, SurvivesMutation) {
       ASSERT_TRUE(MakePlan(*parsed));
     }
   }
-  EXPECT_GT(accepted, 50u);
-  EXPECT_GT(refused, 500u);
+  EXPECT_GT(accepted, 25u);
+  EXPECT_GT(refused, 200u);
 }
 
 }  // namespace
