@@ -69,10 +69,10 @@ phase() { # NAME RULE…
   shift
   export PIDS=$SCRATCH/$name.pids
   : > "$PIDS"
-  start "$name.record" record -o "$SCRATCH/$name.kst"
-  start "$name" run --bundle "$SCRATCH/starter.kspb" --trust "$SCRATCH/k.pub"
+  start "$name.record" record -o "$SCRATCH/$name.kst" --bundle "$SCRATCH/starter.kspb" --trust "$SCRATCH/k.pub"
+  start "$name" run --bundle "$SCRATCH/starter.kspb" --trust "$SCRATCH/k.pub" --status-socket "$SCRATCH/status.sock"
   canary "$SCRATCH/$name.out"
-  for try in {1..40}; do [[ -s $SCRATCH/$name.record.log ]] && break; sleep 0.25; done
+  for try in {1..40}; do grep -q recording "$SCRATCH/$name.record.log" && break; sleep 0.25; done
   "$here/$name" || exit 1
   canary "$SCRATCH/$name.out"
   stop

@@ -26,7 +26,7 @@ echo "root:*:19000:0:99999:7:::" > /etc/shadow
 cp /files/live_acts /var/lib/demo/acts
 /files/kubesentryd record -o /demo.kst 2> /tmp/record.log &
 recorder=$!
-for try in $(seq 1 60); do [ -s /tmp/record.log ] && break; sleep 0.5; done
+for try in $(seq 1 60); do grep -q recording /tmp/record.log && break; sleep 0.5; done
 sleep 1
 SCRATCH=/var/lib/demo TEMP=/tmp/demo ACTS=/var/lib/demo/acts PIDS=/var/lib/demo/pids RUNC_FLAGS=--no-pivot sh /files/suspicious
 status=$?

@@ -22,13 +22,16 @@ PARTS = {
     "runtime/enrich": ["runtime/event"],
     "runtime/trace": ["runtime/event"],
     "runtime/kernel": ["bpf/schema", "compiler/support"],
-    "runtime/loader": ["compiler/bundle", "runtime/kernel"],
+    # The engine too: what decides residuals changes with the programs, generation by generation.
+    "runtime/loader": ["compiler/bundle", "runtime/kernel", "runtime/engine"],
     "runtime/engine": ["compiler/ir", "runtime/event"],
     "runtime/alert": ["runtime/event"],
     "runtime/replay": ["runtime/engine", "compiler/bundle", "runtime/trace", "runtime/alert"],
     "tools/cli": ["compiler/support"],
     "tools/ksc": ["compiler/driver", "runtime/replay", "tools/cli"],
     "tools/kubesentryd": ["runtime/loader", "runtime/engine", "runtime/enrich", "runtime/alert", "runtime/trace", "tools/cli"],
+    # Runs while we build: makes the objects that `kubesentryd record` carries. Not a part of the daemon.
+    "tools/kubesentryd/recorder": ["compiler/codegen"],
 }
 # Code that runs in the kernel, or is linked into what does: plain C, in reach of nothing but the table and each other.
 BPF_PARTS = ["bpf/fields", "bpf/hooks", "bpf/test", "compiler/codegen/bpf"]
