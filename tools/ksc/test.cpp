@@ -157,10 +157,8 @@ int Test(const Words& words) {
     }
   }
   if (passed + failed == 0) {
-    fmt::print(stderr,
-               only.empty() ? "error: there is no test in these files\n"
-                            : "error: there is no test of a rule `{}` in these files\n",
-               only);
+    fmt::print(stderr, "error: there is no test{} in these files\n",
+               only.empty() ? "" : fmt::format(" of a rule `{}`", only));
     return cli::kFindings;
   }
   if (!json) fmt::print("{} passed, {} failed\n", passed, failed);
