@@ -24,17 +24,21 @@ Number ReadNumber(std::string_view text, int base) {
 
 ParsedText Whole(std::string_view text, uint64_t max, std::string_view range) {
   int base = 10;
-  if (text.starts_with("0o") || text.starts_with("0x")) {
+  bool negative = text.starts_with('-');
+  if (negative) {
+    text.remove_prefix(1);
+  } else if (text.starts_with("0o") || text.starts_with("0x")) {
     base = text[1] == 'o' ? 8 : 16;
     text.remove_prefix(2);
   }
   Number number = ReadNumber(text, base);
   ParsedText out;
   if (!number.rest.empty() || (!number.value && !number.overflow)) return out;
-  if (number.overflow || *number.value > max) {
+  if (number.overflow || *number.value > max || (negative && max < INT64_MAX)) {
     out.out_of_range = range;
   } else {
-    out.value = static_cast<int64_t>(*number.value);
+    auto value = static_cast<int64_t>(*number.value);
+    out.value = negative ? -value : value;
   }
   return out;
 }
@@ -132,7 +136,7 @@ ParsedText ParseText(std::string_view text, const Type& type) {
       if (text == "true" || text == "false") out.value = int64_t{text == "true"};
       return out;
     case TypeId::Int:
-      return Whole(text, INT64_MAX, "0 to 9223372036854775807");
+      return Whole(text, INT64_MAX, "at most 9223372036854775807 either way");
     case TypeId::Port:
       return Whole(text, 65535, "a port is 0 to 65535");
     case TypeId::Mode:

@@ -70,6 +70,8 @@ Span SpanOf(const syntax::Path& path, size_t first = 0, size_t count = SIZE_MAX)
 
 Type One(TypeId scalar, std::string_view enumeration = {});
 Type Many(TypeId scalar, std::string_view enumeration = {});
+inline bool SameElement(const Type& a, const Type& b) { return a.scalar == b.scalar && a.enumeration == b.enumeration; }
+inline bool IsText(TypeId type) { return type == TypeId::String || type == TypeId::Path || type == TypeId::StringList; }
 Type TypeOf(const FieldRef& field);
 std::string NameOf(const FieldRef& field);  // "dst.ip"
 // The enumeration or type a user can write: "path", "errno", "flags" for what is none. Nothing if there is none such.

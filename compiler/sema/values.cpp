@@ -9,10 +9,6 @@
 namespace ks::sema {
 namespace {
 
-bool SameElement(const Type& a, const Type& b) { return a.scalar == b.scalar && a.enumeration == b.enumeration; }
-
-ValuesPtr Broken() { return std::make_shared<ValueList>(); }
-
 Operand OfValues(ValuesPtr values, Span span) {
   Operand out;
   if (!values->ok()) return out;
@@ -23,13 +19,6 @@ Operand OfValues(ValuesPtr values, Span span) {
   return out;
 }
 
-std::string_view Unquoted(const Value& value) {
-  auto* text = std::get_if<std::string>(&value);
-  return text == nullptr ? std::string_view() : std::string_view(*text);
-}
-
-bool IsText(TypeId type) { return type == TypeId::String || type == TypeId::Path || type == TypeId::StringList; }
-
 // What literals that were written without a declared type have in common; nothing if that is nothing.
 std::optional<Type> Common(const Type& a, const Type& b) {
   if (SameElement(a, b)) return a;
@@ -38,10 +27,6 @@ std::optional<Type> Common(const Type& a, const Type& b) {
   if (pair(TypeId::Int, TypeId::Mode)) return One(TypeId::Int);
   if (pair(TypeId::String, TypeId::Path)) return One(TypeId::Path);
   return std::nullopt;
-}
-
-void ToBlock(Value& value) {
-  if (auto* ip = std::get_if<schema::IpAddress>(&value)) value = schema::Cidr{*ip, 128};
 }
 
 }  // namespace
@@ -352,191 +337,6 @@ ValuesPtr Evaluator::EvaluateLet(const syntax::Let& let, const syntax::Module& m
     if (let.type) out->guessed = false;
   }
   out->label = let.name.text;
-  return out;
-}
-
-ValuesPtr Evaluator::FromFile(const syntax::Let& let, const Type& type, const Scope& scope, bool embedded) {
-  const std::string& name = let.from->value;
-  auto fail = [&](std::string_view why, std::string help) {
-    scope.Report<Diag::DataFile>(let.from_span, Shorten(name), why).help = std::move(help);
-    return Broken();
-  };
-  if (embedded) return fail("an embedded package has no folder", "write the values into the package");
-  bool outside = name.empty() || name.starts_with('/') || name.find('\0') != std::string::npos;
-  for (size_t at = 0; at <= name.size();) {
-    size_t end = std::min(name.find('/', at), name.size());
-    outside = outside || std::string_view(name).substr(at, end - at) == "..";
-    at = end + 1;
-  }
-  if (outside) return fail("it is not below the folder of this file", "move the file beside the policy");
-  const std::string& source = scope.module->file->name();
-  size_t slash = source.rfind('/');
-  std::string path = slash == std::string::npos ? name : source.substr(0, slash + 1) + name;
-  Result<std::string> text = ReadFile(path, kMaxDataBytes);
-  if (!text) return fail(text.error().cause, fmt::format("the path is relative to this file: {}", path));
-
-  auto out = std::make_shared<ValueList>();
-  std::map<Value, size_t> seen;
-  size_t number = 0;
-  size_t mistakes = 0;
-  auto mistake = [&](const std::string& what) {
-    constexpr size_t kMostMistakes = 20;
-    if (++mistakes > kMostMistakes) return;
-    scope.Report<Diag::DataValue>(let.from_span, path, number, what);
-  };
-  for (size_t at = 0; at < text->size();) {
-    size_t end = std::min(text->find('\n', at), text->size());
-    std::string_view line = std::string_view(*text).substr(at, end - at);
-    at = end + 1;
-    ++number;
-    auto trim = [&] {
-      while (!line.empty() && (line.back() == ' ' || line.back() == '\t' || line.back() == '\r')) line.remove_suffix(1);
-      while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
-    };
-    trim();
-    if (line.empty() || line.front() == '#') continue;
-    // Behind a value a comment needs a space, so that a path may hold the sign itself.
-    if (size_t comment = std::min(line.find(" #"), line.find("\t#")); comment != std::string_view::npos) {
-      line = line.substr(0, comment);
-      trim();
-    }
-    ParsedText parsed = ParseText(line, type);
-    if (!parsed.out_of_range.empty()) {
-      mistake(fmt::format("`{}` is out of range: {}", Shorten(line), parsed.out_of_range));
-    } else if (!parsed.value || line.find('\0') != std::string_view::npos) {
-      mistake(fmt::format("`{}` is not {}", Shorten(line), Describe(type)));
-    } else if (!parsed.mended.empty()) {
-      mistake(fmt::format("`{}` has bits set behind its prefix; the block is `{}`", Shorten(line), parsed.mended));
-    } else if (type.scalar == TypeId::Mode && std::get<int64_t>(*parsed.value) > 07777) {
-      mistake(fmt::format("`{}` is out of range: a mode is 0o0 to 0o7777", Shorten(line)));
-    } else if (auto [it, fresh] = seen.emplace(*parsed.value, number); fresh) {
-      out->values.push_back(std::move(*parsed.value));
-      out->spans.push_back(let.from_span);
-    }
-    if (out->values.size() > kMaxValues) {
-      scope.Report<Diag::TooManyValues>(let.from_span, kMaxValues, "in one file");
-      return Broken();
-    }
-  }
-  if (mistakes > 0) return Broken();
-  total_values_ += out->values.size();
-  if (total_values_ > kMaxValuesPerModule) {
-    scope.Report<Diag::TooManyValues>(let.from_span, kMaxValuesPerModule, "in the lists of this file");
-    return Broken();
-  }
-  if (out->values.empty()) return fail("there is no value in it", "write one value per line");
-  out->type = type;
-  out->type.shape = Type::Shape::Many;
-  return out;
-}
-
-void Evaluator::ReportMismatch(const ValueList& list, size_t at, const Want& want, const Scope& scope, Span span) {
-  const Value& value = list.values[at];
-  bool written = span.file == scope.module->file && span.begin == list.spans[at].begin && !scope.InCall();
-  std::string_view text = list.type.scalar == TypeId::String ? Unquoted(value) : std::string_view();
-  if (written && list.guessed && !want.type.enumeration.empty() && list.type.scalar == TypeId::String) {
-    Diagnostic& d = scope.Report<Diag::StringForName>(span, want.type.enumeration);
-    std::vector<std::string_view> names;
-    for (const schema::Enumerator& row : schema::Enumerators(want.type.enumeration)) names.push_back(row.name);
-    std::string_view near = schema::EnumeratorValue(want.type.enumeration, text) ? text : DidYouMean(text, names);
-    if (!near.empty()) {
-      d.help = "write the name without quotes";
-      scope.Fix(d, span, std::string(near));
-    } else if (names.size() <= 12) {
-      d.help = fmt::format("it is one of {}", fmt::join(names, ", "));
-    }
-    return;
-  }
-  Type is = list.type;
-  is.shape = list.spans.size() == 1 && list.type.shape == Type::Shape::One ? Type::Shape::One : list.type.shape;
-  if (written) is.shape = Type::Shape::One;
-  Diagnostic& d = scope.Report<Diag::TypeMismatch>(span, want.who, WithArticle(ElementName(want.type)),
-                                                   Shorten(span.text()), WithArticle(ToString(is)));
-  if (!written) {
-    d.related.push_back({list.spans[at], "from here"});
-    return;
-  }
-  if (list.type.scalar == TypeId::String) {
-    ParsedText parsed = ParseText(text, want.type);
-    if (parsed.value && parsed.mended.empty()) {
-      d.help = "remove the quotes";
-      scope.Fix(d, span, std::string(text));
-    }
-  } else if (IsText(want.type.scalar)) {
-    d.help = "put it into quotes";
-    scope.Fix(d, span, fmt::format("\"{}\"", span.text()));
-  } else if (list.type.scalar == TypeId::Int &&
-             (want.type.scalar == TypeId::Duration || want.type.scalar == TypeId::Size)) {
-    d.help = fmt::format("write {}", Describe(want.type));
-  } else if (want.type.scalar == TypeId::Ip && list.type.scalar == TypeId::Cidr) {
-    d.help = "an address lies in a block: use `in`";
-  } else if (want.type.scalar == TypeId::Endpoint &&
-             (list.type.scalar == TypeId::Ip || list.type.scalar == TypeId::Cidr)) {
-    d.help = "the address of an endpoint is its `.ip`";
-  } else if (want.type.scalar == TypeId::Endpoint && list.type.scalar == TypeId::Int) {
-    d.help = "the port of an endpoint is its `.port`";
-  } else if (list.type.scalar == TypeId::Int && want.type.enumeration == "errno") {
-    if (auto name = schema::EnumeratorName("errno", std::get<int64_t>(value))) {
-      d.help = "write its name";
-      scope.Fix(d, span, std::string(*name));
-    }
-  }
-}
-
-bool Evaluator::CoerceValue(const ValueList& list, size_t at, const Want& want, const Scope& scope, Span use,
-                            Value* out) {
-  const Type& from = list.type;
-  TypeId to = want.type.scalar;
-  *out = list.values[at];
-  // A literal is reported where it stands, if that is in the file that is being checked.
-  bool here = list.spans[at].file == scope.module->file && list.guessed && list.label.empty();
-  Span span = here ? list.spans[at] : use;
-  auto range = [&](int64_t max, std::string_view what) {
-    if (std::get<int64_t>(*out) <= max) return true;
-    scope.Report<Diag::OutOfRange>(span, Shorten(span.text()), what);
-    return false;
-  };
-  if (SameElement(from, want.type)) {
-    return to != TypeId::Mode || !list.guessed || range(07777, "a mode is 0o0 to 0o7777");
-  }
-  if (to == TypeId::Cidr && from.scalar == TypeId::Ip) {
-    ToBlock(*out);
-    return true;
-  }
-  if (to == TypeId::Ip && from.scalar == TypeId::Cidr && want.blocks) return true;
-  if (to == TypeId::String && from.scalar == TypeId::Path && want.any_text) return true;
-  if (to == TypeId::Path && from.scalar == TypeId::String && want.any_text) return true;
-  if (list.guessed) {
-    if (to == TypeId::Path && from.scalar == TypeId::String) return true;
-    if (to == TypeId::Int && from.scalar == TypeId::Mode) return true;
-    if (to == TypeId::Port && from.scalar == TypeId::Int) return range(65535, "a port is 0 to 65535");
-    if (to == TypeId::Mode && from.scalar == TypeId::Int) {
-      Diagnostic& d = scope.Report<Diag::DecimalMode>(span, Shorten(span.text()));
-      std::string_view text = span.text();
-      if (here && !text.empty() && text.find_first_not_of("01234567") == std::string_view::npos) {
-        d.help = "write it in octal";
-        scope.Fix(d, span, fmt::format("0o{}", text));
-      }
-      return false;
-    }
-  }
-  ReportMismatch(list, at, want, scope, span);
-  return false;
-}
-
-ValuesPtr Evaluator::Coerce(ValuesPtr list, const Want& want, const Scope& scope, Span use) {
-  auto out = std::make_shared<ValueList>();
-  bool plain = SameElement(list->type, want.type) && !(list->guessed && want.type.scalar == TypeId::Mode);
-  if (plain) return list;
-  out->label = list->label;
-  out->guessed = list->guessed;
-  out->spans = list->spans;
-  out->values.resize(list->values.size());
-  for (size_t i = 0; i < list->values.size(); ++i) {
-    if (!CoerceValue(*list, i, want, scope, use, &out->values[i])) return Broken();
-  }
-  out->type = want.type;
-  out->type.shape = list->type.shape;
   return out;
 }
 

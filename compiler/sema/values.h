@@ -18,6 +18,13 @@ struct Want {
   std::string who;        // "`process.name`", for messages
 };
 
+inline ValuesPtr Broken() { return std::make_shared<ValueList>(); }
+
+// An address as the block that holds only it.
+inline void ToBlock(Value& value) {
+  if (auto* ip = std::get_if<schema::IpAddress>(&value)) value = schema::Cidr{*ip, 128};
+}
+
 class Evaluator {
  public:
   explicit Evaluator(Names& names) : names_(names) {}
