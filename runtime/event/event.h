@@ -67,6 +67,10 @@ std::string NormalizePath(std::string_view path);
 // and direction-changing ones, bytes that are not UTF-8, and backslashes become escapes (\n \x1b \u{202e} \\).
 std::string Printable(std::string_view text);
 
+// Control characters, and those that are invisible or change the direction of what follows: a name with them can fake a
+// line.
+bool IsDeceptive(int32_t point);
+
 // One code point of UTF-8 at text[0], or -1 if there is none; *length is its bytes (1 if it is none).
 int32_t DecodeUtf8(std::string_view text, size_t* length);
 

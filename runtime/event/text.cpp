@@ -5,18 +5,12 @@
 #include "runtime/event/event.h"
 
 namespace ks::event {
-namespace {
-
-// Control characters, and those that are invisible or change the direction of what follows: a name with them can fake a
-// line.
 bool IsDeceptive(int32_t point) {
   return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0xad || point == 0x61c ||
          (point >= 0x200b && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
          (point >= 0x2060 && point <= 0x206f) || point == 0xfeff || (point >= 0xfff9 && point <= 0xfffb) ||
          (point >= 0xe0000 && point <= 0xe007f);
 }
-
-}  // namespace
 
 std::string NormalizePath(std::string_view path) {
   std::vector<std::string_view> parts;
