@@ -77,20 +77,30 @@ KS_SUBPROGRAM __u64 ks_sub_path(__u32 hook, __u64 mnt_address, __u64 dentry_addr
   return KS_TEXT_RESULT(start, KS_PATH_END - start, status);
 }
 
+// 1 if they differ, else 0. Without a branch: the verifier would follow both ways of each, for every letter of a text.
+static KS_INLINE __u64 differ(__u64 a, __u64 b) {
+  __u64 bits = a ^ b;
+  bits |= -bits;
+  asm volatile("" : "+r"(bits));
+  return bits >> 63;
+}
+
 // Whether s->path from KS_PATH_END on, `len` bytes that begin with "/", has a component that is empty, "." or "..".
-static KS_INLINE int is_raw(struct ks_scratch *s, __u32 len) {
-  __u32 last = 0;
-  __u32 raw = 0;
+static KS_INLINE int is_raw(struct ks_scratch *s, __u64 len) {
+  asm volatile("" : "+r"(len));
+  if (len > KS_PATH_CAPTURE) return 1;
+  // The end counts as one more "/".
+  s->path[KS_PATH_END + len] = '/';
+  __u64 last = 0;
+  __u64 clean = 1;
 #pragma clang loop unroll(disable)
   for (__u32 i = 0; i <= KS_PATH_CAPTURE; i++) {
     asm volatile("" : "+r"(i));
-    // The end counts as one more "/".
-    __u32 c = i < len ? (__u8)s->path[KS_PATH_END + i] : '/';
-    last = last << 8 | c;
-    raw |= (last & 0xffff) == 0x2f2f || (last & 0xffffff) == 0x2f2e2f || last == 0x2f2e2e2f;
+    last = last << 8 | (__u8)s->path[KS_PATH_END + i];
+    clean &= differ(last & 0xffff, 0x2f2f) & differ(last & 0xffffff, 0x2f2e2f) & differ(last & 0xffffffff, 0x2f2e2e2f);
     if (i >= len) break;
   }
-  return raw;
+  return !clean;
 }
 
 // A path as the caller gave it, from user memory: the folder's path (of a descriptor, of the working directory, or of the

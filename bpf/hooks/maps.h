@@ -3,13 +3,7 @@
 #define KS_MAPS_H
 
 #include "bpf/fields/types.h"
-
-// Hooks in the order of their first appearance in events.def; their number is the index of their scratch.
-#define KS_HOOKS(HOOK)     \
-  HOOK(sched_process_exec) \
-  HOOK(sched_process_fork) \
-  HOOK(sched_process_exit) \
-  HOOK(sys_exit)
+#include "bpf/hooks/hooks.h"
 
 enum ks_hook {
 #define KS_HOOK_NUMBER(hook) KS_HOOK_##hook,

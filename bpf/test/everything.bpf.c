@@ -70,10 +70,13 @@ static KS_INLINE int run(void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_
   s->alive[0] = 1;
   ks_record_begin(s, kind, 1, ks_generation);
   read_process(s);
+  // Read again each time: the verifier must not follow each kind through all of it.
+  s->context.kind = kind;
+  const volatile __u8 *kind_now = &s->context.kind;
 #define KS_HAS(k, object) \
-  if (kind == KS_KIND_##k) read_all_of_##object(s);
+  if (*kind_now == KS_KIND_##k) read_all_of_##object(s);
 #define KS_HAS_FIELD(k, object, field) \
-  if (kind == KS_KIND_##k) read_##object##_##field(s);
+  if (*kind_now == KS_KIND_##k) read_##object##_##field(s);
 #include "bpf/schema/events.def"
   ks_record_send(s, kind);
   return 0;

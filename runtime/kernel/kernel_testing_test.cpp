@@ -16,6 +16,7 @@ namespace ks::kernel {
 
 std::unique_ptr<Kernel> KernelTest::kernel_;
 std::unique_ptr<LoadedObject> KernelTest::everything_;
+uint64_t KernelTest::received_ = 0;
 
 const Item& Seen::At(ks_field field) const {
   static const Item kUnread;
@@ -106,6 +107,7 @@ std::vector<Seen> KernelTest::Drain() {
   while (true) {
     Result<size_t> count = kernel_->Consume(30, [&](std::string_view bytes) {
       Seen seen;
+      ++received_;
       EXPECT_TRUE(ParseRecord(bytes, &seen));
       all.push_back(std::move(seen));
     });

@@ -1,0 +1,295 @@
+// What the kernel half says of processes, against what the kernel says by other ways.
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "runtime/kernel/kernel_testing.h"
+
+namespace ks::kernel {
+namespace {
+
+enum : int64_t { kClosed = 0, kFile = 1, kPipe = 2, kSocket = 3, kTty = 4, kOther = 5 };
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Runs `act` in a child and waits for it. The child's id.
+pid_t InChild(const std::function<void()>& act, int* status_out = nullptr) {
+  pid_t child = ::fork();
+  if (child == 0) {
+    act();
+    ::_exit(0);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  if (status_out) *status_out = status;
+  return child;
+}
+
+// One event of kind syscall in a child that has done `before`.
+class ChildTest : public KernelTest {
+ protected:
+  Seen CallAfter(const std::function<void()>& before) {
+    pid_t child = 0;
+    std::vector<Seen> all = Record(
+        KS_KIND_syscall,
+        [&] {
+          child = InChild([&] {
+            before();
+            ::syscall(SYS_getppid);
+          });
+        },
+        0);
+    for (Seen& seen : all) {
+      if (seen.Int(KS_FIELD_process_pid) == child) return seen;
+    }
+    ADD_FAILURE() << "the child's call was not seen";
+    return {};
+  }
+};
+
+TEST_F(KernelTest, TheProcessIsDescribed) {
+  Seen seen = RecordOne(KS_KIND_syscall, [] { ::syscall(SYS_getppid); });
+  EXPECT_EQ(seen.Int(KS_FIELD_process_tid), ::gettid());
+  EXPECT_EQ(seen.Text(KS_FIELD_process_name), "kst-test");
+  EXPECT_EQ(seen.Int(KS_FIELD_process_uid), ::getuid());
+  EXPECT_EQ(seen.Int(KS_FIELD_process_euid), ::geteuid());
+  EXPECT_EQ(seen.Int(KS_FIELD_process_gid), ::getgid());
+  EXPECT_EQ(seen.Int(KS_FIELD_process_egid), ::getegid());
+  EXPECT_EQ(seen.Int(KS_FIELD_process_session), ::getsid(0));
+  EXPECT_EQ(seen.Int(KS_FIELD_process_parent_pid), ::getppid());
+  EXPECT_EQ(seen.Int(KS_FIELD_event_syscall), SYS_getppid);
+  EXPECT_EQ(seen.Int(KS_FIELD_event_result), 0);
+  std::string exe = std::filesystem::read_symlink("/proc/self/exe");
+  EXPECT_EQ(seen.Text(KS_FIELD_process_exe), exe);
+  EXPECT_EQ(seen.Text(KS_FIELD_process_cwd), std::filesystem::current_path().native());
+  EXPECT_EQ(seen.Text(KS_FIELD_process_args), ReadAll("/proc/self/cmdline"));
+  std::string parent = "/proc/" + std::to_string(::getppid());
+  EXPECT_EQ(seen.Text(KS_FIELD_process_parent_name) + "\n", ReadAll(parent + "/comm"));
+  EXPECT_EQ(seen.Text(KS_FIELD_process_parent_exe), std::filesystem::read_symlink(parent + "/exe").native());
+  std::string login = ReadAll("/proc/self/loginuid");
+  EXPECT_EQ(seen.Int(KS_FIELD_process_loginuid), login.empty() ? 4294967295 : std::stoll(login));
+  // Field 22 of stat, in ticks; the 20th behind the name's bracket.
+  std::string stat = ReadAll("/proc/self/stat");
+  std::istringstream words(stat.substr(stat.rfind(')') + 1));
+  std::string word;
+  for (int i = 0; i < 20; ++i) words >> word;
+  EXPECT_EQ(seen.Int(KS_FIELD_process_start_time) / (1'000'000'000 / ::sysconf(_SC_CLK_TCK)), std::stoll(word));
+}
+
+TEST_F(KernelTest, TheControlGroupIsItsLastComponents) {
+  std::istringstream lines(ReadAll("/proc/self/cgroup"));
+  std::string line, unified, pids, memory;
+  while (std::getline(lines, line)) {
+    std::string path = line.substr(line.find('/'));
+    if (line.starts_with("0::")) unified = path;
+    if (line.find(":pids:") != std::string::npos) pids = path;
+    if (line.find(":memory:") != std::string::npos) memory = path;
+  }
+  std::string path = unified.size() > 1 ? unified : pids.size() > 1 ? pids : memory;
+  while (std::count(path.begin(), path.end(), '/') > 3) path.erase(0, path.find('/', 1));
+  Seen seen = RecordOne(KS_KIND_syscall, [] { ::syscall(SYS_getppid); });
+  EXPECT_EQ("/" + seen.Text(KS_FIELD_process_cgroup), path.empty() ? "/" : path);
+}
+
+TEST_F(KernelTest, AThreadHasItsOwnIdAndTheProcessesStart) {
+  pid_t tid = 0;
+  std::vector<Seen> all = Record(KS_KIND_syscall, [&] {
+    ::syscall(SYS_getppid);
+    std::thread([&] {
+      tid = ::gettid();
+      ::syscall(SYS_getppid);
+    }).join();
+  });
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].Int(KS_FIELD_process_tid), ::gettid());
+  EXPECT_EQ(all[1].Int(KS_FIELD_process_tid), tid);
+  EXPECT_EQ(all[0].Int(KS_FIELD_process_start_time), all[1].Int(KS_FIELD_process_start_time));
+}
+
+TEST_F(KernelTest, ForkTellsTheNewProcessOrThread) {
+  pid_t child = 0, tid = 0;
+  Seen forked = RecordOne(KS_KIND_fork, [&] { child = InChild([] {}); });
+  EXPECT_EQ(forked.Int(KS_FIELD_child_pid), child);
+  EXPECT_EQ(forked.Int(KS_FIELD_process_pid), ::getpid());
+  forked = RecordOne(KS_KIND_fork, [&] { std::thread([&] { tid = ::gettid(); }).join(); });
+  EXPECT_EQ(forked.Int(KS_FIELD_child_pid), tid);
+}
+
+TEST_F(KernelTest, ExecIsTheNewProgramInTheOldProcess) {
+  std::string program = Path("kst-program");
+  std::filesystem::copy_file("/bin/true", program);
+  std::filesystem::create_symlink(program, Path("link"));
+  pid_t child = 0;
+  auto run = [&](const std::function<void()>& exec) {
+    std::vector<Seen> all = Record(KS_KIND_exec, [&] { child = InChild(exec); }, 0);
+    EXPECT_EQ(all.size(), 1u);
+    return all.empty() ? Seen() : all[0];
+  };
+  Seen seen = run([&] {
+    std::string name = Path("link");
+    char* arguments[] = {name.data(), const_cast<char*>("one"), const_cast<char*>(""), const_cast<char*>("t w o"),
+                         nullptr};
+    ::execv(name.c_str(), arguments);
+  });
+  EXPECT_EQ(seen.Int(KS_FIELD_process_pid), child);
+  EXPECT_EQ(seen.Text(KS_FIELD_process_exe), program);
+  EXPECT_EQ(seen.Text(KS_FIELD_process_name), "link");
+  EXPECT_EQ(seen.Text(KS_FIELD_process_args), Path("link") + std::string("\0one\0\0t w o\0", 12));
+  EXPECT_EQ(seen.Int(KS_FIELD_process_parent_pid), ::getpid());
+  EXPECT_EQ(seen.Text(KS_FIELD_process_parent_name), "kst-test");
+
+  seen = run([&] {
+    std::string large(600, 'x');
+    ::execl(program.c_str(), "name", large.c_str(), nullptr);
+  });
+  EXPECT_EQ(seen.StatusOf(KS_FIELD_process_args), KS_TRUNCATED);
+  EXPECT_EQ(seen.At(KS_FIELD_process_args).bytes, std::string("name\0", 5) + std::string(507, 'x'));
+
+  seen = run([&] {
+    int memory = ::memfd_create("hidden thing", MFD_CLOEXEC);
+    std::string image = ReadAll(program);
+    EXPECT_EQ(::write(memory, image.data(), image.size()), static_cast<ssize_t>(image.size()));
+    char* arguments[] = {const_cast<char*>("harmless"), nullptr};
+    char* environment[] = {nullptr};
+    ::fexecve(memory, arguments, environment);
+  });
+  EXPECT_EQ(seen.Text(KS_FIELD_process_exe), "/memfd:hidden thing");
+  EXPECT_EQ(seen.Text(KS_FIELD_process_args), std::string("harmless\0", 9));
+
+  seen = run([&] {
+    ::unlink(program.c_str());
+    ::execl(program.c_str(), "gone", nullptr);
+    std::filesystem::copy_file("/bin/true", program);
+    int fd = ::open(program.c_str(), O_RDONLY | O_CLOEXEC);
+    ::unlink(program.c_str());
+    char* arguments[] = {nullptr};
+    ::fexecve(fd, arguments, arguments);
+  });
+  EXPECT_EQ(seen.Text(KS_FIELD_process_exe), program) << "a deleted file keeps its name";
+}
+
+TEST_F(KernelTest, TheEndOfAProcessIsToldOnce) {
+  int status = 0;
+  auto ends = [&](const std::function<void()>& act) {
+    pid_t child = 0;
+    std::vector<Seen> all = Record(KS_KIND_exit, [&] { child = InChild(act, &status); }, 0);
+    std::vector<Seen> own;
+    for (Seen& seen : all) {
+      if (seen.Int(KS_FIELD_process_pid) == child) own.push_back(std::move(seen));
+    }
+    return own;
+  };
+  auto with_threads = [](int count) {
+    for (int i = 0; i < count; ++i) std::thread([] { ::pause(); }).detach();
+  };
+  std::vector<Seen> own = ends([] { ::_exit(3); });
+  ASSERT_EQ(own.size(), 1u);
+  EXPECT_EQ(own[0].Int(KS_FIELD_event_exit_code), 3);
+  EXPECT_EQ(own[0].Int(KS_FIELD_event_exit_signal), 0);
+  EXPECT_EQ(own[0].Text(KS_FIELD_process_name), "kst-test");
+  own = ends([] { ::raise(SIGKILL); });
+  ASSERT_EQ(own.size(), 1u);
+  EXPECT_EQ(own[0].Int(KS_FIELD_event_exit_code), 0);
+  EXPECT_EQ(own[0].Int(KS_FIELD_event_exit_signal), SIGKILL);
+  for (int round = 0; round < 20; ++round) {
+    own = ends([&] {
+      with_threads(8);
+      ::_exit(7);
+    });
+    ASSERT_EQ(own.size(), 1u) << "round " << round;
+    EXPECT_EQ(own[0].Int(KS_FIELD_event_exit_code), 7);
+  }
+  // The first thread goes first; the process ends with the last. By whose status, kernels differ.
+  own = ends([] {
+    std::thread([] {
+      ::usleep(50'000);
+      ::syscall(SYS_exit, 9);
+    }).detach();
+    ::syscall(SYS_exit, 5);
+  });
+  ASSERT_EQ(own.size(), 1u);
+  EXPECT_EQ(own[0].Int(KS_FIELD_event_exit_code), WEXITSTATUS(status));
+}
+
+TEST_F(ChildTest, UserIdsAreTheNewOnesAndTheOnesAskedFor) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root to change user ids";
+  pid_t child = 0;
+  auto become = [&](const std::function<void()>& act) {
+    std::vector<Seen> all = Record(KS_KIND_setuid, [&] { child = InChild(act); }, 0);
+    EXPECT_FALSE(all.empty());
+    return all.empty() ? Seen() : all.back();
+  };
+  Seen seen = become([] { ::syscall(SYS_setresuid, -1, 12345, -1); });
+  EXPECT_EQ(seen.Int(KS_FIELD_target_uid), 12345);
+  EXPECT_EQ(seen.Int(KS_FIELD_process_uid), 0);
+  EXPECT_EQ(seen.Int(KS_FIELD_process_euid), 12345);
+  EXPECT_EQ(become([] { ::syscall(SYS_setresuid, 1, -1, -1); }).Int(KS_FIELD_target_uid), 1);
+  EXPECT_EQ(become([] { ::syscall(SYS_setresuid, -1, -1, 2); }).Int(KS_FIELD_target_uid), 2);
+  EXPECT_EQ(become([] { ::syscall(SYS_setresuid, -1, -1, -1); }).StatusOf(KS_FIELD_target_uid), KS_ABSENT);
+  EXPECT_EQ(become([] { ::syscall(SYS_setreuid, 1, 3); }).Int(KS_FIELD_target_uid), 3);
+  EXPECT_EQ(become([] { ::syscall(SYS_setfsuid, 4); }).Int(KS_FIELD_target_uid), 4);
+  seen = become([] { ::syscall(SYS_setuid, 12345); });
+  EXPECT_EQ(seen.Int(KS_FIELD_target_uid), 12345);
+  EXPECT_EQ(seen.Int(KS_FIELD_process_uid), 12345);
+  EXPECT_EQ(seen.Int(KS_FIELD_event_result), 0);
+  seen = become([] {
+    ::syscall(SYS_setuid, 12345);
+    ::syscall(SYS_setuid, 0);
+  });
+  EXPECT_EQ(seen.Int(KS_FIELD_target_uid), 0);
+  EXPECT_EQ(seen.Int(KS_FIELD_process_uid), 12345);
+  EXPECT_EQ(seen.Int(KS_FIELD_event_result), 1);
+  EXPECT_EQ(seen.Int(KS_FIELD_event_errno), EPERM);
+  // setfsuid's answer does not tell that it was refused.
+  seen = become([] {
+    ::syscall(SYS_setuid, 12345);
+    ::syscall(SYS_setfsuid, 0);
+  });
+  EXPECT_EQ(seen.Int(KS_FIELD_event_result), 1);
+}
+
+TEST_F(ChildTest, StandardInputIsToldApart) {
+  auto after = [&](int fd) { return CallAfter([fd] { ::dup2(fd, 0); }).Int(KS_FIELD_process_stdin); };
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  EXPECT_EQ(after(ends[0]), kPipe);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  Seen seen = CallAfter([&] { ::dup2(ends[0], 0); });
+  EXPECT_EQ(seen.Int(KS_FIELD_process_stdin), kSocket);
+  EXPECT_EQ(seen.StatusOf(KS_FIELD_process_stdin_peer), KS_ABSENT);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  int fd = ::open(Create("input").c_str(), O_RDONLY);
+  EXPECT_EQ(after(fd), kFile);
+  ::close(fd);
+  fd = ::open("/dev/null", O_RDONLY);
+  EXPECT_EQ(after(fd), kOther);
+  ::close(fd);
+  fd = ::posix_openpt(O_RDWR | O_NOCTTY);
+  if (fd >= 0) {
+    EXPECT_EQ(after(fd), kTty);
+    ::close(fd);
+  }
+  EXPECT_EQ(CallAfter([] { ::close(0); }).Int(KS_FIELD_process_stdin), kClosed);
+}
+
+}  // namespace
+}  // namespace ks::kernel

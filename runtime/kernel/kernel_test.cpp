@@ -1,0 +1,197 @@
+// Loading, swapping, counting.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "bpf/hooks/hooks.h"
+#include "everything_object.h"
+#include "refused_object.h"
+#include "runtime/kernel/kernel_testing.h"
+
+namespace ks::kernel {
+namespace {
+
+TEST(Hooks, AreTheTablesInItsOrder) {
+  std::vector<std::string> listed, table;
+#define KS_HOOK_NAME(hook) listed.push_back(#hook);
+  KS_HOOKS(KS_HOOK_NAME)
+#undef KS_HOOK_NAME
+  for (const schema::EventRow& row : schema::Events()) {
+    if (std::find(table.begin(), table.end(), row.hook) == table.end()) table.emplace_back(row.hook);
+  }
+  EXPECT_EQ(listed, table);
+}
+
+TEST_F(KernelTest, WhatIsLoadedIsDescribed) {
+  ASSERT_EQ(everything_->hooks().size(), 4u);
+  for (const LoadedHook& hook : everything_->hooks()) {
+    EXPECT_GT(hook.jited_bytes, 0u) << hook.hook;
+    EXPECT_LT(hook.verified_instructions, 200'000u) << hook.hook;
+  }
+  for (const HookStatus& hook : kernel_->Hooks()) EXPECT_TRUE(hook.attached) << hook.hook;
+  EXPECT_EQ(kernel_->RingBytes(), 16u << 20);
+}
+
+TEST_F(KernelTest, ARefusalNamesTheProgramAndTheLine) {
+  Result<std::unique_ptr<LoadedObject>> loaded = kernel_->Load(embedded::refused_object(), 2);
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, "kernel-verifier");
+  EXPECT_NE(loaded.error().cause.find("ks_sched_process_fork"), std::string::npos) << loaded.error().cause;
+  EXPECT_NE(loaded.error().cause.find("s->out[raw->args[0]]"), std::string::npos) << loaded.error().cause;
+}
+
+TEST_F(KernelTest, DamagedObjectsAreRefused) {
+  std::string elf(embedded::everything_object());
+  EXPECT_EQ(kernel_->Load("", 2).error().code, "kernel-object");
+  EXPECT_EQ(kernel_->Load("not an object", 2).error().code, "kernel-object");
+  EXPECT_EQ(kernel_->Load(elf.substr(0, elf.size() / 2), 2).error().code, "kernel-object");
+  // A map that is not the agent's, a program without a hook of the agent's.
+  auto renamed = [&](const std::string& from, const std::string& to) {
+    std::string other = elf;
+    for (size_t at = other.find(from); at != std::string::npos; at = other.find(from, at + 1))
+      other.replace(at, to.size(), to);
+    return kernel_->Load(other, 2);
+  };
+  EXPECT_EQ(renamed("ks_inodes", "ks_others").error().code, "kernel-object");
+  EXPECT_EQ(renamed("raw_tp/sys_exit", "raw_tp/sys_axit").error().code, "kernel-object");
+  EXPECT_EQ(renamed("ks_generation", "ks_generosity").error().code, "kernel-object");
+  // What was active goes on.
+  EXPECT_EQ(RecordOne(KS_KIND_syscall, [] { ::syscall(SYS_getppid); }).head.generation, 1u);
+}
+
+TEST_F(KernelTest, ARingMustBeAPowerOfTwo) {
+  EXPECT_EQ(OpenLibbpfKernel({.ring_bytes = 1000}).error().code, "kernel-map");
+  EXPECT_EQ(OpenLibbpfKernel({.ring_bytes = 3 << 20}).error().code, "kernel-map");
+}
+
+// Sum over kinds of what the counters say, once they say it twice.
+KindCounters Totals(const Kernel& kernel) {
+  KindCounters sum;
+  for (const KindCounters& one : kernel.Counters()) {
+    sum.seen += one.seen;
+    sum.filtered += one.filtered;
+    sum.limited += one.limited;
+    sum.submitted += one.submitted;
+    sum.dropped += one.dropped;
+  }
+  return sum;
+}
+
+// Events in flight between two counters make the identity fail for a moment, never for long.
+bool IdentityHolds(const Kernel& kernel) {
+  for (int attempt = 0; attempt < 1000; ++attempt) {
+    KindCounters sum = Totals(kernel);
+    if (sum.seen == sum.filtered + sum.limited + sum.submitted + sum.dropped) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return false;
+}
+
+// Calls that can be told from each other: removal of files that do not exist, numbered.
+void NumberedCalls(int thread, int from, int to) {
+  for (int i = from; i < to; ++i) ::unlink(fmt::format("/nowhere/kst/{}/{}", thread, i).c_str());
+}
+
+TEST_F(KernelTest, LossIsCountedAndShowsInTheSequence) {
+  Drain();
+  KindCounters before = Totals(*kernel_);
+  constexpr int kCalls = 60'000;  // several times the ring
+  NumberedCalls(0, 0, kCalls);
+  KindCounters filled = Totals(*kernel_);
+  std::map<uint16_t, std::set<uint64_t>> sequences;
+  std::vector<Seen> all = Drain();
+  for (const Seen& seen : all) EXPECT_TRUE(sequences[seen.head.cpu].insert(seen.head.sequence).second);
+  EXPECT_GT(filled.dropped - before.dropped, 0u);
+  EXPECT_GE(filled.submitted + filled.dropped - before.submitted - before.dropped, static_cast<uint64_t>(kCalls));
+  for (int attempt = 0; attempt < 100 && received_ != Totals(*kernel_).submitted; ++attempt) Drain();
+  EXPECT_EQ(received_, Totals(*kernel_).submitted);
+  EXPECT_TRUE(IdentityHolds(*kernel_));
+
+  cpu_set_t allowed, one;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+  // One more record per CPU closes the gap at the end.
+  uint64_t gaps = 0;
+  for (auto& [cpu, numbers] : sequences) {
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    ASSERT_EQ(::sched_setaffinity(0, sizeof(one), &one), 0);
+    for (const Seen& seen : Record(KS_KIND_syscall, [] { ::syscall(SYS_getppid); })) numbers.insert(seen.head.sequence);
+    gaps += *numbers.rbegin() - *numbers.begin() + 1 - numbers.size();
+  }
+  ASSERT_EQ(::sched_setaffinity(0, sizeof(allowed), &allowed), 0);
+  // Other events of these CPUs after the loss are gaps too, for they were drained by kind: at least the loss must show.
+  EXPECT_GE(gaps, filled.dropped - before.dropped);
+}
+
+TEST_F(KernelTest, SwapsUnderLoadMissNothingAndDoubleNothing) {
+  Drain();
+  Result<std::unique_ptr<LoadedObject>> two = kernel_->Load(embedded::everything_object(), 2);
+  Result<std::unique_ptr<LoadedObject>> three = kernel_->Load(embedded::everything_object(), 3);
+  ASSERT_TRUE(two && three);
+  KindCounters before = Totals(*kernel_);
+  constexpr int kThreads = 2, kSwaps = 200;
+  std::atomic<bool> stop{false};
+  std::atomic<int> done[kThreads] = {};
+  std::vector<std::thread> load;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    load.emplace_back([&, thread] {
+      int i = 0;
+      for (; !stop.load(std::memory_order_relaxed); ++i) NumberedCalls(thread, i, i + 1);
+      done[thread] = i;
+    });
+  }
+  std::map<std::string, int> told;
+  std::set<uint32_t> generations;
+  std::atomic<bool> finished{false};
+  std::thread reader([&] {
+    while (true) {
+      bool last = finished.load();
+      Result<size_t> count = kernel_->Consume(20, [&](std::string_view bytes) {
+        Seen seen;
+        ++received_;
+        ASSERT_TRUE(ParseRecord(bytes, &seen));
+        if (seen.head.kind != KS_KIND_unlink) return;
+        ++told[seen.Text(KS_FIELD_file_path)];
+        generations.insert(seen.head.generation);
+      });
+      ASSERT_TRUE(count);
+      if (last && *count == 0) return;
+    }
+  });
+  for (int swap = 0; swap < kSwaps; ++swap) {
+    Status active = kernel_->Activate(swap % 2 ? **two : **three);
+    ASSERT_TRUE(active) << active.error().ToString();
+  }
+  stop = true;
+  for (std::thread& thread : load) thread.join();
+  finished = true;
+  reader.join();
+  ASSERT_TRUE(kernel_->Activate(*everything_));
+  uint64_t missing = 0, calls = 0;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    for (int i = 0; i < done[thread]; ++i, ++calls) {
+      auto found = told.find(fmt::format("/nowhere/kst/{}/{}", thread, i));
+      if (found == told.end()) {
+        ++missing;
+      } else {
+        EXPECT_EQ(found->second, 1) << found->first;
+      }
+    }
+  }
+  RecordProperty("calls", static_cast<int>(calls));
+  EXPECT_GT(calls, 1000u);
+  // A slow reader may lose records, which is counted; a swap loses none beside.
+  EXPECT_EQ(missing, Totals(*kernel_).dropped - before.dropped) << calls << " calls";
+  EXPECT_EQ(generations.count(2) + generations.count(3), 2u);
+  EXPECT_TRUE(IdentityHolds(*kernel_));
+}
+
+}  // namespace
+}  // namespace ks::kernel
