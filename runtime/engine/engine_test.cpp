@@ -359,7 +359,7 @@ class Random : public event::RandomEvents {
 TEST(Engine, DecidesTheSameLiveAsInAReplay) {
   Random random(42);
   size_t compared = 0, words = 0, uncertain = 0, refused_here = 0, overreported = 0;
-  for (int program_number = 0; program_number < 150; ++program_number) {
+  for (int program_number = 0; program_number < 100; ++program_number) {
     const auto kind = static_cast<EventKind>(random.Below(schema::kKindCount));
     ir::Program program;
     for (size_t i = 0, n = 1 + random.Below(6); i < n; ++i) program.rules.push_back(random.Rule(kind, i));
