@@ -5,11 +5,12 @@
 #include <antlr4-runtime.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
+#include <optional>
 #include <utility>
 
 #include "compiler/support/result.h"
+#include "compiler/syntax/mistakes.h"
 #include "compiler/syntax/text.h"
 #include "compiler/syntax/tokens.h"
 #include "compiler/syntax/wording.h"
@@ -112,6 +113,7 @@ bool Lex(const SourceFile& file, std::vector<Token>& out) {
     made.begin = static_cast<uint32_t>(token->getStartIndex());
     made.end = static_cast<uint32_t>(token->getStopIndex() + 1);
     made.kind = KindOf(token->getType(), text[made.begin]);
+    made.name = token->getType() == KspLexer::ID;
     if (out.size() == kMaxTokens) return false;
     out.push_back(made);
   }
@@ -145,7 +147,7 @@ size_t TypeOf(const Token& token) {
 class Recovery : public antlr4::ANTLRErrorStrategy {
  public:
   Recovery(const SourceFile& file, const std::vector<Token>& tokens, Diagnostics& diagnostics)
-      : file_(file), tokens_(tokens), diagnostics_(diagnostics), limit_(diagnostics.errors() + kMaxSyntaxErrors) {}
+      : tokens_(tokens), mistakes_(file, tokens, diagnostics) {}
 
   void reset(antlr4::Parser*) override {}
   bool inErrorRecoveryMode(antlr4::Parser*) override { return false; }
@@ -157,10 +159,10 @@ class Recovery : public antlr4::ANTLRErrorStrategy {
   }
 
   void recover(antlr4::Parser* parser, std::exception_ptr error) override {
-    ParserContext* context = parser->getContext();
-    size_t start = context->getStart()->getTokenIndex();
-    if (!Resumes(context->getRuleIndex())) std::rethrow_exception(error);
-    Skip(parser, context->getRuleIndex(), start, tokens_[start].depth);
+    std::optional<Item> item = ItemOf(parser->getContext()->getRuleIndex());
+    if (!item) std::rethrow_exception(error);
+    size_t start = parser->getContext()->getStart()->getTokenIndex();
+    Skip(parser, *item, start, tokens_[start].depth);
     panicking_ = false;
   }
 
@@ -168,21 +170,25 @@ class Recovery : public antlr4::ANTLRErrorStrategy {
   // follow is known there; at the head of a list, leaves out what cannot be an item of it.
   void sync(antlr4::Parser* parser) override {
     size_t index = parser->getTokenStream()->index();
+    ParserContext* context = parser->getContext();
     if (choice_index_ != index) {
       choice_index_ = index;
       choice_state_ = parser->getState();
-      choice_context_ = parser->getContext();
+      choice_context_ = context;
     }
-    ParserContext* context = parser->getContext();
-    size_t item = ItemOf(context->getRuleIndex());
-    if (item == kNone) return;
+    std::optional<Item> item = ItemIn(context->getRuleIndex());
+    if (!item) return;
     const antlr4::atn::ATN& atn = parser->getATN();
     antlr4::atn::ATNState* state = atn.states[parser->getState()];
     size_t kind = state->getStateType();
     if (kind != antlr4::atn::ATNState::STAR_LOOP_ENTRY && kind != antlr4::atn::ATNState::STAR_LOOP_BACK) return;
-    if (atn.nextTokens(state).contains(parser->getTokenStream()->LA(1))) return;
-    Report(parser);
-    Skip(parser, item, index, static_cast<uint16_t>(tokens_[context->getStart()->getTokenIndex()].depth + 1));
+    auto body = static_cast<uint16_t>(tokens_[context->getStart()->getTokenIndex()].depth + 1);
+    size_t before = kNone;
+    while (before != index && !atn.nextTokens(state).contains(parser->getTokenStream()->LA(1))) {
+      Report(parser);
+      Skip(parser, *item, index, body);
+      before = std::exchange(index, parser->getTokenStream()->index());
+    }
   }
 
   // Between declarations.
@@ -190,72 +196,59 @@ class Recovery : public antlr4::ANTLRErrorStrategy {
     Report(parser);
     SkipQuietly(parser);
   }
-  void SkipQuietly(antlr4::Parser* parser) { Skip(parser, KspParser::RuleItem, parser->getTokenStream()->index(), 0); }
+  void SkipQuietly(antlr4::Parser* parser) { Skip(parser, Item::Declaration, parser->getTokenStream()->index(), 0); }
+
+  // Before the parse tree goes.
+  void Forget() { choice_index_ = kNone; }
 
  private:
   static constexpr size_t kNone = static_cast<size_t>(-1);
 
-  static bool Resumes(size_t rule) {
-    return rule == KspParser::RuleClause || rule == KspParser::RuleTestItem || rule == KspParser::RuleStep ||
-           rule == KspParser::RuleItem;
+  // The rules of the grammar that catch a mistake.
+  static std::optional<Item> ItemOf(size_t rule) {
+    switch (rule) {
+      case KspParser::RuleItem:
+        return Item::Declaration;
+      case KspParser::RuleClause:
+        return Item::Clause;
+      case KspParser::RuleTestItem:
+        return Item::TestItem;
+      case KspParser::RuleStep:
+        return Item::Step;
+      default:
+        return std::nullopt;
+    }
   }
-  static size_t ItemOf(size_t rule) {
+
+  // What these hold a list of.
+  static std::optional<Item> ItemIn(size_t rule) {
     switch (rule) {
       case KspParser::RuleRuleDecl:
-        return KspParser::RuleClause;
+        return Item::Clause;
       case KspParser::RuleTestDecl:
-        return KspParser::RuleTestItem;
+        return Item::TestItem;
       case KspParser::RuleTestCase:
-        return KspParser::RuleStep;
+        return Item::Step;
       default:
-        return kNone;
+        return std::nullopt;
     }
   }
 
-  std::string_view Text(size_t index) const {
-    return index < tokens_.size() ? tokens_[index].Text(file_.text()) : std::string_view();
+  void Skip(antlr4::Parser* parser, Item item, size_t start, uint16_t depth) {
+    parser->getTokenStream()->seek(mistakes_.NextItem(item, parser->getTokenStream()->index(), start, depth));
   }
 
-  std::string_view Text(const Token& token) const { return token.Text(file_.text()); }
-
-  bool Starts(size_t item, size_t index) const {
-    std::string_view word = Text(index);
-    if (index > 0 && Text(index - 1) == ".") return false;
-    bool is_word = tokens_[index].kind == TokenKind::Word;
-    switch (item) {
-      case KspParser::RuleClause:
-        return IsClauseWord(word);
-      case KspParser::RuleTestItem:
-        return word == "case" || word == "let";
-      case KspParser::RuleStep:
-        if (is_word && (Text(index + 1) == "{" || !LaterFeature(word, Place::Step).empty())) return true;
-        return word == "expect" || word == "+";
-      default:
-        return IsDeclarationWord(word) && tokens_[index + 1].kind == TokenKind::Word;
-    }
-  }
-
-  // To the next start of such an item after `start` at the same depth, or to what closes the body.
-  void Skip(antlr4::Parser* parser, size_t item, size_t start, uint16_t depth) {
-    size_t index = std::max(parser->getTokenStream()->index(), start);
-    while (tokens_[index].kind != TokenKind::End && tokens_[index].depth >= depth &&
-           (index == start || tokens_[index].depth != depth || !Starts(item, index))) {
-      ++index;
-    }
-    parser->getTokenStream()->seek(index);
-  }
+  static ParserContext* Parent(ParserContext* context) { return static_cast<ParserContext*>(context->parent); }
 
   static Place PlaceOf(ParserContext* context) {
-    for (; context; context = static_cast<ParserContext*>(context->parent)) {
+    for (; context; context = Parent(context)) {
       switch (context->getRuleIndex()) {
-        case KspParser::RuleClause:
         case KspParser::RuleRuleDecl:
           return Place::Rule;
         case KspParser::RuleStep:
           return Place::Step;
         case KspParser::RuleTestCase:
           return Place::Case;
-        case KspParser::RuleTestItem:
         case KspParser::RuleTestDecl:
           return Place::Test;
         default:
@@ -265,14 +258,7 @@ class Recovery : public antlr4::ANTLRErrorStrategy {
     return Place::File;
   }
 
-  static bool InExpression(ParserContext* context) {
-    for (; context; context = static_cast<ParserContext*>(context->parent)) {
-      if (context->getRuleIndex() == KspParser::RuleExpression) return true;
-    }
-    return false;
-  }
-
-  std::vector<std::string_view> ExpectedWords(antlr4::Parser* parser, size_t state, ParserContext* context) const {
+  static std::vector<std::string_view> ExpectedWords(antlr4::Parser* parser, size_t state, ParserContext* context) {
     static const auto names = [] {
       std::vector<std::string> made = {""};
       const antlr4::dfa::Vocabulary& vocabulary = KspParser(nullptr).getVocabulary();
@@ -289,115 +275,25 @@ class Recovery : public antlr4::ANTLRErrorStrategy {
     return words;
   }
 
-  // What a later version of the language has here.
-  std::string_view Later(size_t index, ParserContext* context, bool expression, Place place) const {
-    bool after_word = index > 0 && tokens_[index - 1].kind == TokenKind::Word;
-    if (expression && (Text(index) != "[" || after_word)) {
-      std::string_view feature = LaterFeature(Text(index), Place::Expression);
-      if (!feature.empty()) return feature;
-    }
-    std::string_view feature = LaterFeature(Text(index), place);
-    if (feature.empty() && Text(index + 1) == "with") feature = LaterFeature("with", place);
-    for (; feature.empty() && context; context = static_cast<ParserContext*>(context->parent)) {
-      if (context->getRuleIndex() == KspParser::RuleStep) {
-        feature = LaterFeature(Text(context->getStart()->getTokenIndex()), Place::Step);
-      }
-    }
-    return feature;
-  }
-
   void Report(antlr4::Parser* parser) {
-    size_t index = parser->getTokenStream()->index();
-    const Token& token = tokens_[index];
-    bool chose = choice_index_ == index;
-    size_t state = chose ? choice_state_ : parser->getState();
+    Misfit misfit;
+    misfit.index = parser->getTokenStream()->index();
+    if (mistakes_.IsReported(misfit.index)) return;
+    misfit.between_declarations = parser->getContext() == nullptr;
+    misfit.place = PlaceOf(parser->getContext());
+    bool chose = choice_index_ == misfit.index;
     ParserContext* context = chose ? choice_context_ : parser->getContext();
-    // Between declarations, what stands at the margin does not go on with the one before.
-    if (!parser->getContext() && file_.At(token.begin).column == 1) context = nullptr;
-    // What was repaired has been reported, and what follows a text that never ended is anyone's guess.
-    if (!token.instead.empty() || (index > 0 && tokens_[index - 1].instead == "\"\"")) return;
-    if (diagnostics_.errors() >= limit_) {
-      diagnostics_.Report<Diag::TooManyErrors>(At(token));
-      throw antlr4::ParseCancellationException();
+    if (misfit.between_declarations && mistakes_.AtMargin(misfit.index)) context = nullptr;
+    if (context) misfit.expected = ExpectedWords(parser, chose ? choice_state_ : parser->getState(), context);
+    for (; context; context = Parent(context)) {
+      if (context->getRuleIndex() == KspParser::RuleExpression) misfit.in_expression = true;
+      if (context->getRuleIndex() == KspParser::RuleStep) misfit.step = context->getStart()->getTokenIndex();
     }
-    Place place = PlaceOf(parser->getContext());
-    bool expression = InExpression(context);
-    size_t at = index;
-    std::string_view later = Later(index, parser->getContext(), expression, place);
-    // A clause below a condition that lacks its end was taken for the name of a field.
-    if (later.empty() && expression && index > 0 && StartsLine(index - 1))
-      later = LaterFeature(Text(at = index - 1), place);
-    if (!later.empty()) {
-      diagnostics_.Report<Diag::LaterVersion>(At(tokens_[at]), later);
-      return;
-    }
-    std::vector<std::string_view> expected;
-    if (context) expected = ExpectedWords(parser, state, context);
-    if (!parser->getContext()) expected.insert(expected.end(), {"package", "import", "let", "def", "rule", "test"});
-    Diagnostic& d = diagnostics_.Report<Diag::SyntaxError>(
-        At(token), fmt::format("expected {}, found {}", Expected(expected), Found(token, file_.text())));
-    if (MissingAtEndOfLine(index, expected)) {
-      uint32_t end = tokens_[index - 1].end;
-      d.span = {&file_, end, end};
-      d.message = fmt::format("expected {} after {}", Expected(expected), Found(tokens_[index - 1], file_.text()));
-      return;
-    }
-    bool after_not = index > 0 && Text(index - 1) == "not";
-    bool events = std::find(expected.begin(), expected.end(), "|") != expected.end();
-    if (after_not) place = Place::AfterNot;
-    if (events) place = Place::Events;
-    Advise(token, tokens_[index - (index > 0 ? 1 : 0)], expected, expression && !after_not, place, d);
+    if (!mistakes_.Report(std::move(misfit))) throw antlr4::ParseCancellationException();
   }
 
-  // What does not start an item of a list, but does start a line: what is missing is at the end of the line before.
-  bool MissingAtEndOfLine(size_t index, const std::vector<std::string_view>& expected) const {
-    constexpr std::array<std::string_view, 4> kItems = {"severity", "rule", "case", "expect"};
-    if (index == 0 || !StartsLine(index)) return false;
-    return std::find_first_of(expected.begin(), expected.end(), kItems.begin(), kItems.end()) == expected.end();
-  }
-
-  bool StartsLine(size_t index) const {
-    if (index == 0) return true;
-    uint32_t end = tokens_[index - 1].end;
-    return file_.text().substr(end, tokens_[index].begin - end).find('\n') != std::string_view::npos;
-  }
-
-  void Advise(const Token& token, const Token& previous, const std::vector<std::string_view>& expected, bool expression,
-              Place place, Diagnostic& d) const {
-    std::string_view text = Text(token);
-    std::string_view advice = expression ? AdviceFor(text, Place::Expression) : std::string_view();
-    if (advice.empty()) advice = AdviceFor(text, place);
-    if (!advice.empty()) {
-      d.help = advice;
-      if (text == "=") d.fixes.push_back({At(token), "=="});
-      return;
-    }
-    if (place == Place::Step && previous.type == KspParser::ID && !DidYouMean(Text(previous), {"expect"}).empty()) {
-      d.help = "did you mean `expect`?";
-      d.fixes.push_back({At(previous), "expect"});
-      return;
-    }
-    if (token.kind != TokenKind::Word) return;
-    if (std::find(expected.begin(), expected.end(), "ID") != expected.end()) {
-      bool word = expected.size() == 1 && token.type != KspParser::ID;
-      if (word) d.help = fmt::format("`{}` is a word of the language; choose another name", text);
-      return;
-    }
-    std::vector<std::string_view> words;
-    std::copy_if(expected.begin(), expected.end(), std::back_inserter(words),
-                 [](std::string_view word) { return word[0] >= 'a' && word[0] <= 'z'; });
-    std::string_view meant = DidYouMean(text, words);
-    if (meant.empty()) return;
-    d.help = fmt::format("did you mean `{}`?", meant);
-    d.fixes.push_back({At(token), std::string(meant)});
-  }
-
-  Span At(const Token& token) const { return {&file_, token.begin, token.end}; }
-
-  const SourceFile& file_;
   const std::vector<Token>& tokens_;
-  Diagnostics& diagnostics_;
-  size_t limit_;
+  Mistakes mistakes_;
   bool panicking_ = false;
   size_t choice_index_ = kNone;
   size_t choice_state_ = 0;
@@ -893,6 +789,7 @@ void ParseTokens(const SourceFile& file, std::vector<Token>& tokens, const std::
       recovery->SkipToDeclaration(&parser);
       continue;
     }
+    recovery->Forget();
     parser.getTreeTracker().reset();  // of the declaration before
     builder.Add(parser.item(), module);
   }

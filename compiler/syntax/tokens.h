@@ -32,6 +32,7 @@ enum class TokenKind : uint8_t {
 
 struct Token {
   TokenKind kind{};
+  bool name = false;  // a word that is no word of the language
   uint16_t type = 0;  // as the grammar numbers it
   // Brackets that are open before this token; of a closing bracket: after it.
   uint16_t depth = 0;
@@ -52,6 +53,10 @@ inline constexpr size_t kMaxSyntaxErrors = 100;  // per file; then the rest is n
 // Tokens of one file, the last of kind End, comments left out. Afterwards: no bad kinds, no Doc, brackets balanced.
 // False: nested too deep or too many mistakes; reported, not to be parsed.
 bool CheckTokens(const SourceFile& file, std::vector<Token>& tokens, Diagnostics& diagnostics);
+
+// Of these: brackets balanced. `limit`: of diagnostics.errors().
+bool BalanceBrackets(const SourceFile& file, const std::vector<Token>& in, size_t limit, std::vector<Token>* out,
+                     Diagnostics& diagnostics);
 
 // `## lines` that stand directly above tokens[at], joined, without the marks. Of the tokens before CheckTokens: `docs`.
 struct DocLine {

@@ -1,0 +1,168 @@
+#include "compiler/syntax/mistakes.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace ks::syntax {
+namespace {
+
+bool Has(const std::vector<std::string_view>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+}  // namespace
+
+// ---- Where to go on
+// --------------------------------------------------------------------------------------------------
+
+// `below`: it stands below the start of what failed, and so is likely to start an item, too, if a misspelt one.
+bool Mistakes::Starts(Item item, size_t index, bool below) const {
+  std::string_view word = Text(index);
+  if (index > 0 && Text(index - 1) == ".") return false;
+  bool is_word = tokens_[index].kind == TokenKind::Word;
+  switch (item) {
+    case Item::Clause:
+      return below || IsClauseWord(word);
+    case Item::TestItem:
+      return below || word == "case" || word == "let";
+    case Item::Step:
+      if (is_word && (Text(index + 1) == "{" || !LaterFeature(word, Place::Step).empty())) return true;
+      return below || word == "expect" || word == "+";
+    default:
+      if (tokens_[index + 1].kind != TokenKind::Word) return false;
+      return IsDeclarationWord(word) || (below && !LaterFeature(word, Place::File).empty());
+  }
+}
+
+size_t Mistakes::NextItem(Item item, size_t from, size_t start, uint16_t depth) const {
+  std::optional<size_t> indentation;
+  if (StartsLine(start)) indentation = Indentation(start);
+  for (size_t at = std::max(from, start);; ++at) {
+    const Token& token = tokens_[at];
+    if (token.kind == TokenKind::End || token.depth < depth) return at;
+    if (at == start || token.depth != depth) continue;
+    bool below = token.name && indentation && StartsLine(at) && Indentation(at) == *indentation;
+    if (Starts(item, at, below)) return at;
+  }
+}
+
+bool Mistakes::StartsLine(size_t index) const {
+  uint32_t end = index == 0 ? 0 : tokens_[index - 1].end;
+  return index == 0 || file_.text().substr(end, tokens_[index].begin - end).find('\n') != std::string_view::npos;
+}
+
+// Blanks before a token that starts a line.
+size_t Mistakes::Indentation(size_t index) const {
+  size_t from = index == 0 ? 0 : tokens_[index - 1].end;
+  std::string_view blanks = file_.text().substr(from, tokens_[index].begin - from);
+  return blanks.size() - (blanks.rfind('\n') + 1);  // npos + 1: the first line
+}
+
+// ---- What to say
+// -----------------------------------------------------------------------------------------------------
+
+bool Mistakes::IsReported(size_t index) const {
+  // What follows a text that never ended is anyone's guess.
+  bool after_open_text = index > 0 && tokens_[index - 1].instead == "\"\"";
+  return !tokens_[index].instead.empty() || after_open_text || InUnclosed(index);
+}
+
+// A bracket around it is never closed, which has been reported at the bracket.
+bool Mistakes::InUnclosed(size_t index) const {
+  for (size_t at = index; tokens_[at].kind != TokenKind::End && Text(at) != "}"; ++at) {
+    if (tokens_[at].depth < tokens_[index].depth) return !tokens_[at].instead.empty();
+  }
+  return false;
+}
+
+bool Mistakes::Report(Misfit misfit) {
+  size_t index = misfit.index;
+  if (diagnostics_.errors() >= limit_) {
+    diagnostics_.Report<Diag::TooManyErrors>(At(index));
+    return false;
+  }
+  size_t at = index;
+  if (std::string_view later = Later(misfit, &at); !later.empty()) {
+    diagnostics_.Report<Diag::LaterVersion>(At(at), later);
+    return true;
+  }
+  if (misfit.between_declarations) {
+    misfit.expected.insert(misfit.expected.end(), {"package", "import", "let", "def", "rule", "test"});
+  }
+  std::string expected = Expected(misfit.expected);
+  if (MissingAtEndOfLine(misfit)) {
+    uint32_t end = tokens_[index - 1].end;
+    std::string before = Found(tokens_[index - 1], file_.text());
+    diagnostics_.Report<Diag::SyntaxError>({&file_, end, end}, fmt::format("expected {} after {}", expected, before));
+    return true;
+  }
+  std::string found = Found(tokens_[index], file_.text());
+  Diagnostic& d =
+      diagnostics_.Report<Diag::SyntaxError>(At(index), fmt::format("expected {}, found {}", expected, found));
+  if (index > 0 && Text(index - 1) == "not") {
+    misfit.place = Place::AfterNot;
+    misfit.in_expression = false;
+  }
+  if (Has(misfit.expected, "|")) misfit.place = Place::Events;
+  Advise(misfit, d);
+  return true;
+}
+
+// What a later version of the language has here; `at`: its word.
+std::string_view Mistakes::Later(const Misfit& misfit, size_t* at) const {
+  size_t index = misfit.index;
+  bool after_word = index > 0 && tokens_[index - 1].kind == TokenKind::Word;
+  std::string_view feature;
+  if (misfit.in_expression && (Text(index) != "[" || after_word))
+    feature = LaterFeature(Text(index), Place::Expression);
+  if (feature.empty()) feature = LaterFeature(Text(index), misfit.place);
+  if (feature.empty() && Text(index + 1) == "with") feature = LaterFeature("with", misfit.place);
+  if (feature.empty() && misfit.step) feature = LaterFeature(Text(*at = *misfit.step), Place::Step);
+  // A clause below a condition that lacks its end was taken for the name of a field.
+  if (feature.empty() && misfit.in_expression && index > 0 && StartsLine(index - 1)) {
+    feature = LaterFeature(Text(*at = index - 1), misfit.place);
+  }
+  return feature;
+}
+
+// What does not start an item of a list, but does start a line: what is missing is at the end of the line before.
+bool Mistakes::MissingAtEndOfLine(const Misfit& misfit) const {
+  constexpr std::array<std::string_view, 4> kItems = {"severity", "rule", "case", "expect"};
+  if (misfit.index == 0 || !StartsLine(misfit.index)) return false;
+  return std::none_of(kItems.begin(), kItems.end(), [&](std::string_view word) { return Has(misfit.expected, word); });
+}
+
+void Mistakes::Advise(const Misfit& misfit, Diagnostic& d) const {
+  size_t index = misfit.index;
+  std::string_view text = Text(index);
+  std::string_view advice;
+  if (misfit.in_expression) advice = AdviceFor(text, Place::Expression);
+  if (advice.empty()) advice = AdviceFor(text, misfit.place);
+  if (!advice.empty()) {
+    d.help = advice;
+    if (text == "=") d.fixes.push_back({At(index), "=="});
+    return;
+  }
+  auto did_you_mean = [&](size_t at, const std::vector<std::string_view>& words) {
+    std::string_view meant = DidYouMean(Text(at), words);
+    if (meant.empty()) return false;
+    d.help = fmt::format("did you mean `{}`?", meant);
+    d.fixes.push_back({At(at), std::string(meant)});
+    return true;
+  };
+  bool after_name = index > 0 && tokens_[index - 1].name;
+  if (misfit.place == Place::Step && after_name && did_you_mean(index - 1, {"expect"})) return;
+  if (tokens_[index].kind != TokenKind::Word) return;
+  if (Has(misfit.expected, "ID")) {
+    bool taken = misfit.expected.size() == 1 && !tokens_[index].name;
+    if (taken) d.help = fmt::format("`{}` is a word of the language; choose another name", text);
+    return;
+  }
+  std::vector<std::string_view> words;
+  std::copy_if(misfit.expected.begin(), misfit.expected.end(), std::back_inserter(words),
+               [](std::string_view word) { return word[0] >= 'a' && word[0] <= 'z'; });
+  did_you_mean(index, words);
+}
+
+}  // namespace ks::syntax
