@@ -1,10 +1,6 @@
 #include "compiler/codegen/atoms.h"
 
-#include <algorithm>
-
 #include "compiler/codegen/outcome.h"
-#include "compiler/codegen/text.h"
-#include "compiler/codegen/trie.h"
 
 namespace ks::codegen {
 namespace {
@@ -12,47 +8,12 @@ namespace {
 using ir::Test;
 using schema::Slot;
 
-constexpr size_t kPort = offsetof(ks_slot_Endpoint, port);
-
-// What is compared of an operand: a number (one word), an address (two), an endpoint (three), or a text.
-Slot SlotOf(const ir::Operand& operand) {
-  if (operand.part == ir::Part::Ip) return Slot::Ip;
-  if (operand.part == ir::Part::Port) return Slot::Int;
-  return schema::Row(schema::Row(operand.field).type).slot;
-}
-
-size_t WordCount(Slot slot) { return slot == Slot::Int ? 1 : slot == Slot::Ip ? 2 : 3; }
-
-llvm::Value* LoadWord(Code& code, const ir::Operand& operand, size_t word) {
-  const size_t at = FieldOffset(operand.field);
-  if (operand.part == ir::Part::Port || word == 2)
-    return code.b.CreateZExt(code.Load(16, at + kPort), code.b.getInt64Ty());
-  return code.Load(64, at + 8 * word);
-}
-
-std::vector<uint64_t> AddressWords(const schema::IpAddress& ip) {
-  return WordsOf({reinterpret_cast<const char*>(ip.bytes.data()), ip.bytes.size()});
-}
-
-// The first `bits` bits of an address, as scratch holds it: in network order, so byte by byte.
-std::vector<uint64_t> AddressMask(unsigned bits) {
-  schema::IpAddress mask;
-  for (unsigned i = 0; i < bits; i++) mask.bytes[i / 8] |= static_cast<uint8_t>(0x80 >> i % 8);
-  return AddressWords(mask);
-}
-
-std::vector<uint64_t> LiteralWords(const schema::Value& literal) {
-  if (const auto* number = std::get_if<int64_t>(&literal)) return {static_cast<uint64_t>(*number)};
-  const auto& endpoint = std::get<schema::Endpoint>(literal);
-  std::vector<uint64_t> words = AddressWords(endpoint.ip);
-  words.push_back(endpoint.port);
-  return words;
-}
-
 class AtomWriter {
  public:
-  AtomWriter(Code& code, const ir::Atom& atom, uint32_t number, Automata& automata, const AtomOptions& options)
-      : code_(code),
+  AtomWriter(Unit& unit, Code& code, const ir::Atom& atom, uint32_t number, Automata& automata,
+             const AtomOptions& options)
+      : unit_(unit),
+        code_(code),
         b_(code.b),
         atom_(atom),
         automata_(automata),
@@ -93,24 +54,25 @@ class AtomWriter {
     b_.SetInsertPoint(on);
   }
 
+  void Lookup() { WriteLookup(unit_, code_, atom_, outcome_, options_.lookup); }
+
   void WriteText() {
-    const size_t text = FieldOffset(atom_.operand.field);
     switch (atom_.test) {
       case Test::In:
         ByStatus({KS_OK}, {KS_TRUNCATED}, outcome_.unknown());
-        return WriteTextIn(code_, atom_, text, outcome_);
+        return Lookup();
       case Test::Under:
         ByStatus({KS_OK}, {}, outcome_.unknown());
-        return WriteUnder(code_, atom_, text, outcome_, options_.break_under);
+        return Lookup();
       case Test::Like:
         ByStatus({KS_OK}, {}, outcome_.unknown());
-        return WriteAutomaton(code_, atom_, text, automata_, outcome_, outcome_.no());
+        return WriteAutomaton(code_, atom_, automata_, outcome_, outcome_.no());
       case Test::Contains:
       case Test::HasElement: {
         // What a part of the text holds, the text holds; what it lacks, the rest may hold.
         ByStatus({KS_OK, KS_TRUNCATED}, {}, outcome_.unknown());
         llvm::BasicBlock* miss = code_.Block("not_found");
-        WriteAutomaton(code_, atom_, text, automata_, outcome_, miss);
+        WriteAutomaton(code_, atom_, automata_, outcome_, miss);
         b_.SetInsertPoint(miss);
         llvm::Value* whole = b_.CreateICmpEQ(code_.Load(8, StatusOffset(atom_.operand.field)), b_.getInt8(KS_OK));
         b_.CreateCondBr(whole, outcome_.no(), outcome_.unknown());
@@ -124,7 +86,7 @@ class AtomWriter {
   void WriteNumber() {
     switch (atom_.test) {
       case Test::In:
-        return SlotOf(atom_.operand) == Slot::Ip ? WriteAddressIn() : WriteIn();
+        return Lookup();
       case Test::Range: {
         llvm::Value* value = LoadWord(code_, atom_.operand, 0);
         llvm::Value* above = b_.CreateICmpSGE(value, Number(0));
@@ -139,36 +101,6 @@ class AtomWriter {
 
   llvm::Value* Number(size_t literal) {
     return b_.getInt64(static_cast<uint64_t>(std::get<int64_t>(atom_.literals[literal])));
-  }
-
-  void WriteTrieHere(const Trie& trie, llvm::BasicBlock* miss) {
-    WriteTrie(
-        code_, trie, [&](size_t word) { return LoadWord(code_, atom_.operand, word); },
-        [&](uint32_t index) { outcome_.Yes(index); }, miss);
-  }
-
-  void WriteIn() {
-    Trie trie{std::vector<uint64_t>(WordCount(SlotOf(atom_.operand)), ~uint64_t{0}), {}};
-    for (uint32_t i = 0; i < atom_.literals.size(); i++) trie.entries.push_back({LiteralWords(atom_.literals[i]), i});
-    WriteTrieHere(trie, outcome_.no());
-  }
-
-  // By length of the prefix, longest first, for that one is reported.
-  void WriteAddressIn() {
-    std::map<unsigned, std::vector<TrieEntry>, std::greater<>> lengths;
-    for (uint32_t i = 0; i < atom_.literals.size(); i++) {
-      if (const auto* cidr = std::get_if<schema::Cidr>(&atom_.literals[i])) {
-        lengths[cidr->bits].push_back({AddressWords(cidr->base), i});
-      } else {
-        lengths[128].push_back({AddressWords(std::get<schema::IpAddress>(atom_.literals[i])), i});
-      }
-    }
-    for (auto& [bits, entries] : lengths) {
-      llvm::BasicBlock* next = code_.Block("shorter");
-      WriteTrieHere({AddressMask(bits), std::move(entries)}, next);
-      b_.SetInsertPoint(next);
-    }
-    b_.CreateBr(outcome_.no());
   }
 
   void WriteHasBits() {
@@ -216,6 +148,7 @@ class AtomWriter {
     branch->addCase(b_.getInt8(KS_ABSENT), outcome_.no());
   }
 
+  Unit& unit_;
   Code& code_;
   llvm::IRBuilder<>& b_;
   const ir::Atom& atom_;
@@ -226,8 +159,9 @@ class AtomWriter {
 
 }  // namespace
 
-void WriteAtom(Code& code, const ir::Atom& atom, uint32_t number, Automata& automata, const AtomOptions& options) {
-  AtomWriter(code, atom, number, automata, options).Write();
+void WriteAtom(Unit& unit, Code& code, const ir::Atom& atom, uint32_t number, Automata& automata,
+               const AtomOptions& options) {
+  AtomWriter(unit, code, atom, number, automata, options).Write();
 }
 
 }  // namespace ks::codegen

@@ -63,10 +63,9 @@ llvm::Value* Automata::Run(Code& code, const ir::Dfa& dfa, size_t text) {
     function_ = std::make_unique<Code>(unit_.BeginGlobal("ks_match_dfa", {"text", "table", "first", "final"}));
   }
   const Table table = Place(dfa);
-  llvm::Value* accepted = code.b.CreateCall(
-      function_->function, {code.hook, code.b.getInt32(static_cast<uint32_t>(text)), code.b.getInt32(table.at),
+  return code.b.CreateCall(function_->function,
+                           {code.hook, code.b.getInt32(static_cast<uint32_t>(text)), code.b.getInt32(table.at),
                             code.b.getInt32(table.first), code.b.getInt32(table.final)});
-  return code.b.CreateTrunc(accepted, code.b.getInt16Ty());
 }
 
 void Automata::Finish() {

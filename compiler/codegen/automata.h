@@ -16,7 +16,7 @@ class Automata {
   // Runs the automaton over the text at `text` in scratch. Gives the number of the literal it accepts (16 bits), or
   // kNone.
   llvm::Value* Run(Code& code, const ir::Dfa& dfa, size_t text);
-  static constexpr uint16_t kNone = 0xffff;
+  static constexpr uint32_t kNone = 0xffff;
 
   // Writes the tables and the function, if any automaton was run.
   void Finish();

@@ -12,19 +12,6 @@ namespace {
 
 using schema::Slot;
 
-// Atoms go into functions of about this many literals: the verifier bounds the branches of one function, and a jump
-// spans at most 32,767 instructions.
-constexpr size_t kFunctionWeight = 1024;
-
-size_t WeightOf(const ir::Atom& atom) {
-  size_t weight = 4;
-  for (const schema::Value& literal : atom.literals) {
-    const auto* text = std::get_if<std::string>(&literal);
-    weight += text ? 1 + text->size() / 8 : 1;
-  }
-  return weight;
-}
-
 class KindWriter {
  public:
   KindWriter(Unit& unit, Automata& automata, const ir::KindPlan& plan, const EmitOptions& options)
@@ -79,10 +66,12 @@ class KindWriter {
     std::vector<Range> ranges;
     size_t weight = 0;
     for (size_t atom = 0; atom < plan_.atoms.size(); atom++) {
-      weight += WeightOf(plan_.atoms[atom]);
+      // A set beyond that gets functions of its own.
+      const size_t own = std::min(WeightOf(plan_.atoms[atom]), kFunctionWeight);
+      weight += own;
       if (ranges.empty() || weight > kFunctionWeight) {
         ranges.push_back({atom, atom});
-        weight = WeightOf(plan_.atoms[atom]);
+        weight = own;
       }
       ranges.back().end = atom + 1;
     }
@@ -148,8 +137,9 @@ class KindWriter {
     llvm::BasicBlock* behind = may_be_unused ? code.Block("behind_atom") : nullptr;
     if (behind) BranchIfNone(code, readers, behind);
     if (plan_.atoms[atom].other) Read(code, plan_.atoms[atom].other->field);
-    const AtomOptions options{!Hooks() || plan_.reported[atom], options_.break_under};
-    WriteAtom(code, plan_.atoms[atom], static_cast<uint32_t>(atom), automata_, options);
+    const AtomOptions options{!Hooks() || plan_.reported[atom],
+                              {fmt::format("ks_part_{}_{}", name_, atom), options_.break_under}};
+    WriteAtom(unit_, code, plan_.atoms[atom], static_cast<uint32_t>(atom), automata_, options);
     for (const Conjunct& conjunct : usage_.decided_at[atom]) {
       LocateFirst(code, conjunct.rules);
       ClearUnless(code, CanBeTrue(code, *conjunct.formula), conjunct.rules);

@@ -6,8 +6,10 @@ namespace ks::codegen {
 
 Outcome::Outcome(Code& code, uint32_t atom, bool with_index)
     : code_(code), atom_(atom), yes_(code.Block("yes")), no_(code.Block("no")), unknown_(code.Block("unknown")) {
-  if (with_index) index_ = llvm::PHINode::Create(code.b.getInt16Ty(), 0, "index", yes_);
+  if (with_index) index_ = llvm::PHINode::Create(code.b.getInt32Ty(), 0, "index", yes_);
 }
+
+Outcome::Outcome(Code& code) : Outcome(code, 0, true) { returns_ = true; }
 
 void Outcome::Yes(llvm::Value* index) {
   if (index_) index_->addIncoming(index, code_.b.GetInsertBlock());
@@ -22,15 +24,24 @@ void Outcome::YesIf(llvm::Value* condition) {
 }
 
 void Outcome::Finish() {
+  if (index_ && llvm::pred_empty(yes_)) {
+    index_->eraseFromParent();
+    index_ = nullptr;
+  }
+  returns_ ? Return() : Store();
+}
+
+void Outcome::Store() {
   llvm::BasicBlock* behind = code_.Block("behind");
   const auto end = [&](llvm::BasicBlock* block, uint8_t can) {
     if (llvm::pred_empty(block)) {
-      if (block == yes_ && index_) index_->eraseFromParent();
       block->eraseFromParent();
       return;
     }
     code_.b.SetInsertPoint(block);
-    if (block == yes_ && index_) code_.Store(index_, offsetof(ks_scratch, which) + 2 * atom_);
+    if (block == yes_ && index_) {
+      code_.Store(code_.b.CreateTrunc(index_, code_.b.getInt16Ty()), offsetof(ks_scratch, which) + 2 * atom_);
+    }
     code_.Store(code_.b.getInt8(can), offsetof(ks_scratch, can) + atom_);
     code_.b.CreateBr(behind);
   };
@@ -38,6 +49,21 @@ void Outcome::Finish() {
   end(no_, KS_CAN_BE_FALSE);
   end(unknown_, KS_CAN_BE_TRUE | KS_CAN_BE_FALSE);
   code_.b.SetInsertPoint(behind);
+}
+
+void Outcome::Return() {
+  const auto end = [&](llvm::BasicBlock* block, llvm::Value* result) {
+    if (llvm::pred_empty(block)) {
+      block->eraseFromParent();
+      return;
+    }
+    code_.b.SetInsertPoint(block);
+    code_.b.CreateRet(result);
+  };
+  end(yes_, index_);
+  end(no_, code_.b.getInt32(kNone));
+  KS_CHECK(llvm::pred_empty(unknown_), "a looked up value is there");
+  unknown_->eraseFromParent();
 }
 
 }  // namespace ks::codegen

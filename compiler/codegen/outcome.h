@@ -7,23 +7,30 @@ namespace ks::codegen {
 
 class Outcome {
  public:
-  // `with_index`: somebody asks which literal matched.
+  // Goes to can[] and which[]. `with_index`: somebody asks which literal matched.
   Outcome(Code& code, uint32_t atom, bool with_index);
+  // Is what the function returns: the literal's number, or kNone. It is never unknown.
+  explicit Outcome(Code& code);
+  static constexpr uint32_t kNone = 0xffffffff;
 
   llvm::BasicBlock* no() const { return no_; }
   llvm::BasicBlock* unknown() const { return unknown_; }
   // Ends the block at code.b's place.
-  void Yes(uint32_t index) { Yes(code_.b.getInt16(static_cast<uint16_t>(index))); }
+  void Yes(uint32_t index) { Yes(code_.b.getInt32(index)); }
   void Yes(llvm::Value* index);
   // True if `condition`, else false.
   void YesIf(llvm::Value* condition);
 
-  // Writes can[] and which[], and goes on behind.
+  // Goes on behind, if anything does.
   void Finish();
 
  private:
+  void Store();
+  void Return();
+
   Code& code_;
-  uint32_t atom_;
+  uint32_t atom_ = 0;
+  bool returns_ = false;
   llvm::BasicBlock* yes_;
   llvm::BasicBlock* no_;
   llvm::BasicBlock* unknown_;

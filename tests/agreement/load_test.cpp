@@ -1,53 +1,70 @@
-// Objects for the agent, through this kernel's verifier: what records everything, and the limits of one.
+// Objects for the agent, through this kernel's verifier: what records everything, and the limits of what policies may
+// ask.
+//   load_test [--keep FOLDER]     also writes the objects there, for other kernels
 #include <fmt/format.h>
+
+#include <chrono>
+#include <cstring>
 
 #include "compiler/codegen/codegen.h"
 #include "tests/agreement/bpf_object.h"
+#include "tests/agreement/plans.h"
 
 namespace ks::agreement {
 namespace {
 
-bool LoadRecording(const std::vector<schema::EventKind>& kinds) {
-  Result<codegen::BpfObject> object = codegen::Emit(codegen::RecordingPlan(kinds));
-  if (!object) {
-    fmt::print("{}\n", object.error().ToString());
-    return false;
-  }
-  Result<LoadedObject> loaded = LoadedObject::Load(object->elf);
-  if (!loaded) {
-    fmt::print("{}\n", loaded.error().ToString());
-    return false;
-  }
+int Milliseconds(std::chrono::steady_clock::time_point since) {
+  return static_cast<int>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - since).count());
+}
+
+Status EmitAndLoad(const NamedPlan& plan, const std::string& folder, bool load) {
+  const auto start = std::chrono::steady_clock::now();
+  Result<codegen::BpfObject> object = codegen::Emit(plan.plan);
+  if (!object) return object.error();
+  fmt::print("{}: {} bytes of object, {} of maps, {} ms\n", plan.name, object->elf.size(), object->map_bytes,
+             Milliseconds(start));
   for (const codegen::ProgramStats& program : object->programs) {
     fmt::print("  {}: {} instructions, {} bytes of stack\n", program.section, program.instructions,
                program.stack_bytes);
   }
+  if (!folder.empty()) {
+    if (Status written = WriteFile(fmt::format("{}/{}.bpf.o", folder, plan.name), object->elf); !written)
+      return written;
+  }
+  if (!load) return Ok();
+  const auto loading = std::chrono::steady_clock::now();
+  Result<LoadedObject> loaded = LoadedObject::Load(object->elf);
+  if (!loaded) return loaded.error();
   for (const Verified& program : loaded->programs()) {
     fmt::print("  {}: the verifier walked {} instructions\n", program.program, program.instructions);
   }
-  fmt::print("  {} bytes of object, {} of maps\n", object->elf.size(), object->map_bytes);
-  return true;
+  fmt::print("  loaded in {} ms\n", Milliseconds(loading));
+  return Ok();
 }
 
-int Main() {
-  if (const std::string why = WhyNoBpf(); !why.empty()) {
-    fmt::print("SKIPPED: {}\n", why);
-    return 0;
+int Main(int argc, char** argv) {
+  const std::string folder = argc == 3 && strcmp(argv[1], "--keep") == 0 ? argv[2] : "";
+  if (argc > 1 && folder.empty()) {
+    fmt::print("usage: load_test [--keep FOLDER]\n");
+    return 2;
   }
-  std::vector<schema::EventKind> all;
-  int failed = 0;
-  for (const schema::EventRow& event : schema::Events()) {
-    all.push_back(event.kind);
-    fmt::print("recording {}\n", event.name);
-    failed += LoadRecording({event.kind}) ? 0 : 1;
+  const std::string why = WhyNoBpf();
+  std::vector<NamedPlan> plans = RecordingPlans();
+  for (NamedPlan& plan : LargePlans()) plans.push_back(std::move(plan));
+  size_t failed = 0;
+  for (const NamedPlan& plan : plans) {
+    if (Status done = EmitAndLoad(plan, folder, why.empty()); !done) {
+      failed++;
+      fmt::print("{}: FAILED\n{}\n", plan.name, done.error().ToString());
+    }
   }
-  fmt::print("recording all kinds\n");
-  failed += LoadRecording(all) ? 0 : 1;
-  fmt::print("{} of {} objects failed to load\n", failed, all.size() + 1);
+  if (!why.empty()) fmt::print("SKIPPED loading: {}\n", why);
+  fmt::print("{} objects, {} failed\n", plans.size(), failed);
   return failed == 0 ? 0 : 1;
 }
 
 }  // namespace
 }  // namespace ks::agreement
 
-int main() { return ks::agreement::Main(); }
+int main(int argc, char** argv) { return ks::agreement::Main(argc, argv); }
