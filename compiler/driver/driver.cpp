@@ -22,8 +22,13 @@ Error CannotRead(const std::string& path, const std::string& cause, const char* 
   return {"read", path, cause, "give .ksp files, or folders that hold them", code};
 }
 
+struct Input {
+  std::string path;
+  std::string logical;  // "rules/shell.ksp": the same wherever the folder is
+};
+
 // Every *.ksp below the folder, in order of name.
-Status ListFolder(const std::string& folder, std::vector<std::string>* out) {
+Status ListFolder(const std::string& folder, std::vector<Input>* out) {
   std::error_code error;
   fs::recursive_directory_iterator it(folder, error), end;
   std::vector<std::string> found;
@@ -36,12 +41,16 @@ Status ListFolder(const std::string& folder, std::vector<std::string>* out) {
   if (error) return CannotRead(folder, error.message(), "folder-read");
   if (found.empty()) return CannotRead(folder, "there is no .ksp file in it", "folder-empty");
   std::sort(found.begin(), found.end());
-  out->insert(out->end(), found.begin(), found.end());
+  fs::path absolute = fs::absolute(folder, error).lexically_normal();
+  fs::path base = absolute.has_filename() ? absolute.filename() : absolute.parent_path().filename();
+  for (const std::string& file : found) {
+    out->push_back({file, (base / fs::path(file).lexically_relative(folder)).lexically_normal().string()});
+  }
   return Ok();
 }
 
-Result<std::vector<std::string>> ListFiles(const std::vector<std::string>& paths) {
-  std::vector<std::string> files;
+Result<std::vector<Input>> ListFiles(const std::vector<std::string>& paths) {
+  std::vector<Input> files;
   for (const std::string& path : paths) {
     std::error_code error;
     fs::file_status status = fs::status(path, error);
@@ -51,23 +60,23 @@ Result<std::vector<std::string>> ListFiles(const std::vector<std::string>& paths
     if (fs::is_directory(status)) {
       if (Status listed = ListFolder(path, &files); !listed) return listed.error();
     } else {
-      files.push_back(path);
+      files.push_back({path, fs::path(path).filename().string()});
     }
   }
   // A file named twice, also by another spelling, is one file.
   std::set<std::string> seen;
-  std::erase_if(files, [&seen](const std::string& file) {
+  std::erase_if(files, [&seen](const Input& file) {
     std::error_code error;
-    fs::path canonical = fs::weakly_canonical(file, error);
-    return !seen.insert(error ? file : canonical.string()).second;
+    fs::path canonical = fs::weakly_canonical(file.path, error);
+    return !seen.insert(error ? file.path : canonical.string()).second;
   });
   return files;
 }
 
 Status ReadSources(const std::vector<std::string>& paths, Analysis* analysis) {
-  Result<std::vector<std::string>> names = ListFiles(paths);
-  if (!names) return names.error();
-  for (const std::string& name : *names) {
+  Result<std::vector<Input>> inputs = ListFiles(paths);
+  if (!inputs) return inputs.error();
+  for (const auto& [name, logical] : *inputs) {
     std::error_code error;
     uintmax_t size = fs::is_regular_file(name, error) ? fs::file_size(name, error) : 0;
     if (!error && size > kMaxSourceBytes) {
@@ -78,7 +87,7 @@ Status ReadSources(const std::vector<std::string>& paths, Analysis* analysis) {
     }
     Result<std::string> text = ReadFile(name, kMaxSourceBytes);
     if (!text) return text.error();
-    analysis->files.push_back(std::make_unique<SourceFile>(name, std::move(*text)));
+    analysis->files.push_back(std::make_unique<SourceFile>(name, std::move(*text), logical));
   }
   return Ok();
 }

@@ -158,7 +158,7 @@ ir::Rule Lower(const sema::Rule& rule, const sema::CheckedModule& module) {
     out.disclosures.push_back({disclosure.field, disclosure.reason});
   }
   const Span& span = rule.syntax->name.span;
-  if (span.file != nullptr) out.source = fmt::format("{}:{}", span.file->name(), span.file->At(span.begin).line);
+  if (span.file != nullptr) out.source = fmt::format("{}:{}", span.file->logical(), span.file->At(span.begin).line);
   return out;
 }
 

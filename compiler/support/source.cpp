@@ -4,7 +4,8 @@
 
 namespace ks {
 
-SourceFile::SourceFile(std::string name, std::string text) : name_(std::move(name)), text_(std::move(text)) {
+SourceFile::SourceFile(std::string name, std::string text, std::string logical)
+    : name_(std::move(name)), text_(std::move(text)), logical_(logical.empty() ? name_ : std::move(logical)) {
   line_starts_.push_back(0);
   for (size_t i = 0; i < text_.size(); ++i) {
     if (text_[i] == '\n') line_starts_.push_back(static_cast<uint32_t>(i + 1));

@@ -11,11 +11,13 @@ namespace ks {
 // One file of policy text. Never moves once parsed: spans point to it. At most kMaxSourceBytes.
 class SourceFile {
  public:
-  SourceFile(std::string name, std::string text);
+  // `logical`: the name that bundles hold, the same on any machine; by default `name`.
+  SourceFile(std::string name, std::string text, std::string logical = "");
   SourceFile(const SourceFile&) = delete;
   SourceFile& operator=(const SourceFile&) = delete;
 
   const std::string& name() const { return name_; }  // as the user gave it
+  const std::string& logical() const { return logical_; }
   std::string_view text() const { return text_; }
 
   struct Position {
@@ -30,6 +32,7 @@ class SourceFile {
  private:
   std::string name_;
   std::string text_;
+  std::string logical_;
   std::vector<uint32_t> line_starts_;
 };
 

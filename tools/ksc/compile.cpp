@@ -168,7 +168,7 @@ int Compile(const Words& words) {
   contents.bpf_object = object->elf;
   contents.program = &analysis->program;
   for (const auto& file : analysis->files) {
-    contents.sources.push_back({file->name(), bundle::Sha256Hex(file->text())});
+    contents.sources.push_back({file->logical(), bundle::Sha256Hex(file->text())});
   }
   bundle::PackOptions options;
   options.name = arguments->Get("--name");
