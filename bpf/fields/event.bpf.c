@@ -39,7 +39,12 @@ KS_INLINE void ks_get_event_syscall(struct ks_scratch *s) {
     return;
   }
   __u32 number = nr & ~KS_X32_BIT;
-  if (number >= KS_NUMBERS || (nr != number && number >= KS_X32_OWN)) {
+  // rt_sigreturn leaves -1 where the number was, and so do calls that a tracer took away: there is no call to name.
+  if (number >= KS_NUMBERS) {
+    KS_SET_STATUS(s, event_syscall, KS_ABSENT);
+    return;
+  }
+  if (nr != number && number >= KS_X32_OWN) {
     KS_SET_STATUS(s, event_syscall, KS_UNKNOWN);
     return;
   }

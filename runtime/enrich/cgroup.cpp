@@ -101,7 +101,10 @@ void Derive(event::Event& event) {
       KS_CHECK(path != nullptr, "process.cgroup holds no text");
       // What is there of a cut path is its tail: what it names is named by the whole; what it lacks may be in the rest.
       const FieldStatus otherwise = cgroup.status == FieldStatus::Ok ? FieldStatus::Absent : FieldStatus::Unknown;
-      const CgroupFacts facts = ReadCgroup(*path);
+      // The kernel half sends the last components, the first of them without a "/" but whole, unless it says otherwise.
+      const bool whole = cgroup.status == FieldStatus::Ok && !path->starts_with('/');
+      const std::string read = whole ? "/" + *path : *path;
+      const CgroupFacts facts = ReadCgroup(read);
       std::string uid(facts.pod_uid);
       std::ranges::replace(uid, '_', '-');
       SetFound(record, FieldId::container_id, facts.container_id, otherwise);

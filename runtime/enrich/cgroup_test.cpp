@@ -105,6 +105,10 @@ TEST(Cgroup, StateFollowsWhatWasRead) {
   EXPECT_EQ(cut.record[FieldId::pod_uid].status, FieldStatus::Unknown);
   EXPECT_EQ(With("/session-3.scope", FieldStatus::Truncated).record[FieldId::container_id].status,
             FieldStatus::Unknown);
+  // The last components of a path, each whole.
+  EXPECT_EQ(With("docker/" + kId).record[FieldId::container_id], (schema::FieldValue{FieldStatus::Ok, kId}));
+  EXPECT_EQ(With("pod" + kUid + "/" + kId).record[FieldId::pod_uid], (schema::FieldValue{FieldStatus::Ok, kUid}));
+  EXPECT_EQ(With("docker-" + kId + ".scope").record[FieldId::container_id], (schema::FieldValue{FieldStatus::Ok, kId}));
   // The first component may have lost its beginning: "x-conmon-" is not seen any more.
   const event::Event part = With("libpod-" + kId + ".scope/container", FieldStatus::Truncated);
   EXPECT_EQ(part.record[FieldId::container_id].status, FieldStatus::Unknown);

@@ -7,7 +7,7 @@ import pathlib
 import re
 import sys
 
-# Part → parts whose headers it may include, besides its own and what those may include.
+# Part (a folder, or one file apart from its folder) → parts whose headers it may include, besides its own and what those may include.
 PARTS = {
     "bpf/schema": [],
     "compiler/support": [],
@@ -31,7 +31,7 @@ PARTS = {
     "tools/ksc": ["compiler/driver", "runtime/replay", "tools/cli"],
     "tools/kubesentryd": ["runtime/loader", "runtime/engine", "runtime/enrich", "runtime/alert", "runtime/trace", "tools/cli"],
     # Runs while we build: makes the objects that `kubesentryd record` carries. Not a part of the daemon.
-    "tools/kubesentryd/recorder": ["compiler/codegen"],
+    "tools/kubesentryd/recorder/make_recorder.cpp": ["compiler/codegen", "tools/kubesentryd"],
 }
 # Code that runs in the kernel, or is linked into what does: plain C, in reach of nothing but the table and each other.
 BPF_PARTS = ["bpf/fields", "bpf/hooks", "bpf/test", "compiler/codegen/bpf"]
@@ -65,7 +65,7 @@ def reach(part, seen=None):
 def part_of(path):
     """The longest part that holds the path; None for generated and foreign headers."""
     for part in sorted([*PARTS, *BPF_PARTS], key=len, reverse=True):
-        if path.startswith(part + "/"):
+        if path == part or path.startswith(part + "/"):
             return part
     return None
 
