@@ -1,0 +1,106 @@
+#include "tools/kubesentryd/output.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <utility>
+
+#include "tools/kubesentryd/clock.h"
+
+namespace ks::agent {
+namespace {
+
+constexpr size_t kKeep = 64 * 1024;
+constexpr uint64_t kLastWaitMs = 2000;
+
+Error CannotWrite(const std::string& name, std::string cause) {
+  return {"write alerts to", name, std::move(cause), "alerts have nowhere to go; give --alerts another file", "alerts"};
+}
+
+}  // namespace
+
+Result<Output> Output::Open(const std::string& path, int stop_fd) {
+  if (path == "-") return Output(STDOUT_FILENO, "standard output", stop_fd);
+  const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+  if (fd < 0) return CannotWrite(path, std::strerror(errno));
+  return Output(fd, path, stop_fd);
+}
+
+Output::Output(int fd, std::string name, int stop_fd) : fd_(fd), name_(std::move(name)), stop_fd_(stop_fd) {
+  struct stat info{};
+  regular_ = fstat(fd_, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+Output::Output(Output&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      name_(std::move(other.name_)),
+      stop_fd_(other.stop_fd_),
+      regular_(other.regular_),
+      kept_(std::move(other.kept_)),
+      waited_ms_(other.waited_ms_) {}
+
+Output& Output::operator=(Output&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(name_, other.name_);
+  std::swap(stop_fd_, other.stop_fd_);
+  std::swap(regular_, other.regular_);
+  std::swap(kept_, other.kept_);
+  std::swap(waited_ms_, other.waited_ms_);
+  return *this;
+}
+
+Output::~Output() {
+  if (fd_ > STDERR_FILENO) close(fd_);
+}
+
+bool Output::is_terminal() const { return isatty(fd_) == 1; }
+
+Status Output::Line(std::string_view line) {
+  kept_.append(line);
+  kept_ += '\n';
+  return kept_.size() < kKeep ? Ok() : Flush();
+}
+
+Status Output::Flush() {
+  std::string_view rest = kept_;
+  uint64_t last_wait_since = 0;
+  while (!rest.empty()) {
+    // A pipe that polls writable takes PIPE_BUF bytes without blocking; more might block beyond the reach of a signal.
+    pollfd out{fd_, POLLOUT, 0};
+    if (!regular_ && poll(&out, 1, 0) == 0) {
+      const uint64_t before = BootNs();
+      pollfd stop{stop_fd_, POLLIN, 0};
+      if (last_wait_since == 0 && poll(&stop, 1, 0) > 0) last_wait_since = before;
+      (void)poll(&out, 1, 100);
+      const uint64_t after = BootNs();
+      waited_ms_ += (after - before + 999999) / 1000000;
+      if (last_wait_since != 0 && after - last_wait_since > kLastWaitMs * 1000000) {
+        const auto lines = std::count(rest.begin(), rest.end(), '\n');
+        kept_.clear();
+        return CannotWrite(name_, fmt::format("its reader is not reading; {} alerts are given up", lines));
+      }
+      continue;
+    }
+    const ssize_t written = write(fd_, rest.data(), regular_ ? rest.size() : std::min<size_t>(rest.size(), PIPE_BUF));
+    if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (written < 0) {
+      Error error = CannotWrite(name_, std::strerror(errno));
+      kept_.clear();
+      return error;
+    }
+    rest.remove_prefix(static_cast<size_t>(written));
+  }
+  kept_.clear();
+  return Ok();
+}
+
+uint64_t Output::TakeWaitedMs() { return std::exchange(waited_ms_, 0); }
+
+}  // namespace ks::agent

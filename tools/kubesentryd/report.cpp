@@ -1,0 +1,160 @@
+#include "tools/kubesentryd/report.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace ks::agent {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+// Members of a document that someone else wrote.
+std::string Text(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "?";
+}
+uint64_t Number(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
+}
+const json& Part(const json& object, const char* name) {
+  static const json kNothing = json::object();
+  const auto found = object.find(name);
+  return found != object.end() && found->is_structured() ? *found : kNothing;
+}
+
+std::string AttachedHooks(const kernel::Kernel& kernel) {
+  std::string out;
+  for (const kernel::HookStatus& hook : kernel.Hooks()) {
+    if (hook.attached) out += (out.empty() ? "" : ", ") + hook.hook;
+  }
+  return out;
+}
+
+}  // namespace
+
+kernel::KindCounters Total(const std::vector<kernel::KindCounters>& counters) {
+  kernel::KindCounters sum;
+  for (const kernel::KindCounters& one : counters) {
+    sum.seen += one.seen;
+    sum.filtered += one.filtered;
+    sum.limited += one.limited;
+    sum.submitted += one.submitted;
+    sum.dropped += one.dropped;
+  }
+  return sum;
+}
+
+ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& loader, const Pipeline& pipeline,
+                          uint64_t uptime_s) {
+  ordered_json out;
+  out["v"] = 1;
+  out["agent"] = KS_VERSION;
+  out["pid"] = getpid();
+  out["uptime_s"] = uptime_s;
+  if (const loader::ActiveBundle* active = loader.active()) {
+    const bundle::Manifest& manifest = active->bundle().manifest();
+    ordered_json& bundle = out["bundle"];
+    bundle["name"] = manifest.bundle;
+    bundle["version"] = manifest.version;
+    bundle["digest"] = active->bundle().digest();
+    bundle["egress"] = active->bundle().egress_digest();
+    bundle["key"] = active->bundle().key_id();
+    bundle["issued_at"] = manifest.issued_at;
+    bundle["expires_at"] = manifest.expires_at;
+    out["generation"] = active->generation();
+    out["rules"] = active->bundle().program().rules.size();
+    out["programs"] = ordered_json::array();
+    for (const kernel::LoadedHook& hook : active->hooks()) {
+      out["programs"].push_back({{"hook", hook.hook},
+                                 {"verified_instructions", hook.verified_instructions},
+                                 {"jited_bytes", hook.jited_bytes}});
+    }
+  }
+  out["hooks"] = ordered_json::array();
+  for (const kernel::HookStatus& hook : kernel.Hooks()) {
+    out["hooks"].push_back({{"hook", hook.hook}, {"attached", hook.attached}, {"missed", hook.missed}});
+  }
+  out["counters"] = ordered_json::array();
+  for (const kernel::KindCounters& c : kernel.Counters()) {
+    out["counters"].push_back({{"kind", schema::Row(c.kind).name},
+                               {"seen", c.seen},
+                               {"filtered", c.filtered},
+                               {"limited", c.limited},
+                               {"submitted", c.submitted},
+                               {"dropped", c.dropped}});
+  }
+  out["ring_bytes"] = kernel.RingBytes();
+  out["received"] = pipeline.counts().received;
+  out["malformed"] = pipeline.counts().malformed;
+  out["stray"] = pipeline.counts().stray;
+  out["alerts"] = pipeline.counts().alerts;
+  out["gaps"] = pipeline.gaps().gaps();
+  out["lost"] = pipeline.gaps().lost();
+  // The first activation is a start, not a swap.
+  out["swaps"] = loader.counts().activated - std::min<uint64_t>(loader.counts().activated, 1);
+  out["unchanged"] = loader.counts().unchanged;
+  out["refusals"] = loader.counts().refusals;
+  return out;
+}
+
+std::string Readable(const json& report) {
+  const json& bundle = Part(report, "bundle");
+  std::string out = fmt::format("bundle      {} version {}, {}\n", Text(bundle, "name"), Number(bundle, "version"),
+                                Text(bundle, "digest"));
+  out += fmt::format("            issued {}, expires {}, signed by {}\n", Text(bundle, "issued_at"),
+                     Text(bundle, "expires_at"), Text(bundle, "key"));
+  out += fmt::format("generation  {}, {} rules, {} swaps, {} times unchanged", Number(report, "generation"),
+                     Number(report, "rules"), Number(report, "swaps"), Number(report, "unchanged"));
+  std::string refusals;
+  for (const auto& [code, count] : Part(report, "refusals").items()) {
+    refusals += fmt::format("{}{} {}", refusals.empty() ? "" : ", ", code,
+                            count.is_number_unsigned() ? count.get<uint64_t>() : 0);
+  }
+  out += fmt::format(", refused: {}\nhooks       ", refusals.empty() ? "none" : refusals);
+  for (const json& hook : Part(report, "hooks")) {
+    out += fmt::format("{}{}{}", Text(hook, "hook"), hook.value("attached", false) ? "" : " (not needed)",
+                       Number(hook, "missed") > 0 ? fmt::format(" (missed {})", Number(hook, "missed")) : "");
+    out += "  ";
+  }
+  while (out.back() == ' ') out.pop_back();
+  out += fmt::format("\nuptime      {} s, pid {}, version {}, ring {} bytes\n", Number(report, "uptime_s"),
+                     Number(report, "pid"), Text(report, "agent"), Number(report, "ring_bytes"));
+  out += fmt::format("loss        {} records in {} gaps, {} malformed, {} stray\n", Number(report, "lost"),
+                     Number(report, "gaps"), Number(report, "malformed"), Number(report, "stray"));
+  out += fmt::format("records     {} received, {} alerts\n\n", Number(report, "received"), Number(report, "alerts"));
+  out += fmt::format("{:<10}{:>14}{:>14}{:>12}{:>12}{:>12}\n", "kind", "seen", "filtered", "limited", "submitted",
+                     "dropped");
+  for (const json& c : Part(report, "counters")) {
+    if (Number(c, "seen") == 0) continue;
+    out += fmt::format("{:<10}{:>14}{:>14}{:>12}{:>12}{:>12}\n", Text(c, "kind"), Number(c, "seen"),
+                       Number(c, "filtered"), Number(c, "limited"), Number(c, "submitted"), Number(c, "dropped"));
+  }
+  return out;
+}
+
+ordered_json ReadyFacts(const kernel::Kernel& kernel, const loader::ActiveBundle& active) {
+  ordered_json facts;
+  facts["rules"] = active.bundle().program().rules.size();
+  facts["hooks"] = ordered_json::array();
+  for (const kernel::HookStatus& hook : kernel.Hooks()) {
+    if (hook.attached) facts["hooks"].push_back(hook.hook);
+  }
+  facts["bundle"] = active.bundle().manifest().bundle;
+  facts["version"] = active.bundle().manifest().version;
+  facts["digest"] = active.bundle().digest();
+  facts["generation"] = active.generation();
+  return facts;
+}
+
+std::string ReadyText(const kernel::Kernel& kernel, const loader::ActiveBundle& active) {
+  const std::string hooks = AttachedHooks(kernel);
+  return fmt::format("{} rules, hooks {}; bundle {} version {} {}", active.bundle().program().rules.size(),
+                     hooks.empty() ? "none" : hooks, active.bundle().manifest().bundle,
+                     active.bundle().manifest().version, active.bundle().digest());
+}
+
+}  // namespace ks::agent

@@ -1,0 +1,25 @@
+// What is loaded and what was lost: for `kubesentryd status`, the ready line and the closing line.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "runtime/kernel/kernel.h"
+#include "runtime/loader/loader.h"
+#include "tools/kubesentryd/pipeline.h"
+
+namespace ks::agent {
+
+// Sums over kinds. seen = filtered + limited + submitted + dropped.
+kernel::KindCounters Total(const std::vector<kernel::KindCounters>& counters);
+
+nlohmann::ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& loader,
+                                    const Pipeline& pipeline, uint64_t uptime_s);
+// A report, for people. `report` may come from a daemon of another version: what it lacks is left out.
+std::string Readable(const nlohmann::json& report);
+
+nlohmann::ordered_json ReadyFacts(const kernel::Kernel& kernel, const loader::ActiveBundle& active);
+std::string ReadyText(const kernel::Kernel& kernel, const loader::ActiveBundle& active);
+
+}  // namespace ks::agent

@@ -1,0 +1,294 @@
+// kubesentryd run: verify, load, attach; then events to alerts until told to end.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <memory>
+#include <optional>
+
+#include "tools/cli/args.h"
+#include "tools/kubesentryd/clock.h"
+#include "tools/kubesentryd/commands.h"
+#include "tools/kubesentryd/host.h"
+#include "tools/kubesentryd/output.h"
+#include "tools/kubesentryd/pipeline.h"
+#include "tools/kubesentryd/report.h"
+#include "tools/kubesentryd/signals.h"
+#include "tools/kubesentryd/status_socket.h"
+#include "tools/kubesentryd/steps.h"
+#include "tools/kubesentryd/swapper.h"
+#include "tools/kubesentryd/trust.h"
+#include "tools/kubesentryd/watch.h"
+
+namespace ks::agent {
+namespace {
+
+constexpr int kConsumeMs = 20;
+constexpr uint64_t kSecondNs = 1000000000;
+constexpr uint64_t kLongestDrainNs = 5 * kSecondNs;
+constexpr uint64_t kSlowReaderMs = 200;
+
+const cli::Command& RunCommand() {
+  static const cli::Command kCommand{
+      .name = "kubesentryd run",
+      .about =
+          "Verifies a bundle, loads it into the kernel and prints its alerts, one JSON line each, until SIGTERM or "
+          "SIGINT.\n"
+          "SIGHUP, or another file in the bundle's place, swaps to the new bundle without missing an event; a bundle "
+          "that is\n"
+          "refused leaves the old one active.\n\n"
+          "Needs CAP_BPF and CAP_PERFMON, and no more; any user id will do. Kernels before 5.11 count BPF memory "
+          "against\n"
+          "RLIMIT_MEMLOCK: raise that limit (LimitMEMLOCK=infinity, ulimit -l unlimited) to 64 MiB or more there.",
+      .example =
+          "  kubesentryd run --bundle rules.kspb --trust KEY.pub --alerts /var/log/alerts.jsonl\n"
+          "  as an unprivileged user, from a root shell:\n"
+          "  setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs \\\n"
+          "    --bounding-set -all,+bpf,+perfmon --inh-caps -all,+bpf,+perfmon --ambient-caps -all,+bpf,+perfmon \\\n"
+          "    kubesentryd run --bundle rules.kspb --trust KEY.pub --status-socket /tmp/ks.sock",
+      .options = {
+          {.name = "--bundle",
+           .value = "FILE",
+           .about = "the signed bundle (.kspb); its folder is watched for changes",
+           .required = true},
+          {.name = "--trust", .value = "FILE", .about = "public keys (PEM) whose bundles are loaded", .required = true},
+          {.name = "--alerts", .value = "FILE", .about = "where alerts go; `-`, the default, is standard output"},
+          {.name = "--format",
+           .value = "FORMAT",
+           .about = "of alerts: json (default) or human",
+           .choices = {"json", "human"}},
+          {.name = "--log",
+           .value = "FORMAT",
+           .about = "of what is said on stderr: human (default) or json",
+           .choices = {"human", "json"}},
+          {.name = "--node", .value = "NAME", .about = "name of this node in alerts; by default the host's name"},
+          {.name = "--status-socket",
+           .value = "PATH",
+           .about = "where `kubesentryd status` asks; by default /run/kubesentryd/status.sock,\n                       "
+                    "  for other users than root below $XDG_RUNTIME_DIR"},
+      }};
+  return kCommand;
+}
+
+class Runner {
+ public:
+  Runner(const cli::Arguments& arguments)
+      : bundle_path_(arguments.Get("--bundle")),
+        trust_path_(arguments.Get("--trust")),
+        alerts_path_(arguments.Get("--alerts", "-")),
+        status_path_(arguments.Get("--status-socket", DefaultStatusSocket())),
+        status_wanted_(arguments.Has("--status-socket")),
+        node_(arguments.Get("--node", NodeName())),
+        human_(arguments.Get("--format", "json") == "human"),
+        log_(arguments.Get("--log", "human") == "json") {}
+
+  int Run() {
+    Steps steps({{"trust", [this] { return TrustKeys(); }},
+                 {"verify", [this] { return VerifyBundle(); }},
+                 {"alerts", [this] { return OpenAlerts(); }, [this] { output_.reset(); }},
+                 {"watch", [this] { return WatchBundle(); }, [this] { watch_.reset(); }},
+                 {"kernel", [this] { return OpenKernel(); }, [this] { CloseKernel(); }},
+                 {"load", [this] { return LoadFirst(); }},
+                 {"status", [this] { return OpenStatus(); }, [this] { status_.reset(); }}},
+                log_);
+    if (!steps.Up()) return cli::kWorldFailed;
+    log_.Info("ready", "ready: " + ReadyText(*kernel_, *loader_->active()), ReadyFacts(*kernel_, *loader_->active()));
+    const bool good = Loop() && Drain();
+    Summarise();
+    steps.Down();
+    return good ? cli::kFine : cli::kWorldFailed;
+  }
+
+ private:
+  Status TrustKeys() {
+    auto trust = ReadTrust(trust_path_);
+    if (!trust) return trust.error();
+    trust_ = std::move(*trust);
+    return Ok();
+  }
+  // Before the kernel is touched: what is wrong with the bundle is said also where BPF is not to be had.
+  Status VerifyBundle() {
+    auto verified = loader::ReadBundle(bundle_path_, trust_, NowSeconds());
+    if (!verified) return verified.error();
+    first_ = std::move(*verified);
+    return Ok();
+  }
+  Status OpenAlerts() {
+    auto output = Output::Open(alerts_path_, stop_.fd());
+    if (!output) return output.error();
+    output_ = std::move(*output);
+    return Ok();
+  }
+  Status WatchBundle() {
+    auto watch = FileWatch::Create(bundle_path_);
+    if (!watch) return watch.error();
+    watch_ = std::move(*watch);
+    return Ok();
+  }
+  Status OpenKernel() {
+    auto kernel = kernel::OpenLibbpfKernel();
+    if (!kernel) return kernel.error();
+    kernel_ = std::move(*kernel);
+    loader_.emplace(*kernel_);
+    pipeline_.emplace(*loader_, node_, BootId(), human_);
+    pipeline_->set_boot_to_utc_ns(BootToUtcNs());
+    swapper_.emplace(*loader_, *kernel_, trust_, bundle_path_, log_);
+    return Ok();
+  }
+  void CloseKernel() {
+    swapper_.reset();
+    pipeline_.reset();
+    loader_.reset();
+    kernel_.reset();
+  }
+  Status LoadFirst() {
+    auto loaded = loader_->Load(std::move(*first_));
+    if (!loaded) return loaded.error();
+    return loader_->Activate(std::move(*loaded));
+  }
+  Status OpenStatus() {
+    auto socket = StatusSocket::Listen(status_path_);
+    if (socket) {
+      status_ = std::move(*socket);
+    } else if (status_wanted_) {
+      return socket.error();
+    } else {
+      // Nobody asked for it: detection matters more.
+      log_.Warn("status", fmt::format("`kubesentryd status` will not work: {}", socket.error().ToString()),
+                {{"code", socket.error().code}, {"on", status_path_}, {"cause", socket.error().cause}});
+    }
+    return Ok();
+  }
+
+  // One reading of the ring and what follows from it. False if alerts cannot be written or the ring not be read.
+  bool ReadRing(int wait_ms, size_t* records) {
+    Status written = Ok();
+    auto consumed = kernel_->Consume(wait_ms, [&](std::string_view record) {
+      // What is in the ring is still taken and counted after alerts have nowhere to go.
+      if (Status one = pipeline_->Take(record, *output_); !one && written) written = one;
+    });
+    if (Status flushed = output_->Flush(); !flushed && written) written = flushed;
+    pipeline_->Settle(log_);
+    if (!written) log_.Failure("alerts", written.error());
+    if (!consumed) log_.Failure("ring", consumed.error());
+    if (!written || !consumed) return false;
+    loader_->Consumed(*consumed, BootNs());
+    *records = *consumed;
+    return true;
+  }
+
+  bool Loop() {
+    uint64_t next_tick = BootNs() + kSecondNs;
+    while (!stop_.Came()) {
+      size_t records = 0;
+      if (!ReadRing(kConsumeMs, &records)) return false;
+      if (reload_.Came() || watch_->Changed()) swapper_->Want();
+      swapper_->Step();
+      if (status_) {
+        status_->Serve([this] { return StatusReport(*kernel_, *loader_, *pipeline_, Uptime()).dump() + "\n"; });
+      }
+      if (BootNs() >= next_tick) {
+        next_tick = BootNs() + kSecondNs;
+        Tick();
+      }
+    }
+    return true;
+  }
+
+  // Every second.
+  void Tick() {
+    pipeline_->set_boot_to_utc_ns(BootToUtcNs());
+    if (Status named = loader_->RefreshNames(); !named) {
+      if (!names_failed_) log_.Failure("names", named.error());
+      names_failed_ = true;
+    } else {
+      names_failed_ = false;
+    }
+    // Losses that no sequence number proves yet: nothing came after them on their CPU, or the kernel skipped a program.
+    const uint64_t dropped = Total(kernel_->Counters()).dropped;
+    if (dropped > dropped_ && pipeline_->gaps().lost() < dropped) {
+      log_.Warn("dropped", fmt::format("the ring was full: {} records dropped, {} in all", dropped - dropped_, dropped),
+                {{"records", dropped - dropped_}, {"total", dropped}});
+    }
+    dropped_ = dropped;
+    uint64_t missed = 0;
+    for (const kernel::HookStatus& hook : kernel_->Hooks()) missed += hook.missed;
+    if (missed > missed_) {
+      log_.Warn("missed",
+                fmt::format("the kernel skipped {} runs of our programs, {} in all", missed - missed_, missed),
+                {{"runs", missed - missed_}, {"total", missed}});
+    }
+    missed_ = missed;
+    const uint64_t waited = output_->TakeWaitedMs();
+    if (waited > kSlowReaderMs) {
+      log_.Warn("slow-reader",
+                fmt::format("alerts wait for their reader: {} ms since the last look; the ring may fill", waited),
+                {{"waited_ms", waited}});
+    }
+  }
+
+  // Nothing new is seen any more; what the ring holds is still decided.
+  bool Drain() {
+    kernel_->Detach();
+    const uint64_t give_up = BootNs() + kLongestDrainNs;
+    size_t records = 1;
+    while (records > 0 && BootNs() < give_up) {
+      if (!ReadRing(0, &records)) return false;
+    }
+    return true;
+  }
+
+  void Summarise() {
+    const auto total = Total(kernel_->Counters());
+    const PipelineCounts& counts = pipeline_->counts();
+    uint64_t refused = 0;
+    for (const auto& [code, count] : loader_->counts().refusals) refused += count;
+    auto facts = StatusReport(*kernel_, *loader_, *pipeline_, Uptime());
+    facts["seen"] = total.seen;
+    facts["filtered"] = total.filtered;
+    facts["limited"] = total.limited;
+    facts["submitted"] = total.submitted;
+    facts["dropped"] = total.dropped;
+    log_.Info(
+        "stopped",
+        fmt::format(
+            "stopped: {} events seen, {} filtered, {} limited, {} submitted, {} dropped; {} received, {} alerts; "
+            "{} lost in {} gaps; {} swaps, {} refused",
+            total.seen, total.filtered, total.limited, total.submitted, total.dropped, counts.received, counts.alerts,
+            pipeline_->gaps().lost(), pipeline_->gaps().gaps(), facts["swaps"].get<uint64_t>(), refused),
+        std::move(facts));
+  }
+
+  uint64_t Uptime() const { return (BootNs() - started_ns_) / kSecondNs; }
+
+  const std::string bundle_path_, trust_path_, alerts_path_, status_path_;
+  const bool status_wanted_;
+  const std::string node_;
+  const bool human_;
+  Log log_;
+  SignalFile stop_{SIGTERM, SIGINT}, reload_{SIGHUP};
+  const uint64_t started_ns_ = BootNs();
+
+  bundle::Trust trust_;
+  std::optional<bundle::VerifiedBundle> first_;
+  std::optional<Output> output_;
+  std::optional<FileWatch> watch_;
+  std::unique_ptr<kernel::Kernel> kernel_;
+  std::optional<loader::Loader> loader_;
+  std::optional<Pipeline> pipeline_;
+  std::optional<Swapper> swapper_;
+  std::optional<StatusSocket> status_;
+  bool names_failed_ = false;
+  uint64_t dropped_ = 0, missed_ = 0;
+};
+
+}  // namespace
+
+int RunAgent(const Words& words) {
+  int exit_code = 0;
+  const auto arguments = cli::Parse(RunCommand(), words, &exit_code);
+  if (!arguments) return exit_code;
+  return Runner(*arguments).Run();
+}
+
+}  // namespace ks::agent

@@ -1,0 +1,134 @@
+#include "tools/kubesentryd/status_socket.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+namespace ks::agent {
+namespace {
+
+constexpr size_t kMaxDocument = 1 << 20;
+constexpr int kAnswerMs = 5000;
+
+Error SocketError(const char* tried, const std::string& path, std::string cause, std::string advice) {
+  return {tried, path, std::move(cause), std::move(advice), "status-socket"};
+}
+
+std::optional<sockaddr_un> Address(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) return std::nullopt;
+  std::memcpy(address.sun_path, path.data(), path.size());
+  return address;
+}
+
+const sockaddr* Generic(const sockaddr_un& address) { return reinterpret_cast<const sockaddr*>(&address); }
+
+// 0 if someone listens there, else why not.
+int WhyNobodyListens(const sockaddr_un& address) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return errno;
+  const int error = connect(fd, Generic(address), sizeof(address)) == 0 ? 0 : errno;
+  close(fd);
+  return error;
+}
+
+}  // namespace
+
+Result<StatusSocket> StatusSocket::Listen(const std::string& path) {
+  const char* kTried = "listen for `kubesentryd status` at";
+  const auto address = Address(path);
+  if (!address)
+    return SocketError(kTried, path, "a socket's path has 1 to 107 bytes", "give a shorter --status-socket");
+  const size_t slash = path.rfind('/');
+  // The folder is ours to make, its parents are not.
+  if (slash != std::string::npos && slash > 0) mkdir(path.substr(0, slash).c_str(), 0700);
+
+  struct stat info{};
+  if (lstat(path.c_str(), &info) == 0) {
+    if (!S_ISSOCK(info.st_mode))
+      return SocketError(kTried, path, "something else is there", "give another --status-socket");
+    // Busy (EAGAIN) is alive, too.
+    if (WhyNobodyListens(*address) != ECONNREFUSED) {
+      return SocketError(kTried, path, "another kubesentryd answers there", "stop it, or give another --status-socket");
+    }
+    unlink(path.c_str());
+  }
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return SocketError(kTried, path, std::strerror(errno), "");
+  const mode_t before = umask(0177);
+  const bool bound = bind(fd, Generic(*address), sizeof(*address)) == 0 && listen(fd, 8) == 0;
+  const int error = errno;
+  umask(before);
+  if (!bound) {
+    close(fd);
+    return SocketError(kTried, path, std::strerror(error),
+                       "give a --status-socket in a folder that this user may write to");
+  }
+  return StatusSocket(fd, path);
+}
+
+StatusSocket::StatusSocket(StatusSocket&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
+
+StatusSocket& StatusSocket::operator=(StatusSocket&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+StatusSocket::~StatusSocket() {
+  if (fd_ < 0) return;
+  unlink(path_.c_str());
+  close(fd_);
+}
+
+void StatusSocket::Serve(const std::function<std::string()>& document) {
+  int client = -1;
+  while ((client = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+    const std::string text = document();
+    (void)send(client, text.data(), text.size(), MSG_NOSIGNAL);
+    close(client);
+  }
+}
+
+Result<std::string> AskStatus(const std::string& path) {
+  const char* kTried = "ask the daemon at";
+  const auto address = Address(path);
+  if (!address) return SocketError(kTried, path, "a socket's path has 1 to 107 bytes", "");
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return SocketError(kTried, path, std::strerror(errno), "");
+  std::string text;
+  Result<std::string> result = text;
+  if (connect(fd, Generic(*address), sizeof(*address)) != 0) {
+    const int error = errno;
+    result = SocketError(kTried, path,
+                         error == ENOENT || error == ECONNREFUSED ? "no daemon runs there" : std::strerror(error),
+                         error == EACCES ? "ask as the user that runs the daemon, or as root"
+                                         : "start one with `kubesentryd run`, or give its --status-socket");
+  } else {
+    char buffer[4096];
+    ssize_t got = 0;
+    pollfd readable{fd, POLLIN, 0};
+    while (text.size() < kMaxDocument && poll(&readable, 1, kAnswerMs) > 0 &&
+           (got = read(fd, buffer, sizeof(buffer))) > 0) {
+      text.append(buffer, static_cast<size_t>(got));
+    }
+    if (text.empty() || text.back() != '\n') {
+      result = SocketError(kTried, path, "it did not answer in full within 5 s", "look at what it writes to stderr");
+    } else {
+      result = text;
+    }
+  }
+  close(fd);
+  return result;
+}
+
+}  // namespace ks::agent
