@@ -59,6 +59,9 @@ struct Pred {
   bool operator==(const Pred&) const;  // atoms by SameAs
 };
 
+// `and` in `or` in `and` …: how deep, at most, in what is compiled and loaded.
+inline constexpr size_t kMaxPredDepth = 240;
+
 Pred True();
 Pred False();
 Pred MakeAtom(Atom atom);

@@ -180,6 +180,24 @@ Result<KindPlan> MakeKindPlan(const Program& program, EventKind kind) {
   return plan;
 }
 
+size_t DepthOf(const Pred& pred) {
+  size_t below = 0;
+  for (const Pred& operand : pred.operands) below = std::max(below, DepthOf(operand));
+  return below + 1;
+}
+
+// The agent reads the program as text and would refuse it.
+Status CheckDepth(const Program& program) {
+  for (const SplitRule& split : program.rules) {
+    size_t depth = std::max({DepthOf(split.rule.when), DepthOf(split.kernel), DepthOf(split.residual)});
+    if (depth <= kMaxPredDepth) continue;
+    return Error{"plan the kernel half", fmt::format("rule {}, {}", split.rule.id, split.rule.source),
+                 fmt::format("its condition nests {} deep, and {} is the most", depth, kMaxPredDepth),
+                 "write the condition flatter, with fewer definitions inside of definitions", "plan-too-large"};
+  }
+  return Ok();
+}
+
 void AddNames(const Pred& pred, std::set<std::string>* names) {
   if (pred.atom && pred.atom->operand.field == FieldId::file_canonical && pred.atom->test == Test::In) {
     for (const Value& literal : pred.atom->literals) names->insert(std::get<std::string>(literal));
@@ -190,6 +208,7 @@ void AddNames(const Pred& pred, std::set<std::string>* names) {
 }  // namespace
 
 Result<Plan> MakePlan(const Program& program) {
+  if (Status depth = CheckDepth(program); !depth) return depth.error();
   Plan plan;
   for (const schema::EventRow& event : schema::Events()) {
     Result<KindPlan> kind = MakeKindPlan(program, event.kind);

@@ -180,6 +180,23 @@ TEST(Plan, RefusesMoreThanTheKernelHolds) {
   EXPECT_EQ(atoms.error().on, "event open");
 }
 
+TEST(Plan, RefusesWhatTheAgentCouldNotRead) {
+  Pred deep = Pid(0);
+  int64_t number = 0;
+  auto deepen = [&] {
+    ++number;
+    deep = number % 2 == 0 ? MakeAnd({Pid(number), deep}) : MakeOr({Pid(number), deep});
+  };
+  while (number < static_cast<int64_t>(kMaxPredDepth) - 1) deepen();
+  Program program;
+  program.rules.push_back(MakeSplit(deep));
+  EXPECT_TRUE(MakePlan(program));
+  EXPECT_TRUE(ParseProgram(Print(program)));
+  deepen();
+  program.rules = {MakeSplit(deep)};
+  EXPECT_FALSE(MakePlan(program));
+}
+
 // The plan means what the kernel halves mean, and the agent makes the same one from the program's text.
 TEST(Plan, MeansWhatKernelHalvesMean) {
   RandomIr random(TestSeed() + 5);

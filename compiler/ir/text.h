@@ -27,7 +27,7 @@ std::string Print(const SplitRule& rule);   // --dump=split
 std::string Print(const Program& program);  // the residual member of a bundle; ends in a newline
 
 inline constexpr size_t kMaxProgramBytes = 16 * 1024 * 1024;
-inline constexpr size_t kMaxProgramNesting = 256;        // parentheses; a predicate of a program may nest some 250 deep
+inline constexpr size_t kMaxProgramNesting = 256;        // parentheses: kMaxPredDepth, and what is around
 inline constexpr size_t kMaxProgramNodes = 1024 * 1024;  // predicates of all rules together
 inline constexpr size_t kMaxProgramLiterals = 4 * 1024 * 1024;
 
