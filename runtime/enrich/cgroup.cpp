@@ -68,13 +68,15 @@ void SetFound(schema::Record& record, FieldId field, std::string_view found, Fie
 
 }  // namespace
 
-CgroupFacts ReadCgroup(std::string_view cgroup) {
+CgroupFacts ReadCgroup(std::string_view cgroup, bool cut) {
   CgroupFacts facts;
   std::string_view pod, parent;
-  size_t at = cgroup.find('/');
-  while (at != std::string_view::npos) {
-    const size_t next = cgroup.find('/', at + 1);
-    const std::string_view component = cgroup.substr(at + 1, next == std::string_view::npos ? next : next - at - 1);
+  if (cut) cgroup.remove_prefix(std::min(cgroup.find('/'), cgroup.size()));
+  while (!cgroup.empty()) {
+    const size_t end = std::min(cgroup.find('/'), cgroup.size());
+    const std::string_view component = cgroup.substr(0, end);
+    cgroup.remove_prefix(std::min(end + 1, cgroup.size()));
+    if (component.empty()) continue;
     if (const std::string_view uid = PodUid(component); !uid.empty()) {
       pod = uid;
       if (facts.container_id.empty()) facts.pod_uid = pod;
@@ -84,7 +86,6 @@ CgroupFacts ReadCgroup(std::string_view cgroup) {
       facts.pod_uid = pod;
     }
     parent = component;
-    at = next;
   }
   return facts;
 }
@@ -100,11 +101,9 @@ void Derive(event::Event& event) {
       const auto* path = std::get_if<std::string>(&cgroup.value);
       KS_CHECK(path != nullptr, "process.cgroup holds no text");
       // What is there of a cut path is its tail: what it names is named by the whole; what it lacks may be in the rest.
-      const FieldStatus otherwise = cgroup.status == FieldStatus::Ok ? FieldStatus::Absent : FieldStatus::Unknown;
-      // The kernel half sends the last components, the first of them without a "/" but whole, unless it says otherwise.
-      const bool whole = cgroup.status == FieldStatus::Ok && !path->starts_with('/');
-      const std::string read = whole ? "/" + *path : *path;
-      const CgroupFacts facts = ReadCgroup(read);
+      const bool cut = cgroup.status == FieldStatus::Truncated;
+      const FieldStatus otherwise = cut ? FieldStatus::Unknown : FieldStatus::Absent;
+      const CgroupFacts facts = ReadCgroup(*path, cut);
       std::string uid(facts.pod_uid);
       std::ranges::replace(uid, '_', '-');
       SetFound(record, FieldId::container_id, facts.container_id, otherwise);

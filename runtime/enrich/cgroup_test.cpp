@@ -59,6 +59,9 @@ TEST(Cgroup, EveryFormOfAContainer) {
     };
     expect(FieldId::container_id, form.container);
     expect(FieldId::pod_uid, form.pod);
+    const CgroupFacts relative = ReadCgroup(std::string_view(form.cgroup).substr(1));
+    EXPECT_EQ(relative.container_id, facts.container_id) << form.cgroup;
+    EXPECT_EQ(relative.pod_uid, facts.pod_uid) << form.cgroup;
   }
 }
 

@@ -13,9 +13,10 @@ struct CgroupFacts {
   std::string_view pod_uid;       // as the path spells it: with '_' for '-' under systemd
 };
 
-// By the last component that names a container, and the last one up to there that names a pod. The first component of a
-// path that does not begin with '/' may be a part of one and is not looked at.
-CgroupFacts ReadCgroup(std::string_view cgroup);
+// By the last component that names a container, and the last one up to there that names a pod. With or without a '/' in
+// front, as the path itself or its last components. If it is `cut`, what comes before the first '/' is a part of a
+// component and is not looked at.
+CgroupFacts ReadCgroup(std::string_view cgroup, bool cut = false);
 
 // Sets container.id and pod.uid from process.cgroup. Processes of the host: Absent. A cgroup that was not read leaves
 // them Unread; one that could not be read makes them Unknown, as does one that was cut before it named them.
