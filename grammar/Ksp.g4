@@ -70,7 +70,7 @@ value: record | operand;
 // ---- Tokens ----------------------------------------------------------------------------------------------------------
 // The longest match wins, then the first. The text is bytes; those of characters outside of ASCII arrive as one stand-in.
 // Whether an address or an escape is a good one is checked later, so that the message can say what is wrong with it.
-ATTACK: 'TA' D D D D | 'T' D D D D ('.' D D D)?;
+ATTACK: 'TA' D D D D | 'T' D D D D ('.' D+)?;
 DATE: D D D D '-' D D '-' D D;
 INT: '-'? D+;
 HEX: '0x' X+;

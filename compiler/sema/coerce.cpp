@@ -32,8 +32,7 @@ void Evaluator::ReportMismatch(const ValueList& list, size_t at, const Want& wan
   Type is = list.type;
   is.shape = list.spans.size() == 1 && list.type.shape == Type::Shape::One ? Type::Shape::One : list.type.shape;
   if (written) is.shape = Type::Shape::One;
-  Diagnostic& d = scope.Report<Diag::TypeMismatch>(span, want.who, WithArticle(ElementName(want.type)),
-                                                   Shorten(span.text()), WithArticle(ToString(is)));
+  Diagnostic& d = scope.Report<Diag::TypeMismatch>(span, want.who, Phrase(want.type), Shorten(span.text()), Phrase(is));
   if (!written) {
     d.related.push_back({list.spans[at], "from here"});
     return;

@@ -111,8 +111,8 @@ Operand Expander::CompareLeft(const syntax::Expr& expr, const Scope& scope) {
 const OperatorRow* Expander::ChooseOperator(const syntax::Compare& compare, const Operand& left, const Scope& scope) {
   if (const OperatorRow* row = FindOperator(compare.op, left.type.scalar)) return row;
   std::string spelled = (compare.negated ? "not " : "") + compare.op;
-  Diagnostic& d = scope.Report<Diag::OperatorType>(compare.op_span, spelled, Shorten(compare.left->span.text()),
-                                                   WithArticle(ToString(left.type)));
+  Diagnostic& d =
+      scope.Report<Diag::OperatorType>(compare.op_span, spelled, Shorten(compare.left->span.text()), Phrase(left.type));
   d.help = fmt::format("operators for it: {}", OperatorsOn(left.type.scalar));
   if (compare.op == "==" && left.type.scalar == TypeId::Flags) {
     d.help = "ask for a flag, others may be set as well";
@@ -144,9 +144,8 @@ bool Expander::CheckFields(const syntax::Compare& compare, const OperatorRow& ro
   bool same = left.type.scalar == right.type.scalar && left.type.enumeration == right.type.enumeration;
   bool text = row.right == Right::Any && right.type.scalar == TypeId::String;
   if (!same && !text) {
-    scope.Report<Diag::TypeMismatch>(span, fmt::format("`{}`", Shorten(compare.left->span.text())),
-                                     WithArticle(ToString(left.type)), Shorten(span.text()),
-                                     WithArticle(ToString(right.type)));
+    scope.Report<Diag::TypeMismatch>(span, fmt::format("`{}`", Shorten(compare.left->span.text())), Phrase(left.type),
+                                     Shorten(span.text()), Phrase(right.type));
     return false;
   }
   if (left.what == Operand::What::Field && right.what == Operand::What::Field && left.field.SameAs(right.field)) {

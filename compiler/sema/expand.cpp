@@ -144,16 +144,13 @@ const Def* Expander::CheckDef(const Library::Declaration& declaration, const Sco
     Diagnostics aside;
     Scope inner;
     inner.module = declaration.module;
-    inner.diagnostics = own ? scope.diagnostics : &aside;
+    // A user's other modules have a check of their own, which reports.
+    inner.diagnostics = own || embedded ? scope.diagnostics : &aside;
     state.def.syntax = &def;
     state.ok = CheckDefBody(def, inner, &state.def);
     visiting_.pop_back();
     state.visiting = false;
     state.done = true;
-    if (!state.ok && embedded && !own && !aside.all().empty()) state.error = aside.all().front().message;
-  }
-  if (!state.error.empty()) {
-    scope.Report<Diag::BrokenPackage>(use, IdOf(package->name, def.name.text), state.error);
   }
   return state.ok ? &state.def : nullptr;
 }
@@ -207,9 +204,8 @@ Operand Expander::Argument(const syntax::Expr& expr, const syntax::Parameter& pa
     }
     if (operand.what == Operand::What::Error) return operand;
     if (operand.what == Operand::What::Record && Fits(operand.type.object, type.object)) return operand;
-    scope.Report<Diag::TypeMismatch>(
-        expr.span, who, WithArticle(ToString(type)), Shorten(expr.span.text()),
-        operand.what == Operand::What::Record ? WithArticle(ToString(operand.type)) : WhatIs(operand));
+    scope.Report<Diag::TypeMismatch>(expr.span, who, Phrase(type), Shorten(expr.span.text()),
+                                     operand.what == Operand::What::Record ? Phrase(operand.type) : WhatIs(operand));
     return Operand::Failed();
   }
   Want want{type, false, false, who};
@@ -222,9 +218,8 @@ Operand Expander::Argument(const syntax::Expr& expr, const syntax::Parameter& pa
   if (operand.type.shape == Type::Shape::Many) {
     scope.Report<Diag::ListForOne>(expr.span, def);
   } else {
-    scope.Report<Diag::TypeMismatch>(
-        expr.span, who, WithArticle(ToString(type)), Shorten(expr.span.text()),
-        operand.what == Operand::What::Record ? "a record" : WithArticle(ToString(operand.type)));
+    scope.Report<Diag::TypeMismatch>(expr.span, who, Phrase(type), Shorten(expr.span.text()),
+                                     operand.what == Operand::What::Record ? "a record" : Phrase(operand.type));
   }
   return Operand::Failed();
 }

@@ -32,7 +32,6 @@ class Expander {
   struct State {
     bool visiting = false, done = false, ok = false;
     Def def;
-    std::string error;  // of an embedded package's def: its first mistake
   };
   Condition Fail();
   Scope Deeper(const Scope& scope, Span span);

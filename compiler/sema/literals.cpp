@@ -215,7 +215,7 @@ std::string Describe(const Type& type) {
     case TypeId::Bool:
       return "`true` or `false`";
     default:
-      return WithArticle(ElementName(type));
+      return Phrase(type);
   }
 }
 

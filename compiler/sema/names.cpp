@@ -368,7 +368,7 @@ void Names::ReportUnused(const Scope& scope) {
   for (const syntax::Import& import : checked_.imports) {
     std::string name = import.package.Dotted();
     const Library::Package* package = library_.Find(name);
-    if (package == nullptr) continue;
+    if (package == nullptr || name == PackageOf(checked_)) continue;
     if (import.names.empty() && !used_.contains(&import)) {
       Diagnostic& d = scope.Report<Diag::UnusedImport>(SpanOf(import.package), name);
       d.help = "remove the import";

@@ -79,8 +79,13 @@ std::string ToString(const Type& type) {
   return "";
 }
 
-std::string WithArticle(std::string_view noun) {
-  bool vowel = !noun.empty() && std::string_view("aeiou").find(noun[0]) != std::string_view::npos;
+std::string Phrase(const Type& type) {
+  if (type.shape == Type::Shape::One && type.scalar == TypeId::Enum)
+    return fmt::format("a name of `{}`", type.enumeration);
+  if (type.shape == Type::Shape::One && type.scalar == TypeId::Flags)
+    return fmt::format("flags of `{}`", type.enumeration);
+  std::string noun = ToString(type);
+  bool vowel = std::string_view("aeiou").find(noun[0]) != std::string_view::npos;
   return fmt::format("{} {}", vowel ? "an" : "a", noun);
 }
 

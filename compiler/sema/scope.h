@@ -78,6 +78,7 @@ std::string NameOf(const FieldRef& field);  // "dst.ip"
 std::optional<Type> FindType(std::string_view name);
 std::vector<std::string_view> TypeNames();
 std::string ElementName(const Type& type);  // "path", "errno"
-std::string WithArticle(std::string_view noun);
+// "a path", "a name of `result`", "a list<path>": in a sentence.
+std::string Phrase(const Type& type);
 
 }  // namespace ks::sema

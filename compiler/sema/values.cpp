@@ -116,9 +116,8 @@ Operand Evaluator::EvaluateList(const syntax::Expr& expr, const syntax::List& li
     if (want == nullptr) {
       std::optional<Type> common = element ? Common(*element, item_type) : item_type;
       if (!common) {
-        Diagnostic& d = scope.Report<Diag::TypeMismatch>(item->span, "this list's first element",
-                                                         WithArticle(ElementName(*element)), Shorten(item->span.text()),
-                                                         WithArticle(ElementName(item_type)));
+        Diagnostic& d = scope.Report<Diag::TypeMismatch>(item->span, "this list's first element", Phrase(*element),
+                                                         Shorten(item->span.text()), Phrase(item_type));
         d.help = "all elements of a list have one type";
         failed = true;
         continue;
@@ -249,19 +248,13 @@ ValuesPtr Evaluator::LetValues(const Library::Declaration& declaration, const Sc
     state.visiting = true;
     visiting_.push_back(&let);
     Diagnostics aside;
-    Diagnostics& diagnostics = own ? *scope.diagnostics : aside;
+    Diagnostics& diagnostics = own || embedded ? *scope.diagnostics : aside;
     ValuesPtr values = EvaluateLet(let, *declaration.module, embedded, diagnostics, scope.depth);
     visiting_.pop_back();
-    State& done = lets_[&let];
-    done.visiting = false;
-    done.values = values;
-    if (!values->ok() && embedded && !own && !aside.all().empty()) done.error = aside.all().front().message;
+    state.visiting = false;
+    state.values = std::move(values);
   }
-  const State& done = lets_[&let];
-  if (!done.error.empty()) {
-    scope.Report<Diag::BrokenPackage>(use, IdOf(package->name, let.name.text), done.error);
-  }
-  return done.values;
+  return state.values;
 }
 
 ValuesPtr Evaluator::EvaluateLet(const syntax::Let& let, const syntax::Module& module, bool embedded,

@@ -32,7 +32,7 @@ class Evaluator {
   // What an expression that is no condition stands for. `want` gives names and literals their type; null: as written.
   Operand Evaluate(const syntax::Expr& expr, const Scope& scope, const Want* want);
 
-  // The values of a let; reported in its module's name only if that is the one being checked.
+  // The values of a let. Its mistakes are reported here if no other check does: a user's other modules have their own.
   ValuesPtr LetValues(const Library::Declaration& declaration, const Scope& scope, Span use);
 
   // A value of this type from its text; reports. `span` is that of the text.
@@ -42,7 +42,6 @@ class Evaluator {
   struct State {
     bool visiting = false;
     ValuesPtr values;
-    std::string error;  // of an embedded package's let: its first mistake
   };
   Operand EvaluateLiteral(const syntax::Expr& expr, const syntax::Literal& literal, const Scope& scope,
                           const Want* want);
