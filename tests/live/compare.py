@@ -44,9 +44,8 @@ def main():
         if counts[rule] != 1:
             wrong.append(f"{rule} alerted {counts[rule]} times instead of once")
     for rule in sorted(set(counts) - set(expected)):
-        wrong.append(f"{rule} alerted {counts[rule]} times, and should not have")
-            first = next(alert for alert in live if alert["rule"] == rule)
-            wrong.append(f"  the first of them: {json.dumps(first)}")
+        first = next(alert for alert in live if alert["rule"] == rule)
+        wrong.append(f"{rule} alerted {counts[rule]} times, and should not have; first: {json.dumps(first)}")
     there, again = (collections.Counter(key(alert) for alert in alerts) for alerts in (live, replayed))
     wrong += [f"{count}× live, but not in the replay: {line}" for line, count in (there - again).items()]
     wrong += [f"{count}× in the replay, but not live: {line}" for line, count in (again - there).items()]
