@@ -22,6 +22,7 @@ trap clean_up EXIT
 
 "$bin/ksc" bundle keygen -o "$scratch/k.pem" > /dev/null
 "$bin/ksc" compile "$here/../../stdlib" -o "$scratch/s.kspb" --key "$scratch/k.pem" > /dev/null
+: > "$scratch/log"
 "$bin/kubesentryd" run --bundle "$scratch/s.kspb" --trust "$scratch/k.pub" > "$scratch/alerts" 2> "$scratch/log" < /dev/null &
 agent=$!
 for _ in {1..100}; do grep -q ready "$scratch/log" && break; sleep 0.1; done

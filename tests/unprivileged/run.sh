@@ -23,6 +23,7 @@ fail() { cat "$scratch/log"; echo "unprivileged: $1"; echo "unprivileged: 0 pass
 "$bin/ksc" bundle keygen -o "$scratch/k.pem" > /dev/null
 "$bin/ksc" compile "$here/../../stdlib" -o "$scratch/s.kspb" --key "$scratch/k.pem" > /dev/null 2>&1
 install -m 755 "$bin/kubesentryd" "$scratch/"
+: > "$scratch/log"
 mkdir -m 777 "$scratch/open"
 chmod 755 "$scratch"
 cd /
