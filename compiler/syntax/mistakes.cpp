@@ -30,8 +30,8 @@ bool Mistakes::Starts(Item item, size_t index, bool below) const {
       if (is_word && (Text(index + 1) == "{" || !LaterFeature(word, Place::Step).empty())) return true;
       return below || word == "expect" || word == "+";
     default:
-      if (tokens_[index + 1].kind != TokenKind::Word) return false;
-      return IsDeclarationWord(word) || (below && !LaterFeature(word, Place::File).empty());
+      if (IsDeclarationWord(word)) return StartsLine(index) || tokens_[index + 1].kind == TokenKind::Word;
+      return below && !LaterFeature(word, Place::File).empty();
   }
 }
 
@@ -129,7 +129,9 @@ std::string_view Mistakes::Later(const Misfit& misfit, size_t* at) const {
 // What does not start an item of a list, but does start a line: what is missing is at the end of the line before.
 bool Mistakes::MissingAtEndOfLine(const Misfit& misfit) const {
   constexpr std::array<std::string_view, 4> kItems = {"severity", "rule", "case", "expect"};
+  bool any_word = Has(misfit.expected, "quiet") && Has(misfit.expected, "where");  // as a name
   if (misfit.index == 0 || !StartsLine(misfit.index)) return false;
+  if (any_word) return true;
   return std::none_of(kItems.begin(), kItems.end(), [&](std::string_view word) { return Has(misfit.expected, word); });
 }
 
