@@ -48,6 +48,8 @@ kernel::KindCounters Total(const std::vector<kernel::KindCounters>& counters) {
   return sum;
 }
 
+uint64_t Swaps(const loader::SwapCounts& counts) { return counts.activated - std::min<uint64_t>(counts.activated, 1); }
+
 ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& loader, const Pipeline& pipeline,
                           uint64_t uptime_s) {
   ordered_json out;
@@ -94,8 +96,7 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
   out["alerts"] = pipeline.counts().alerts;
   out["gaps"] = pipeline.gaps().gaps();
   out["lost"] = pipeline.gaps().lost();
-  // The first activation is a start, not a swap.
-  out["swaps"] = loader.counts().activated - std::min<uint64_t>(loader.counts().activated, 1);
+  out["swaps"] = Swaps(loader.counts());
   out["unchanged"] = loader.counts().unchanged;
   out["refusals"] = loader.counts().refusals;
   return out;

@@ -14,6 +14,9 @@ namespace ks::agent {
 // Sums over kinds. seen = filtered + limited + submitted + dropped.
 kernel::KindCounters Total(const std::vector<kernel::KindCounters>& counters);
 
+// The first activation is a start, not a swap.
+uint64_t Swaps(const loader::SwapCounts& counts);
+
 nlohmann::ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& loader,
                                     const Pipeline& pipeline, uint64_t uptime_s);
 // A report, for people. `report` may come from a daemon of another version: what it lacks is left out.

@@ -243,20 +243,20 @@ class Runner {
     const PipelineCounts& counts = pipeline_->counts();
     uint64_t refused = 0;
     for (const auto& [code, count] : loader_->counts().refusals) refused += count;
+    const uint64_t swaps = Swaps(loader_->counts());
     auto facts = StatusReport(*kernel_, *loader_, *pipeline_, Uptime());
     facts["seen"] = total.seen;
     facts["filtered"] = total.filtered;
     facts["limited"] = total.limited;
     facts["submitted"] = total.submitted;
     facts["dropped"] = total.dropped;
-    log_.Info(
-        "stopped",
-        fmt::format(
-            "stopped: {} events seen, {} filtered, {} limited, {} submitted, {} dropped; {} received, {} alerts; "
-            "{} lost in {} gaps; {} swaps, {} refused",
-            total.seen, total.filtered, total.limited, total.submitted, total.dropped, counts.received, counts.alerts,
-            pipeline_->gaps().lost(), pipeline_->gaps().gaps(), facts["swaps"].get<uint64_t>(), refused),
-        std::move(facts));
+    log_.Info("stopped",
+              fmt::format(
+                  "stopped: {} events seen, {} filtered, {} limited, {} submitted, {} dropped; {} received, {} alerts; "
+                  "{} lost in {} gaps; {} swaps, {} refused",
+                  total.seen, total.filtered, total.limited, total.submitted, total.dropped, counts.received,
+                  counts.alerts, pipeline_->gaps().lost(), pipeline_->gaps().gaps(), swaps, refused),
+              std::move(facts));
   }
 
   uint64_t Uptime() const { return (BootNs() - started_ns_) / kSecondNs; }

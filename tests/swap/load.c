@@ -1,0 +1,95 @@
+// Load for the swap test: numbered system calls among many that nobody asks for.
+//   swap_load CALLS_PER_EVENT EVENTS_PER_SECOND
+// Two processes of an unprivileged user call setuid(N), which fails with EPERM and carries N, and getppid in between. Every N is
+// used once. On SIGTERM: one JSON line with how many numbers and calls there were. N begins at FIRST_NUMBER.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PROCESSES = 2, FIRST_NUMBER = 1000000, NOBODY = 65534 };
+
+struct shared {
+  _Atomic uint64_t next;   // number
+  _Atomic uint64_t calls;
+  _Atomic uint64_t wrong;  // numbered calls that did not fail with EPERM
+  _Atomic int stop;
+};
+
+static struct shared *shared;
+
+static void stop(int signal) {
+  (void)signal;
+  shared->stop = 1;
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void work(long calls_per_event, double events_per_second) {
+  const double begin = now();
+  uint64_t events = 0;
+  while (!shared->stop) {
+    // Behind its due time only as far as the machine is slow; ahead of it only with calls that nobody asks for.
+    if ((double)events < (now() - begin) * events_per_second) {
+      const uint64_t number = shared->next++;
+      if (syscall(SYS_setuid, FIRST_NUMBER + number) != -1 || errno != EPERM) shared->wrong++;
+      events++;
+      shared->calls++;
+    }
+    for (long i = 0; i < calls_per_event; i++) syscall(SYS_getppid);
+    shared->calls += (uint64_t)calls_per_event;
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) {
+    fprintf(stderr, "usage: swap_load CALLS_PER_EVENT EVENTS_PER_SECOND\n");
+    return 2;
+  }
+  const long calls_per_event = strtol(argv[1], NULL, 10);
+  const double events_per_second = strtod(argv[2], NULL) / PROCESSES;
+  shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) return perror("mmap"), 3;
+  if (getuid() == 0 && (setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0)) {
+    return perror("become nobody"), 3;
+  }
+  struct sigaction action = {.sa_handler = stop};
+  sigaction(SIGTERM, &action, NULL);
+  sigaction(SIGINT, &action, NULL);
+  // Not an orphan for ever, should the test be killed.
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  const double begin = now();
+  pid_t children[PROCESSES];
+  for (int i = 0; i < PROCESSES; i++) {
+    children[i] = fork();
+    if (children[i] < 0) return perror("fork"), 3;
+    if (children[i] == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGTERM);
+      work(calls_per_event, events_per_second);
+      _exit(0);
+    }
+  }
+  int bad = 0;
+  for (int i = 0; i < PROCESSES; i++) {
+    int status = 0;
+    while (waitpid(children[i], &status, 0) < 0 && errno == EINTR) {
+    }
+    bad |= status;
+  }
+  const double seconds = now() - begin;
+  printf("{\"first\":%d,\"events\":%llu,\"calls\":%llu,\"wrong\":%llu,\"seconds\":%.3f}\n", FIRST_NUMBER,
+         (unsigned long long)shared->next, (unsigned long long)shared->calls, (unsigned long long)shared->wrong, seconds);
+  return bad ? 3 : 0;
+}
