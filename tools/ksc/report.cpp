@@ -39,6 +39,8 @@ std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& p
   auto analysis = driver::Analyze(paths, options);
   if (!analysis) {
     *exit_code = cli::Fail(analysis.error(), json);
+    // The policy's own fault, not the world's.
+    if (analysis.error().code == "plan-too-large") *exit_code = cli::kFindings;
     return nullptr;
   }
   return std::move(*analysis);
