@@ -1,6 +1,7 @@
 #include "compiler/codegen/backend.h"
 
 #include <llvm/ADT/SmallString.h>
+#include <llvm/IR/DebugInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
@@ -16,6 +17,8 @@
 #include <llvm/Target/TargetMachine.h>
 #include <llvm/Transforms/IPO/Internalize.h>
 #include <llvm/Transforms/Utils/Cloning.h>
+
+#include <algorithm>
 
 #include "compiler/codegen/isolate.h"
 
@@ -123,6 +126,21 @@ Result<std::string> WithoutDwarf(const std::string& elf) {
   return std::string(bytes);
 }
 
+// Without what people do not read: the places of debug information, and everything behind the code and the data.
+std::string Readable(std::string_view assembly) {
+  std::string text;
+  while (!assembly.empty()) {
+    const size_t end = std::min(assembly.find('\n'), assembly.size() - 1) + 1;
+    const std::string_view line = assembly.substr(0, end);
+    assembly.remove_prefix(end);
+    const auto starts = [&](std::string_view with) { return line.starts_with(with); };
+    if (starts("\t.section\t.debug") || starts("\t.section\t.BTF")) break;
+    if (starts("\t.file") || starts("\t.loc") || starts("\t.cfi") || starts(".Ltmp") || starts(".Lfunc")) continue;
+    text += line;
+  }
+  return text;
+}
+
 // In the child.
 Result<Compiled> CompileHere(llvm::Module& module, const EmitOptions& options) {
   std::string complaint;
@@ -132,11 +150,13 @@ Result<Compiled> CompileHere(llvm::Module& module, const EmitOptions& options) {
   Optimise(module, *machine);
   Compiled compiled;
   if (options.dump_llvm) {
+    const std::unique_ptr<llvm::Module> copy = llvm::CloneModule(module);
+    llvm::StripDebugInfo(*copy);
     llvm::raw_string_ostream stream(compiled.llvm);
-    module.print(stream, nullptr);
+    copy->print(stream, nullptr);
   }
   if (options.dump_asm) {
-    compiled.assembly = Generate(*llvm::CloneModule(module), *machine, llvm::CodeGenFileType::AssemblyFile);
+    compiled.assembly = Readable(Generate(*llvm::CloneModule(module), *machine, llvm::CodeGenFileType::AssemblyFile));
   }
   const std::string elf = Generate(module, *machine, llvm::CodeGenFileType::ObjectFile);
   if (!complaint.empty()) return Failed(complaint);

@@ -7,6 +7,7 @@
 #include "codegen_match.h"
 #include "compiler/codegen/automata.h"
 #include "compiler/codegen/backend.h"
+#include "compiler/codegen/btf_order.h"
 #include "compiler/codegen/kinds.h"
 #include "compiler/codegen/programs.h"
 #include "compiler/codegen/stats.h"
@@ -57,6 +58,7 @@ Result<BpfObject> Emit(const ir::Plan& plan, const EmitOptions& options) {
   object.elf = std::move(compiled->elf);
   object.llvm = std::move(compiled->llvm);
   object.assembly = std::move(compiled->assembly);
+  KS_CHECK(OrderForwardDeclarations(object.elf), "LLVM wrote BTF");
   if (Status measured = Measure(object); !measured) return measured.error();
   return object;
 }

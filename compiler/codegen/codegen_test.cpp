@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "compiler/ir/passes.h"
 
 namespace ks::codegen {
@@ -12,10 +14,11 @@ using ir::Atom;
 using ir::EventKind;
 using ir::FieldId;
 using ir::Pred;
-using ir::Test;
+using Ask = ir::Test;  // gtest has a Test of its own
+
 using schema::Value;
 
-Pred Is(FieldId field, Test test, std::vector<Value> literals) {
+Pred Is(FieldId field, Ask test, std::vector<Value> literals) {
   Atom atom;
   atom.operand.field = field;
   atom.test = test;
@@ -25,7 +28,7 @@ Pred Is(FieldId field, Test test, std::vector<Value> literals) {
 
 Value Text(const char* text) { return std::string(text); }
 
-ir::Plan PlanOf(EventKind kind, const std::vector<Pred>& predicates) {
+ir::Program ProgramOf(EventKind kind, const std::vector<Pred>& predicates) {
   ir::Program program;
   for (const Pred& when : predicates) {
     ir::Rule rule;
@@ -36,16 +39,20 @@ ir::Plan PlanOf(EventKind kind, const std::vector<Pred>& predicates) {
     rule.source = fmt::format("rules/test.ksp:{}", 10 * (program.rules.size() + 1));
     program.rules.push_back(ir::Split(std::move(rule)));
   }
-  Result<ir::Plan> plan = ir::MakePlan(program);
+  return program;
+}
+
+ir::Plan PlanOf(EventKind kind, const std::vector<Pred>& predicates) {
+  Result<ir::Plan> plan = ir::MakePlan(ProgramOf(kind, predicates));
   EXPECT_TRUE(plan) << plan.error().ToString();
   return *plan;
 }
 
-ir::Plan Starter() {
-  return PlanOf(EventKind::open_, {ir::MakeAnd({Is(FieldId::process_name, Test::In, {Text("sh"), Text("bash")}),
-                                                Is(FieldId::file_path, Test::Under, {Text("/etc"), Text("/usr/bin")})}),
-                                   ir::MakeAnd({Is(FieldId::event_access, Test::HasBits, {int64_t{2}}),
-                                                Is(FieldId::file_path, Test::Like, {Text("/proc/*/mem")})})});
+ir::Plan Opens() {
+  return PlanOf(EventKind::open_, {ir::MakeAnd({Is(FieldId::process_name, Ask::In, {Text("sh"), Text("bash")}),
+                                                Is(FieldId::file_path, Ask::Under, {Text("/etc"), Text("/usr/bin")})}),
+                                   ir::MakeAnd({Is(FieldId::event_access, Ask::HasBits, {int64_t{2}}),
+                                                Is(FieldId::file_path, Ask::Like, {Text("/proc/*/mem")})})});
 }
 
 BpfObject EmitOrFail(const ir::Plan& plan, const EmitOptions& options = {}) {
@@ -54,34 +61,155 @@ BpfObject EmitOrFail(const ir::Plan& plan, const EmitOptions& options = {}) {
   return object ? std::move(*object) : BpfObject();
 }
 
+std::string Llvm(const ir::Plan& plan, Target target = Target::Hooks) {
+  return EmitOrFail(plan, {.target = target, .dump_llvm = true}).llvm;
+}
+
+// What a function's body says, from its name to the brace that ends it.
+std::string Body(const std::string& llvm, const std::string& function) {
+  const size_t name = llvm.find("@" + function + "(");
+  const size_t begin = llvm.rfind("\ndefine ", name);
+  const size_t end = llvm.find("\n}\n", name);
+  return begin == std::string::npos || end == std::string::npos ? "" : llvm.substr(begin, end - begin);
+}
+
 TEST(Codegen, EmitsAnElfWithBtf) {
-  const BpfObject object = EmitOrFail(Starter());
-  EXPECT_EQ(object.elf.substr(0, 4),
-            "\x7f"
-            "ELF");
-  for (const char* name :
-       {".BTF", ".BTF.ext", "raw_tp/sys_exit", "license", ".maps", "ks_generation", "rules/test.ksp"}) {
-    EXPECT_NE(object.elf.find(name), std::string::npos) << name;
+  const BpfObject object = EmitOrFail(Opens());
+  EXPECT_EQ(object.elf.substr(1, 3), "ELF");
+  for (const char* part : {".BTF", ".BTF.ext", "raw_tp/sys_exit", "license", ".maps", "ks_generation"}) {
+    EXPECT_NE(object.elf.find(part), std::string::npos) << part;
   }
 }
 
-TEST(Codegen, Scratch) {
-  const BpfObject object = EmitOrFail(Starter(), {Target::Hooks, true, true, false});
-  FILE* f = fopen("/tmp/team/o.bpf.o", "w");
-  fwrite(object.elf.data(), 1, object.elf.size(), f);
-  fclose(f);
-  f = fopen("/tmp/team/o.s", "w");
-  fwrite(object.assembly.data(), 1, object.assembly.size(), f);
-  fclose(f);
-  f = fopen("/tmp/team/o.ll", "w");
-  fwrite(object.llvm.data(), 1, object.llvm.size(), f);
-  fclose(f);
-  const BpfObject e = EmitOrFail(Starter(), {Target::Evaluate, true, true, false});
-  f = fopen("/tmp/team/e.bpf.o", "w");
-  fwrite(e.elf.data(), 1, e.elf.size(), f);
-  fclose(f);
-  for (auto& p : object.programs) fmt::print("{} {} {}\n", p.section, p.instructions, p.stack_bytes);
-  for (auto& p : e.programs) fmt::print("{} {} {}\n", p.section, p.instructions, p.stack_bytes);
+TEST(Codegen, LinesOfTheLogNameTheRule) {
+  const BpfObject object = EmitOrFail(Opens());
+  EXPECT_NE(object.elf.find("rules/test.ksp"), std::string::npos);
+  EXPECT_NE(object.elf.find("rule test.rule1"), std::string::npos);
 }
+
+TEST(Codegen, NoDwarfAndNothingOfThisMachine) {
+  const BpfObject object = EmitOrFail(Opens());
+  EXPECT_EQ(object.elf.find(".debug_"), std::string::npos);
+  EXPECT_EQ(object.elf.find("/work"), std::string::npos);
+  EXPECT_EQ(object.elf.find("/home"), std::string::npos);
+  EXPECT_EQ(object.elf.find("/usr/include"), std::string::npos);
+}
+
+TEST(Codegen, SamePlanSameBytes) {
+  for (Target target : {Target::Hooks, Target::Evaluate}) {
+    const std::string first = EmitOrFail(Opens(), {.target = target}).elf;
+    for (int i = 0; i < 3; i++) EXPECT_TRUE(EmitOrFail(Opens(), {.target = target}).elf == first);
+  }
+}
+
+TEST(Codegen, OneProgramPerHook) {
+  ir::Plan plan = RecordingPlan({EventKind::exec_, EventKind::open_, EventKind::syscall_});
+  const BpfObject object = EmitOrFail(plan);
+  ASSERT_EQ(object.programs.size(), 2u);
+  EXPECT_EQ(object.programs[0].section, "raw_tp/sched_process_exec");
+  EXPECT_EQ(object.programs[1].section, "raw_tp/sys_exit");
+  for (const ProgramStats& program : object.programs) {
+    EXPECT_GT(program.instructions, 100u);
+    EXPECT_GT(program.stack_bytes, 0u);
+    EXPECT_LE(program.stack_bytes, 512u);
+  }
+  EXPECT_GE(object.map_bytes, sizeof(uint32_t));  // ks_generation
+}
+
+TEST(Codegen, ReadsOnlyWhatIsAskedFor) {
+  const std::string llvm = Llvm(PlanOf(EventKind::open_, {Is(FieldId::process_uid, Ask::In, {int64_t{0}})}));
+  EXPECT_NE(llvm.find("@ks_kind_open("), std::string::npos);
+  EXPECT_EQ(llvm.find("ks_sub_path"), std::string::npos) << "nothing asks for a path";
+  EXPECT_EQ(llvm.find("@ks_kind_connect("), std::string::npos);
+}
+
+TEST(Codegen, EveryCallIsASyscallToo) {
+  const std::string llvm = Llvm(RecordingPlan({EventKind::open_, EventKind::syscall_}));
+  const std::string program = Body(llvm, "ks_sys_exit");
+  EXPECT_NE(program.find("@ks_kind_open(i32 3)"), std::string::npos);
+  EXPECT_NE(program.find("@ks_kind_syscall(i32 3)"), std::string::npos);
+}
+
+TEST(Codegen, VerdictsLiveInMapMemory) {
+  const std::string body = Body(Llvm(Opens(), Target::Evaluate), "ks_kind_open");
+  ASSERT_NE(body, "");
+  EXPECT_NE(body.find("store volatile i64 3"), std::string::npos) << "both rules are alive at first";
+  EXPECT_NE(body.find("load volatile i64"), std::string::npos);
+}
+
+TEST(Codegen, SetsAreSwitches) {
+  const ir::Plan plan =
+      PlanOf(EventKind::exec_,
+             {Is(FieldId::process_name, Ask::In, {Text("sh"), Text("bash"), Text("zsh"), Text("dash"), Text("fish")})});
+  const std::string body = Body(Llvm(plan, Target::Evaluate), "ks_kind_exec");
+  EXPECT_NE(body.find("switch i32"), std::string::npos) << "by length";
+  EXPECT_NE(body.find(fmt::format("i64 {}", 0x68736162)), std::string::npos) << "bash, as a word";
+}
+
+TEST(Codegen, EqualAutomataShareATable) {
+  const auto like = [](FieldId field) { return Is(field, Ask::Like, {Text("/home/*/.ssh/*")}); };
+  const uint64_t one = EmitOrFail(PlanOf(EventKind::open_, {like(FieldId::file_path)}), {Target::Evaluate}).map_bytes;
+  const uint64_t both =
+      EmitOrFail(PlanOf(EventKind::open_, {like(FieldId::file_path), like(FieldId::process_exe)}), {Target::Evaluate})
+          .map_bytes;
+  EXPECT_GT(one, 256u);
+  EXPECT_EQ(one, both);
+}
+
+TEST(Codegen, LargeSetsAreDivided) {
+  std::vector<Value> texts;
+  for (int i = 0; i < 4000; i++) texts.push_back(fmt::format("/srv/{}", i));
+  const std::string llvm = Llvm(PlanOf(EventKind::open_, {Is(FieldId::file_path, Ask::In, texts)}), Target::Evaluate);
+  EXPECT_NE(llvm.find("@ks_part_open_0_0("), std::string::npos);
+  EXPECT_NE(llvm.find("@ks_part_open_0_1("), std::string::npos);
+}
+
+TEST(Codegen, ReportsWhichLiteralOnlyWhereAsked) {
+  // process.name is metadata, file.path is match-only: only of the latter an alert needs to know which.
+  const std::string llvm = Llvm(Opens());
+  const ir::Plan plan = Opens();
+  ASSERT_EQ(plan.kinds.size(), 1u);
+  EXPECT_EQ(std::count(plan.kinds[0].reported.begin(), plan.kinds[0].reported.end(), true), 2);
+  const std::string body = Body(llvm, "ks_kind_open");
+  size_t stores = 0;
+  for (size_t at = body.find("store volatile i16"); at != std::string::npos;
+       at = body.find("store volatile i16", at + 1))
+    stores++;
+  EXPECT_EQ(stores, 2u);
+}
+
+TEST(Codegen, RecordingPlanCarriesEveryKernelField) {
+  const ir::Plan plan = RecordingPlan({EventKind::chmod_});
+  ASSERT_EQ(plan.kinds.size(), 1u);
+  ASSERT_EQ(plan.kinds[0].rules.size(), 1u);
+  EXPECT_TRUE(plan.kinds[0].rules[0].conjuncts.empty());
+  const std::vector<FieldId>& copies = plan.kinds[0].rules[0].copies;
+  for (const schema::FieldRow& row : schema::Fields()) {
+    const bool expected = row.decided == schema::Decided::Kernel && schema::Has(EventKind::chmod_, row.id);
+    EXPECT_EQ(std::count(copies.begin(), copies.end(), row.id), expected ? 1 : 0) << row.dotted;
+  }
+}
+
+TEST(Codegen, TooManyRulesIsAnError) {
+  ir::Plan plan = RecordingPlan({EventKind::exec_});
+  plan.kinds[0].rules.resize(64 * KS_RULE_WORDS + 1, plan.kinds[0].rules[0]);
+  Result<BpfObject> object = Emit(plan);
+  ASSERT_FALSE(object);
+  EXPECT_EQ(object.error().code, "codegen-limit");
+}
+
+TEST(Codegen, BrokenUnderDiffers) {
+  const ir::Plan plan = PlanOf(EventKind::open_, {Is(FieldId::file_path, Ask::Under, {Text("/etc")})});
+  EXPECT_FALSE(EmitOrFail(plan, {.target = Target::Evaluate}).elf ==
+               EmitOrFail(plan, {.target = Target::Evaluate, .break_under = true}).elf);
+}
+
+TEST(Codegen, DumpsAssembly) {
+  const std::string assembly = EmitOrFail(Opens(), {.dump_asm = true}).assembly;
+  EXPECT_NE(assembly.find("ks_sys_exit:"), std::string::npos);
+  EXPECT_NE(assembly.find("call ks_kind_open"), std::string::npos);
+  EXPECT_EQ(assembly.find(".debug_"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace ks::codegen

@@ -13,6 +13,7 @@
 #include "compiler/ir/random_ir.h"
 #include "compiler/ir/text.h"
 #include "tests/agreement/bpf_object.h"
+#include "tests/agreement/plans.h"
 #include "tests/agreement/scratch.h"
 
 namespace ks::agreement {
@@ -20,7 +21,7 @@ namespace {
 
 struct Options {
   size_t predicates = 10000;
-  size_t records = 20;  // for each predicate
+  size_t records = 5;
   bool break_under = false;
 };
 
@@ -34,6 +35,8 @@ struct Totals {
 // Rules per object: few enough for the verifier's limits, many enough that loading does not dominate.
 constexpr size_t kRulesPerKind = 25;
 constexpr size_t kMostShown = 5;
+constexpr size_t kFewRules = 10;
+constexpr size_t kLargeRecords = 400;
 
 ir::SplitRule RandomRule(ir::RandomIr& random, ir::EventKind kind) {
   ir::Rule rule;
@@ -55,8 +58,17 @@ class Test {
 
   // False if the world failed.
   bool Run() {
+    // Sets so large that they are divided among functions.
+    for (const NamedProgram& large : LargePrograms()) {
+      if (large.program.rules.size() < kFewRules && !RunObject(large.program, kLargeRecords)) return false;
+    }
     while (totals_.predicates < options_.predicates) {
-      if (!RunObject()) return false;
+      ir::Program program;
+      for (size_t kind = 0; kind < schema::kKindCount; kind++) {
+        for (size_t i = 0; i < kRulesPerKind; i++)
+          program.rules.push_back(RandomRule(random_, static_cast<ir::EventKind>(kind)));
+      }
+      if (!RunObject(program, options_.records)) return false;
     }
     return true;
   }
@@ -64,12 +76,8 @@ class Test {
   const Totals& totals() const { return totals_; }
 
  private:
-  bool RunObject() {
-    ir::Program program;
-    for (size_t kind = 0; kind < schema::kKindCount; kind++) {
-      for (size_t i = 0; i < kRulesPerKind; i++)
-        program.rules.push_back(RandomRule(random_, static_cast<ir::EventKind>(kind)));
-    }
+  // `records` for each rule of the program: all other rules of its kind decide them, too.
+  bool RunObject(const ir::Program& program, size_t records) {
     Result<ir::Plan> plan = ir::MakePlan(program);
     if (!plan) return Fail(plan.error());
     Result<codegen::BpfObject> object =
@@ -87,7 +95,7 @@ class Test {
     for (const ir::KindPlan& kind : plan->kinds) {
       totals_.in_kernel += kind.rules.size();
       for (const ir::RulePlan& rule : kind.rules) {
-        for (size_t i = 0; i < options_.records / 4 + 1; i++) {
+        for (size_t i = 0; i < records; i++) {
           if (!RunRecord(*loaded, program, kind, random_.RandomRecord(kind.kind, program.rules[rule.rule].kernel)))
             return false;
         }

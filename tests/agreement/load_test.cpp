@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "compiler/codegen/codegen.h"
+#include "compiler/ir/passes.h"
 #include "tests/agreement/bpf_object.h"
 #include "tests/agreement/plans.h"
 
@@ -51,7 +52,11 @@ int Main(int argc, char** argv) {
   }
   const std::string why = WhyNoBpf();
   std::vector<NamedPlan> plans = RecordingPlans();
-  for (NamedPlan& plan : LargePlans()) plans.push_back(std::move(plan));
+  for (const NamedProgram& program : LargePrograms()) {
+    Result<ir::Plan> plan = ir::MakePlan(program.program);
+    KS_CHECK(bool(plan), plan.error().ToString());
+    plans.push_back({program.name, std::move(*plan)});
+  }
   size_t failed = 0;
   for (const NamedPlan& plan : plans) {
     if (Status done = EmitAndLoad(plan, folder, why.empty()); !done) {

@@ -32,7 +32,7 @@ std::vector<Value> Texts(size_t count, const std::function<std::string(size_t)>&
   return texts;
 }
 
-ir::Plan PlanOf(EventKind kind, std::vector<Pred> predicates) {
+ir::Program ProgramOf(EventKind kind, std::vector<Pred> predicates) {
   ir::Program program;
   for (Pred& when : predicates) {
     ir::Rule rule;
@@ -42,9 +42,7 @@ ir::Plan PlanOf(EventKind kind, std::vector<Pred> predicates) {
     rule.source = fmt::format("large.ksp:{}", program.rules.size() + 1);
     program.rules.push_back(ir::Split(std::move(rule)));
   }
-  Result<ir::Plan> plan = ir::MakePlan(program);
-  KS_CHECK(bool(plan), plan.error().ToString());
-  return std::move(*plan);
+  return program;
 }
 
 }  // namespace
@@ -60,10 +58,10 @@ std::vector<NamedPlan> RecordingPlans() {
   return plans;
 }
 
-std::vector<NamedPlan> LargePlans() {
-  std::vector<NamedPlan> plans;
+std::vector<NamedProgram> LargePrograms() {
+  std::vector<NamedProgram> programs;
   const auto add = [&](const char* name, EventKind kind, std::vector<Pred> predicates) {
-    plans.push_back({name, PlanOf(kind, std::move(predicates))});
+    programs.push_back({name, ProgramOf(kind, std::move(predicates))});
   };
 
   std::vector<Pred> rules;
@@ -118,7 +116,7 @@ std::vector<NamedPlan> LargePlans() {
     automata.push_back(Is(FieldId::process_args, Test::HasElement, {fmt::format("-{}", i)}));
   }
   add("automata", EventKind::open_, std::move(automata));
-  return plans;
+  return programs;
 }
 
 }  // namespace ks::agreement
