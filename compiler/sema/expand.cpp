@@ -230,17 +230,19 @@ Condition Expander::ExpandCall(const syntax::Path& callee, const std::vector<syn
   if (resolved.what == Resolved::What::Nothing) names_.ReportUnknown(callee, scope);
   if (resolved.what == Resolved::What::Nothing || resolved.what == Resolved::What::Error) return Fail();
   if (resolved.what != Resolved::What::Declared || resolved.declaration->def == nullptr) {
-    bool let = resolved.what == Resolved::What::Declared;
-    scope.Report<Diag::NotAValue>(SpanOf(callee), callee.Dotted(), let ? "a let" : "a field or parameter",
-                                  "a def that could be called");
+    std::string_view what = resolved.what == Resolved::What::Declared ? "a let"
+                            : resolved.what == Resolved::What::Field  ? "a field"
+                            : resolved.what == Resolved::What::Record ? "a record"
+                                                                      : "a parameter";
+    scope.Report<Diag::NotAValue>(SpanOf(callee), callee.Dotted(), what, "a def that could be called");
     return Fail();
   }
   const syntax::Def& def = *resolved.declaration->def;
   const Def* checked = CheckDef(*resolved.declaration, scope, span);
   size_t given = arguments == nullptr ? 0 : arguments->size();
   if (given != def.parameters.size()) {
-    Diagnostic& d =
-        scope.Report<Diag::WrongArguments>(span, def.name.text, Arguments(def.parameters.size()), Arguments(given));
+    Diagnostic& d = scope.Report<Diag::WrongArguments>(span, def.name.text, Arguments(def.parameters.size()),
+                                                       given == 0 ? "none" : Arguments(given));
     d.related.push_back({def.name.span, "defined here"});
     if (given == 0 && def.parameters.size() == 1 && def.parameters[0].type.text == "process") {
       d.help = "give it the process";

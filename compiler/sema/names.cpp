@@ -1,5 +1,6 @@
 #include "compiler/sema/names.h"
 
+#include <algorithm>
 #include <deque>
 
 namespace ks::sema {
@@ -39,13 +40,14 @@ std::string Rest(const syntax::Path& path) {
   return rest;
 }
 
-// Field names below a record or endpoint, without what stands before: for a suggestion.
+// Names of the fields and records directly below a record: for a suggestion.
 std::vector<std::string_view> FieldsBelow(std::string_view dotted) {
   std::vector<std::string_view> names;
   auto add = [&](std::string_view name) {
-    if (name.size() > dotted.size() && name.starts_with(dotted) && name[dotted.size()] == '.') {
-      names.push_back(name.substr(dotted.size() + 1));
-    }
+    if (name.size() <= dotted.size() || !name.starts_with(dotted) || name[dotted.size()] != '.') return;
+    name.remove_prefix(dotted.size() + 1);
+    bool direct = name.find('.') == std::string_view::npos;
+    if (direct && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   };
   for (const schema::FieldRow& row : schema::Fields()) add(row.dotted);
   for (const schema::ObjectRow& row : schema::Objects()) add(row.dotted);
@@ -159,8 +161,10 @@ Diagnostic& Names::ReportUnknown(const syntax::Path& path, const Scope& scope) {
     head.parts.assign(path.parts.begin(), path.parts.begin() + static_cast<ptrdiff_t>(n));
     Scope quiet = scope;
     Resolved resolved = Find(head, quiet);
-    if (resolved.what == Resolved::What::Parameter && resolved.parameter->operand.what == Operand::What::Record) {
-      prefix = schema::Row(resolved.parameter->operand.type.object).dotted;
+    if (resolved.what == Resolved::What::Parameter) {
+      const Type& type = resolved.parameter->operand.type;
+      if (type.shape == Type::Shape::Record) prefix = schema::Row(type.object).dotted;
+      if (type == One(TypeId::Endpoint)) below = {"ip", "port"};
       known = n;
     }
     if (resolved.what == Resolved::What::Record) {
@@ -177,7 +181,7 @@ Diagnostic& Names::ReportUnknown(const syntax::Path& path, const Scope& scope) {
   if (known != 0) {
     std::string rest;
     for (size_t i = known; i < path.parts.size(); ++i) rest += (i > known ? "." : "") + path.parts[i].text;
-    if (below.empty()) below = FieldsBelow(prefix);
+    if (!prefix.empty() && below.empty()) below = FieldsBelow(prefix);
     Span span = SpanOf(path, known);
     Diagnostic& d = scope.Report<Diag::UnknownField>(span, shown, rest);
     if (std::string_view near = DidYouMean(rest, below); !near.empty()) {

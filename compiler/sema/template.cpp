@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "compiler/sema/rules.h"
 
 namespace ks::sema {
@@ -7,13 +9,34 @@ bool IsNameByte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+// Where in a literal, as written, each byte of its value comes from; one more for the end.
+std::vector<uint32_t> PlacesOf(std::string_view value, std::string_view written) {
+  std::vector<uint32_t> places;
+  bool raw = written.starts_with('r');
+  size_t at = written.find('"') + 1;
+  while (places.size() < value.size()) {
+    char escape = !raw && at + 1 < written.size() && written[at] == '\\' ? written[at + 1] : '\0';
+    size_t source = 1, bytes = 1;
+    if (escape == 'n' || escape == 't' || escape == '\\' || escape == '"') source = 2;
+    if (escape == 'x') source = 4;
+    if (escape == 'u') {
+      source = written.find('}', at) + 1 - at;
+      auto lead = static_cast<unsigned char>(value[places.size()]);
+      bytes = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    }
+    places.insert(places.end(), bytes, static_cast<uint32_t>(at));
+    at += source;
+  }
+  places.push_back(static_cast<uint32_t>(at));
+  // A literal with a wrong escape, which was reported, may not be what it seems: stay inside.
+  for (uint32_t& place : places) place = std::min(place, static_cast<uint32_t>(written.size()));
+  return places;
+}
+
 class TemplateParser {
  public:
-  TemplateParser(const syntax::Text& text, const Scope& scope) : text_(text), scope_(scope) {
-    // Places inside of the string are known as long as no escape moves them.
-    std::string_view source = text.span.text();
-    exact_ = source.size() == text.value.size() + 2 && source.substr(1, text.value.size()) == text.value;
-  }
+  TemplateParser(const syntax::Text& text, const Scope& scope)
+      : text_(text), scope_(scope), places_(PlacesOf(text.value, text.span.text())) {}
 
   std::vector<TemplatePiece> Parse() {
     std::string_view value = text_.value;
@@ -26,7 +49,7 @@ class TemplateParser {
       } else if (c == '}') {
         Diagnostic& d = scope_.Report<Diag::TemplateBrace>(At(at, 1), "this `}` closes nothing");
         d.help = "`}}` stands for the brace itself";
-        if (exact_) scope_.Fix(d, At(at, 1), "}}");
+        scope_.Fix(d, At(at, 1), "}}");
         ++at;
       } else if (c == '{') {
         at = Field(at);
@@ -40,9 +63,7 @@ class TemplateParser {
 
  private:
   Span At(size_t begin, size_t length) const {
-    if (!exact_) return text_.span;
-    uint32_t start = text_.span.begin + 1 + static_cast<uint32_t>(begin);
-    return {text_.span.file, start, start + static_cast<uint32_t>(length)};
+    return {text_.span.file, text_.span.begin + places_[begin], text_.span.begin + places_[begin + length]};
   }
   std::string& Text() {
     if (pieces_.empty() || pieces_.back().path) pieces_.emplace_back();
@@ -79,7 +100,7 @@ class TemplateParser {
 
   const syntax::Text& text_;
   const Scope& scope_;
-  bool exact_ = false;
+  std::vector<uint32_t> places_;
   std::vector<TemplatePiece> pieces_;
 };
 

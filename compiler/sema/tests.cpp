@@ -66,7 +66,8 @@ TestCase TestChecker::CheckCase(const syntax::TestCase& test_case, const std::st
     if (auto* feed = std::get_if<syntax::Feed>(&step)) {
       expected = false;
       if (!feed->after.empty()) {
-        auto after = evaluator_.FromText(feed->after, One(TypeId::Duration), scope, feed->kind.span);
+        // What does not fit into 64 bits was reported by the parser.
+        std::optional<Value> after = ParseText(feed->after, One(TypeId::Duration)).value;
         if (after && __builtin_add_overflow(now, std::get<int64_t>(*after), &now)) {
           scope.Report<Diag::OutOfRange>(feed->kind.span, feed->after, "a case lasts less than 293 years");
           now = 0;
@@ -119,7 +120,8 @@ void TestChecker::CheckRecord(const syntax::RecordInit& record, const std::strin
   }
 }
 
-void TestChecker::ReportUnknown(const std::string& prefix, const syntax::Name& name, const Scope& scope) {
+void TestChecker::ReportUnknown(const std::string& prefix, const syntax::Name& name, EventKind kind,
+                                const Scope& scope) {
   // The event's own fields have no name in front.
   std::vector<std::string_view> names;
   auto add = [&](std::string_view dotted) {
@@ -129,9 +131,12 @@ void TestChecker::ReportUnknown(const std::string& prefix, const syntax::Name& n
     }
     if (!dotted.empty() && dotted.find('.') == std::string_view::npos) names.push_back(dotted);
   };
-  for (const schema::FieldRow& row : schema::Fields()) add(row.dotted);
+  for (const schema::FieldRow& row : schema::Fields()) {
+    if (schema::Has(kind, row.id)) add(row.dotted);
+  }
   for (const schema::ObjectRow& row : schema::Objects()) add(row.dotted);
-  Diagnostic& d = scope.Report<Diag::UnknownField>(name.span, prefix.empty() ? "an event" : prefix, name.text);
+  Diagnostic& d =
+      scope.Report<Diag::UnknownField>(name.span, prefix.empty() ? schema::Row(kind).name : prefix, name.text);
   if (std::string_view near = DidYouMean(name.text, names); !near.empty()) {
     d.help = fmt::format("did you mean `{}`?", near);
     scope.Fix(d, name.span, std::string(near));
@@ -159,7 +164,7 @@ void TestChecker::CheckField(const syntax::FieldInit& init, const std::string& d
   auto field = schema::FindField(dotted);
   if (!object && !field) {
     size_t dot = dotted.rfind('.');
-    return ReportUnknown(dot == std::string::npos ? "" : dotted.substr(0, dot), init.name, scope);
+    return ReportUnknown(dot == std::string::npos ? "" : dotted.substr(0, dot), init.name, out->kind, scope);
   }
   if (auto* record = std::get_if<syntax::RecordInit>(&init.value->node)) {
     if (object) return EnterRecord(*object, *record, init.name, scope, out);

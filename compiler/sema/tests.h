@@ -23,7 +23,7 @@ class TestChecker {
                    Feed* out);
   void Give(FieldId field, Value value, const syntax::Name& name, const Scope& scope, Feed* out);
   std::optional<Value> FieldValue(FieldId field, const syntax::Expr& expr, const Scope& scope);
-  void ReportUnknown(const std::string& prefix, const syntax::Name& name, const Scope& scope);
+  void ReportUnknown(const std::string& prefix, const syntax::Name& name, EventKind kind, const Scope& scope);
 
   Names& names_;
   Evaluator& evaluator_;

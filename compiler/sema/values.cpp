@@ -63,13 +63,13 @@ Operand Evaluator::EvaluateLiteral(const syntax::Expr& expr, const syntax::Liter
   auto list = std::make_shared<ValueList>();
   Type natural = One(NaturalType(literal.kind));
   bool text = IsText(natural.scalar);
-  std::optional<Value> value = FromText(text ? literal.value : literal.text, natural, scope, expr.span);
+  const std::string& written = text ? literal.value : literal.text;
+  // Numbers beyond 64 bits were reported by the parser.
+  bool number = natural.scalar == TypeId::Int || natural.scalar == TypeId::Mode || natural.scalar == TypeId::Duration ||
+                natural.scalar == TypeId::Size;
+  if (number && !ParseText(written, natural).out_of_range.empty()) return Operand::Failed();
+  std::optional<Value> value = FromText(written, natural, scope, expr.span);
   if (!value) return Operand::Failed();
-  if (text && literal.value.find('\0') != std::string::npos) {
-    scope.Report<Diag::MalformedLiteral>(expr.span, Shorten(literal.text),
-                                         "text that can be observed: it holds a NUL byte");
-    return Operand::Failed();
-  }
   list->type = natural;
   list->guessed = true;
   list->values.push_back(std::move(*value));
