@@ -89,6 +89,7 @@ void SetField(JsonObject& alert, const FieldRow& row, const schema::Value& value
 
 std::vector<std::string> Names(const std::vector<FieldId>& fields) {
   std::vector<std::string> names;
+  names.reserve(fields.size());
   for (FieldId field : fields) names.emplace_back(schema::Row(field).dotted);
   return names;
 }

@@ -191,7 +191,7 @@ TEST_F(Alert, AnyEventIsValidJson) {
       std::string pointer = "/" + std::string(row.dotted);
       std::ranges::replace(pointer, '.', '/');
       if (row.dotted.find('.') == std::string_view::npos && row.type != schema::TypeId::Endpoint)
-        pointer = "/event" + pointer;
+        pointer.insert(0, "/event");
       if (schema::FindObject(row.dotted)) pointer += "/is";
       const bool there = status == FieldStatus::Ok || status == FieldStatus::Truncated;
       EXPECT_EQ(alert.contains(Json::json_pointer(pointer)), there) << pointer;

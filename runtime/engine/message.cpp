@@ -33,7 +33,7 @@ std::string Shown(const schema::FieldValue& field, const ir::Operand& operand) {
   const bool cut = field.status == FieldStatus::Truncated;
   if (const auto* text = std::get_if<std::string>(&field.value)) {
     if (row.type == TypeId::StringList) return JoinArguments(*text) + (cut ? " …" : "");
-    const std::string printable = event::Printable(*text);
+    std::string printable = event::Printable(*text);
     if (!cut) return printable;
     return row.type == TypeId::Path ? "…" + printable : printable + "…";  // of a path the tail is kept
   }

@@ -2,13 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include "runtime/engine/engine_testing.h"
+
 namespace ks::engine {
 namespace {
 
 using schema::FieldId;
 using FieldStatus = schema::Status;
-
-ir::TemplatePart Hole(FieldId field, ir::Part part = ir::Part::Whole) { return {"", ir::Operand{field, part}}; }
 
 std::string Fill(FieldId field, schema::Value value, FieldStatus status = FieldStatus::Ok,
                  ir::Part part = ir::Part::Whole) {

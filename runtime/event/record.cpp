@@ -23,10 +23,11 @@ Error Refuse(std::string_view record, std::string cause) {
           "event-malformed"};
 }
 
+// The caller has checked that the bytes are there.
 template <typename T>
-T Load(const char* from) {
+T Load(std::string_view bytes, size_t at = 0) {
   T value;
-  std::memcpy(&value, from, sizeof(value));
+  bytes.copy(reinterpret_cast<char*>(&value), sizeof(value), at);
   return value;
 }
 
@@ -85,11 +86,11 @@ size_t SlotBytes(const FieldRow& row) {
 schema::Value ReadValue(const FieldRow& row, std::string_view data) {
   switch (Row(row.type).slot) {
     case Slot::Int:
-      return Load<int64_t>(data.data());
+      return Load<int64_t>(data);
     case Slot::Ip:
-      return Load<schema::IpAddress>(data.data());
+      return Load<schema::IpAddress>(data);
     case Slot::Endpoint: {
-      const auto slot = Load<ks_slot_Endpoint>(data.data());
+      const auto slot = Load<ks_slot_Endpoint>(data);
       schema::Endpoint endpoint;
       std::memcpy(endpoint.ip.bytes.data(), slot.address, sizeof(slot.address));
       endpoint.port = slot.port;
@@ -169,7 +170,7 @@ void SetTime(Event& event, uint64_t time_ns) {
 Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
   if (record.size() < sizeof(ks_record)) return Refuse(record, "it is shorter than its head");
   if (record.size() > KS_RECORD_MAX) return Refuse(record, fmt::format("it is longer than {} bytes", +KS_RECORD_MAX));
-  const auto head = Load<ks_record>(record.data());
+  const auto head = Load<ks_record>(record);
   if (head.size != record.size()) return Refuse(record, fmt::format("it says that it has {} bytes", head.size));
   if (head.kind >= schema::kKindCount) return Refuse(record, fmt::format("it is of an unknown kind, {}", head.kind));
   if (head.words > KS_RULE_WORDS) return Refuse(record, fmt::format("it holds {} words of rules", head.words));
@@ -186,14 +187,15 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
     return Refuse(record, "its time is out of range");
   SetTime(event, time);
   event.passed.resize(head.words);
-  if (head.words != 0)
-    std::memcpy(event.passed.data(), record.data() + sizeof(ks_record), head.words * sizeof(uint64_t));
+  for (size_t i = 0; i < head.words; ++i) {
+    event.passed[i] = Load<uint64_t>(record, sizeof(ks_record) + i * sizeof(uint64_t));
+  }
 
   std::bitset<schema::kFieldCount> fields_seen;
   std::bitset<KS_MAX_ATOMS> atoms_seen;
   while (at < record.size()) {
     if (record.size() - at < sizeof(ks_item)) return Refuse(record, fmt::format("byte {}: it ends within an item", at));
-    const auto item = Load<ks_item>(record.data() + at);
+    const auto item = Load<ks_item>(record, at);
     const size_t data_at = at + sizeof(ks_item);
     if (Padded(item.len) > record.size() - data_at) {
       return Refuse(record, fmt::format("byte {}: the item has {} bytes, more than there are", at, item.len));

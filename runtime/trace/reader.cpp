@@ -21,7 +21,7 @@ Error Damaged(const File& file, const std::string& where, uint64_t offset, const
 template <typename T>
 T Load(std::string_view bytes) {
   T value;
-  std::memcpy(&value, bytes.data(), sizeof(value));
+  bytes.copy(reinterpret_cast<char*>(&value), sizeof(value));
   return value;
 }
 

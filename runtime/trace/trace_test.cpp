@@ -1,16 +1,12 @@
 #include "runtime/trace/trace.h"
 
-#include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
-#include <zstd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 
 #include "runtime/event/event_testing.h"
 #include "runtime/trace/format.h"
+#include "runtime/trace/trace_testing.h"
 
 namespace ks::trace {
 namespace {
@@ -18,63 +14,17 @@ namespace {
 using event::Event;
 using schema::FieldId;
 
-const HostFacts kHost = {"n1", "6.18.0", "x86_64", "5d4c2f"};
-
-class Trace : public testing::Test {
- protected:
-  Trace() {
-    std::string pattern = testing::TempDir() + "kst-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  ~Trace() override { std::filesystem::remove_all(folder_); }
-  std::string Path() const { return folder_ + "/t.kst"; }
-
-  static std::string Slurp(const std::string& path) { return *ReadFile(path, 1 << 28); }
-  void Spill(std::string_view bytes) const {
-    std::ofstream(Path(), std::ios::binary | std::ios::trunc)
-        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  }
-
-  void Write(const std::vector<Event>& events, const std::vector<Lost>& losses = {}) const {
-    Result<Writer> writer = Writer::Create(Path(), kHost);
-    ASSERT_TRUE(writer) << writer.error().ToString();
-    for (const Event& event : events) ASSERT_TRUE(writer->Add(event));
-    for (const Lost& lost : losses) ASSERT_TRUE(writer->AddLost(lost));
-    ASSERT_TRUE(writer->Close());
-  }
-
-  struct Read {
-    std::vector<Event> events;
-    std::vector<Lost> losses;
-    Info info;
-    Status status = Ok();
-  };
-  Read ReadBack() const {
-    Read read;
-    Result<Reader> reader = Reader::Open(Path());
-    if (!reader) {
-      read.status = reader.error();
-      return read;
-    }
-    read.info = reader->info();
-    read.status = reader->ForEach([&](const Event& event) { read.events.push_back(event); },
-                                  [&](const Lost& lost) { read.losses.push_back(lost); });
-    return read;
-  }
-
-  std::string folder_;
-};
-
 std::vector<Event> InOrder(uint32_t seed, size_t count) {
   event::RandomEvents random(seed);
   std::vector<Event> events;
+  events.reserve(count);
   for (size_t i = 0; i < count; ++i) events.push_back(random.Next(/*derived=*/true));
   std::ranges::stable_sort(events, {}, &Event::time_ns);
   return events;
 }
 
 TEST_F(Trace, ReadsWhatWasWritten) {
-  for (size_t count : {0u, 1u, 7u, 3000u}) {
+  for (size_t count : {0u, 1u, 7u, 1500u}) {
     const std::vector<Event> events = InOrder(static_cast<uint32_t>(count), count);
     Write(events);
     const Read read = ReadBack();
@@ -157,7 +107,7 @@ TEST_F(Trace, CutAnywhereGivesWholeBlocks) {
   const Read whole = ReadBack();
   const size_t head = kFileHeadBytes + sizeof(SectionHead);
   size_t before = 0;
-  for (size_t size = 0; size < bytes.size(); size += size < 2048 ? 97 : 4093) {
+  for (size_t size = 0; size < bytes.size(); size += size < 2048 ? 211 : 20'011) {
     Spill(std::string_view(bytes).substr(0, size));
     const Read read = ReadBack();
     if (size < head) {
@@ -184,7 +134,7 @@ TEST_F(Trace, AFlippedBitIsNoticed) {
   const std::string bytes = Slurp(Path());
   event::RandomEvents random(8);
   size_t refused = 0;
-  for (size_t at = 0; at < bytes.size(); at += 1 + random.Below(7)) {
+  for (size_t at = 0; at < bytes.size(); at += 1 + random.Below(31)) {
     std::string damaged = bytes;
     damaged[at] ^= static_cast<char>(1 << random.Below(8));
     Spill(damaged);
@@ -198,7 +148,7 @@ TEST_F(Trace, AFlippedBitIsNoticed) {
       ASSERT_TRUE(read.events.empty() || read.events == events) << at;
     }
   }
-  EXPECT_GT(refused, bytes.size() / 8);
+  EXPECT_GT(refused, bytes.size() / 32);
 }
 
 TEST_F(Trace, DamageIsNamedAfterWhatIsWhole) {
@@ -232,156 +182,6 @@ TEST_F(Trace, RefusesWhatIsNoTrace) {
   EXPECT_EQ(Reader::Open(folder_).error().code, "trace-open");
   EXPECT_EQ(Reader::Open(folder_ + "/none").error().code, "trace-open");
   EXPECT_EQ(Writer::Create(folder_ + "/none/t.kst", kHost).error().code, "trace-write");
-}
-
-// ---- Files that no writer of this build makes
-// ------------------------------------------------------------------------
-
-std::string Section(Tag tag, uint32_t number, std::string_view raw, uint32_t events, uint32_t raw_says = 0) {
-  std::string stored(ZSTD_compressBound(raw.size()), '\0');
-  stored.resize(ZSTD_compress(stored.data(), stored.size(), raw.data(), raw.size(), 1));
-  SectionHead head;
-  head.tag = tag;
-  head.number = number;
-  head.stored = static_cast<uint32_t>(stored.size());
-  head.raw = raw_says != 0 ? raw_says : static_cast<uint32_t>(raw.size());
-  head.events = events;
-  head.check = head.Check();
-  return std::string(reinterpret_cast<const char*>(&head), sizeof(head)) + stored;
-}
-
-struct ForgedColumn {
-  std::string name, type, slot, enumeration;
-};
-
-std::string ForgedHead(const std::vector<std::string>& kinds, const std::vector<ForgedColumn>& columns) {
-  std::string out;
-  for (const char* fact : {"n\x1b[31m", "k", "a", "b", "0000000000000000", "as observed"}) PutText(out, fact);
-  PutNumber(out, kinds.size());
-  for (const std::string& kind : kinds) PutText(out, kind);
-  PutNumber(out, columns.size());
-  for (const ForgedColumn& column : columns) {
-    for (const std::string& text :
-         {column.name, column.type, column.enumeration, std::string("metadata"), column.slot}) {
-      PutText(out, text);
-    }
-  }
-  return out;
-}
-
-std::string Start() { return std::string(kMagic) + std::string("\1\0\0\0\0\0\0\0", 8); }
-
-// Row: event of kind number `kind` with raw fields behind.
-std::string Row(uint64_t kind, uint64_t fields, std::string_view raw) {
-  std::string out;
-  PutNumber(out, 0);
-  PutSigned(out, 1000);
-  PutNumber(out, 0);
-  PutNumber(out, kind);
-  PutNumber(out, 0);
-  PutSigned(out, 1);
-  PutNumber(out, fields);
-  return out + std::string(raw);
-}
-
-const std::vector<ForgedColumn> kOldColumns = {{"process.mood", "int", "int", ""},
-                                               {"process.name", "string", "text", ""},
-                                               {"process.pid", "string", "text", ""},
-                                               {"dst", "endpoint", "endpoint", ""}};
-
-TEST_F(Trace, FieldsAndKindsAreFoundByName) {
-  std::string fields;
-  PutNumber(fields, 1), PutNumber(fields, 1), PutSigned(fields, 3);     // process.mood
-  PutNumber(fields, 1), PutNumber(fields, 1), PutText(fields, "bash");  // process.name
-  PutNumber(fields, 1), PutNumber(fields, 1), PutText(fields, "4711");  // process.pid, a text there
-  PutNumber(fields, 1), PutNumber(fields, 2);                           // dst: absent
-  Spill(Start() + Section(Tag::Head, 0, ForgedHead({"dance", "connect"}, kOldColumns), 0) +
-        Section(Tag::Block, 0, Row(0, 4, fields) + Row(1, 4, fields), 2));
-  Read read = ReadBack();
-  // Times in the forged head are 0; a scan does not mind.
-  ASSERT_TRUE(read.status) << read.status.error().ToString();
-  EXPECT_EQ(read.info.columns, (std::vector<std::string>{"process.name", "dst"}));
-  EXPECT_EQ(read.info.unknown_columns, (std::vector<std::string>{"process.mood", "process.pid"}));
-  EXPECT_EQ(read.info.unknown_kinds, (std::vector<std::string>{"dance"}));
-  EXPECT_EQ(read.info.host.node, "n\\x1b[31m");
-  ASSERT_EQ(read.events.size(), 1u);
-  const schema::Record& record = read.events[0].record;
-  EXPECT_EQ(read.events[0].kind, schema::EventKind::connect_);
-  EXPECT_EQ(record[FieldId::process_name], (schema::FieldValue{schema::Status::Ok, std::string("bash")}));
-  EXPECT_EQ(record[FieldId::process_pid].status, schema::Status::Unread);
-  EXPECT_EQ(record[FieldId::process_exe].status, schema::Status::Unread);
-  EXPECT_EQ(record[FieldId::event_dst].status, schema::Status::Absent);
-}
-
-TEST_F(Trace, RefusesForgedHeaders) {
-  const auto refused = [&](const std::vector<std::string>& kinds, const std::vector<ForgedColumn>& columns,
-                           const std::string& cause) {
-    Spill(Start() + Section(Tag::Head, 0, ForgedHead(kinds, columns), 0));
-    const Read read = ReadBack();
-    ASSERT_FALSE(read.status);
-    EXPECT_NE(read.status.error().cause.find(cause), std::string::npos) << read.status.error().cause;
-  };
-  refused({"exec", "exec"}, {}, "twice");
-  refused({"EXEC\n"}, {}, "malformed name");
-  refused({}, {{"process.name", "string", "text", ""}, {"process.name", "string", "text", ""}}, "twice");
-  refused({}, {{"\x1b[2J", "string", "text", ""}}, "malformed name");
-  refused({}, {{"process.tensor", "tensor", "tensor", ""}}, "cannot read");
-  refused(std::vector<std::string>(300, "a"), {}, "too many kinds");
-  refused({}, std::vector<ForgedColumn>(5000, {"a", "int", "int", ""}), "too many columns");
-
-  const std::string head = EncodeHead(kHost);
-  for (size_t size = 1; size < head.size(); size += 13) {
-    Layout layout;
-    EXPECT_TRUE(DecodeHead(std::string_view(head).substr(0, size), &layout)) << size;
-  }
-}
-
-TEST_F(Trace, RefusesForgedRows) {
-  const std::string start = Start() + Section(Tag::Head, 0, ForgedHead({"connect"}, kOldColumns), 0);
-  const auto refused = [&](const std::string& rows, uint32_t events, const std::string& cause) {
-    Spill(start + Section(Tag::Block, 0, rows, events));
-    const Read read = ReadBack();
-    ASSERT_FALSE(read.status) << cause;
-    EXPECT_EQ(read.status.error().code, "trace-damaged");
-    EXPECT_NE(read.status.error().cause.find(cause), std::string::npos) << read.status.error().cause;
-  };
-  const auto numbers = [](std::initializer_list<uint64_t> list) {
-    std::string out;
-    for (uint64_t number : list) PutNumber(out, number);
-    return out;
-  };
-  refused(Row(0, 0, ""), 2, "more or fewer");
-  refused(numbers({2}), 1, "unknown kind");
-  refused(Row(1, 0, ""), 1, "malformed event");
-  refused(Row(0, 5, ""), 1, "malformed event");
-  refused(Row(0, 1, numbers({0})), 1, "out of order");
-  refused(Row(0, 1, numbers({5, 1, 0})), 1, "no column");
-  refused(Row(0, 1, numbers({1, 0})), 1, "no state");
-  refused(Row(0, 1, numbers({1, 5})), 1, "no state");
-  refused(Row(0, 1, numbers({1, 3, 0})), 1, "no text");
-  refused(Row(0, 1, numbers({2, 1, 70000})), 1, "malformed value");
-  refused(Row(0, 1, numbers({2, 1, 5, 'a'})), 1, "malformed value");
-  refused(Row(0, 1, numbers({4, 1})), 1, "malformed value");
-  refused(std::string("\0\1", 2), 1, "malformed time");  // before 1970
-  refused(std::string(1, '\0') + std::string(10, '\xff'), 1, "malformed time");
-  refused(numbers({1, 2, 70000, 1}), 1, "malformed LOST");
-}
-
-TEST_F(Trace, RefusesForgedSections) {
-  const std::string start = Start() + Section(Tag::Head, 0, ForgedHead({"connect"}, kOldColumns), 0);
-  const auto refused = [&](const std::string& bytes, const std::string& cause) {
-    Spill(bytes);
-    const Read read = ReadBack();
-    ASSERT_FALSE(read.status) << cause;
-    EXPECT_NE(read.status.error().cause.find(cause), std::string::npos) << read.status.error().cause;
-  };
-  refused(start + Section(Tag::Block, 7, Row(0, 0, ""), 1), "says that it is block 7");
-  refused(start + Section(Tag::Block, 0, Row(0, 0, ""), 1, 500), "length is not what its head says");
-  refused(start + Section(Tag::Block, 0, Row(0, 0, ""), 1, 1 << 30), "size is out of range");
-  refused(start + Section(Tag::Block, 0, std::string(size_t{64} << 20, '\0'), 1), "size is out of range");  // a bomb
-  refused(start + Section(Tag::Block, 0, std::string(size_t{64} << 20, '\0'), 1, 1 << 20), "length is not");
-  refused(Start() + Section(Tag::Block, 0, Row(0, 0, ""), 1), "another kind");
-  refused(start + std::string(64, '\0'), "head is not what was written");
 }
 
 TEST_F(Trace, IsSmall) {
