@@ -1,5 +1,8 @@
 // What is attached, for as long as the agent lives: reads the epoch and goes on in one of two banks. A swap of bundles is
 // one store to the epoch, so that no event passes between two sets of programs.
+//
+// The kernel runs a program once at a time per CPU. From Linux 7 on, system calls' programs can be preempted, and what other tasks
+// do on that CPU meanwhile is skipped: the kernel counts it (HookStatus::missed), and the agent announces it as loss.
 #include "bpf/hooks/maps.h"
 
 struct ks_map_active ks_active SEC(".maps");
