@@ -18,7 +18,8 @@ namespace ks::agent {
 namespace {
 
 constexpr size_t kKeep = 64 * 1024;
-constexpr uint64_t kLastWaitMs = 2000;
+constexpr uint64_t kSecondNs = 1000000000;
+constexpr uint64_t kLastWaitNs = 2 * kSecondNs;
 
 Error CannotWrite(const std::string& name, std::string cause) {
   return {"write alerts to", name, std::move(cause), "alerts have nowhere to go; give --alerts another file", "alerts"};
@@ -44,7 +45,7 @@ Output::Output(Output&& other) noexcept
       stop_fd_(other.stop_fd_),
       regular_(other.regular_),
       kept_(std::move(other.kept_)),
-      waited_ms_(other.waited_ms_) {}
+      on_wait_(std::move(other.on_wait_)) {}
 
 Output& Output::operator=(Output&& other) noexcept {
   std::swap(fd_, other.fd_);
@@ -52,7 +53,7 @@ Output& Output::operator=(Output&& other) noexcept {
   std::swap(stop_fd_, other.stop_fd_);
   std::swap(regular_, other.regular_);
   std::swap(kept_, other.kept_);
-  std::swap(waited_ms_, other.waited_ms_);
+  std::swap(on_wait_, other.on_wait_);
   return *this;
 }
 
@@ -70,21 +71,24 @@ Status Output::Line(std::string_view line) {
 
 Status Output::Flush() {
   std::string_view rest = kept_;
+  const uint64_t since = BootNs();
+  uint64_t next_word = since + kSecondNs;
   uint64_t last_wait_since = 0;
   while (!rest.empty()) {
     // A pipe that polls writable takes PIPE_BUF bytes without blocking; more might block beyond the reach of a signal.
     pollfd out{fd_, POLLOUT, 0};
-    if (!regular_ && poll(&out, 1, 0) == 0) {
-      const uint64_t before = BootNs();
+    if (!regular_ && poll(&out, 1, 100) == 0) {
+      const uint64_t now = BootNs();
       pollfd stop{stop_fd_, POLLIN, 0};
-      if (last_wait_since == 0 && poll(&stop, 1, 0) > 0) last_wait_since = before;
-      (void)poll(&out, 1, 100);
-      const uint64_t after = BootNs();
-      waited_ms_ += (after - before + 999999) / 1000000;
-      if (last_wait_since != 0 && after - last_wait_since > kLastWaitMs * 1000000) {
+      if (last_wait_since == 0 && poll(&stop, 1, 0) > 0) last_wait_since = now;
+      if (last_wait_since != 0 && now - last_wait_since > kLastWaitNs) {
         const auto lines = std::count(rest.begin(), rest.end(), '\n');
         kept_.clear();
         return CannotWrite(name_, fmt::format("its reader is not reading; {} alerts are given up", lines));
+      }
+      if (now >= next_word) {
+        next_word = now + kSecondNs;
+        if (on_wait_) on_wait_((now - since) / 1000000);
       }
       continue;
     }
@@ -100,7 +104,5 @@ Status Output::Flush() {
   kept_.clear();
   return Ok();
 }
-
-uint64_t Output::TakeWaitedMs() { return std::exchange(waited_ms_, 0); }
 
 }  // namespace ks::agent

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -24,8 +25,8 @@ class Output {
   // Writes what was kept. Waits for a slow reader, but no longer than two seconds once the daemon is to end.
   Status Flush();
 
-  // Milliseconds spent waiting for the reader since the last call.
-  uint64_t TakeWaitedMs();
+  // To be called with the milliseconds that it takes so far, after each second of waiting for the reader.
+  void set_on_wait(std::function<void(uint64_t)> on_wait) { on_wait_ = std::move(on_wait); }
   bool is_terminal() const;
 
  private:
@@ -35,7 +36,7 @@ class Output {
   int stop_fd_;
   bool regular_ = false;
   std::string kept_;
-  uint64_t waited_ms_ = 0;
+  std::function<void(uint64_t)> on_wait_;
 };
 
 }  // namespace ks::agent

@@ -26,7 +26,6 @@ namespace {
 constexpr int kConsumeMs = 20;
 constexpr uint64_t kSecondNs = 1000000000;
 constexpr uint64_t kLongestDrainNs = 5 * kSecondNs;
-constexpr uint64_t kSlowReaderMs = 200;
 
 const cli::Command& RunCommand() {
   static const cli::Command kCommand{
@@ -117,6 +116,11 @@ class Runner {
     auto output = Output::Open(alerts_path_, stop_.fd());
     if (!output) return output.error();
     output_ = std::move(*output);
+    output_->set_on_wait([this](uint64_t ms) {
+      log_.Warn("slow-reader",
+                fmt::format("alerts wait for their reader, {} ms so far; events wait in the ring until it is full", ms),
+                {{"waited_ms", ms}});
+    });
     return Ok();
   }
   Status WatchBundle() {
@@ -219,12 +223,6 @@ class Runner {
                 {{"runs", missed - missed_}, {"total", missed}});
     }
     missed_ = missed;
-    const uint64_t waited = output_->TakeWaitedMs();
-    if (waited > kSlowReaderMs) {
-      log_.Warn("slow-reader",
-                fmt::format("alerts wait for their reader: {} ms since the last look; the ring may fill", waited),
-                {{"waited_ms", waited}});
-    }
   }
 
   // Nothing new is seen any more; what the ring holds is still decided.
