@@ -20,6 +20,10 @@ uint64_t Number(const json& object, const char* name) {
   const auto found = object.find(name);
   return found != object.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
 }
+bool Flag(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_boolean() && found->get<bool>();
+}
 const json& Part(const json& object, const char* name) {
   static const json kNothing = json::object();
   const auto found = object.find(name);
@@ -117,7 +121,7 @@ std::string Readable(const json& report) {
   }
   out += fmt::format(", refused: {}\nhooks       ", refusals.empty() ? "none" : refusals);
   for (const json& hook : Part(report, "hooks")) {
-    out += fmt::format("{}{}{}", Text(hook, "hook"), hook.value("attached", false) ? "" : " (not needed)",
+    out += fmt::format("{}{}{}", Text(hook, "hook"), Flag(hook, "attached") ? "" : " (not needed)",
                        Number(hook, "missed") > 0 ? fmt::format(" (missed {})", Number(hook, "missed")) : "");
     out += "  ";
   }

@@ -1,0 +1,153 @@
+#include "tools/kubesentryd/pipeline.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "compiler/ir/passes.h"
+#include "runtime/kernel/fake_kernel.h"
+#include "tools/kubesentryd/report.h"
+
+namespace ks::agent {
+namespace {
+
+using schema::FieldId;
+
+class PipelineTest : public testing::Test {
+ protected:
+  PipelineTest() {
+    const int fd = mkstemp(path_);
+    KS_CHECK(fd >= 0, "temporary file");
+    close(fd);
+    auto output = Output::Open(path_, -1);
+    output_.emplace(std::move(*output));
+  }
+  ~PipelineTest() override { unlink(path_); }
+
+  void Activate(uint64_t version) {
+    ir::Rule rule;
+    rule.id = "acme.r" + std::to_string(version);
+    rule.package = "acme";
+    rule.name = "r" + std::to_string(version);
+    rule.kinds = {schema::EventKind::setuid_};
+    ir::Program program;
+    program.rules.push_back(ir::Split(rule));
+    const bundle::KeyPair key = *bundle::GenerateKey();
+    const bundle::Contents contents{"elf", &program, {}};
+    const bundle::PackOptions options{.name = "b",
+                                      .version = version,
+                                      .issued_at = "2026-11-01T00:00:00Z",
+                                      .expires_at = "2027-11-01T00:00:00Z",
+                                      .compiler_version = "0.1.0"};
+    const std::string bytes = *bundle::Sign(bundle::Pack(contents, options), key.private_pem);
+    auto loaded = loader_.Load(*bundle::Verify(bytes, *bundle::Trust::FromPem(key.public_pem), 1795000000));
+    ASSERT_TRUE(loaded);
+    ASSERT_TRUE(loader_.Activate(std::move(*loaded)));
+  }
+
+  static std::string Record(uint32_t generation, uint64_t sequence, uint16_t cpu = 0) {
+    event::Event event;
+    event.kind = schema::EventKind::setuid_;
+    event.time_ns = 1000;
+    event.sequence = sequence;
+    event.generation = generation;
+    event.cpu = cpu;
+    event.passed = {1};
+    event.record.Set(FieldId::target_uid, int64_t{7});
+    return event::Encode(event);
+  }
+
+  std::vector<nlohmann::json> Alerts() {
+    KS_CHECK(bool(output_->Flush()), "flush");
+    std::vector<nlohmann::json> out;
+    std::ifstream file(path_);
+    for (std::string line; std::getline(file, line);) out.push_back(nlohmann::json::parse(line));
+    return out;
+  }
+
+  char path_[24] = "/tmp/ks-alerts-XXXXXX";
+  kernel::FakeKernel kernel_;
+  loader::Loader loader_{kernel_};
+  Pipeline pipeline_{loader_, "n1", "boot", false};
+  std::optional<Output> output_;
+  Log log_{true};
+};
+
+TEST_F(PipelineTest, ARecordIsDecidedByTheBundleThatPassedIt) {
+  Activate(1);
+  Activate(2);
+  for (uint32_t generation : {1u, 2u, 1u}) {
+    ASSERT_TRUE(pipeline_.Take(Record(generation, pipeline_.counts().received), *output_));
+  }
+  const auto alerts = Alerts();
+  ASSERT_EQ(alerts.size(), 3u);
+  EXPECT_EQ(alerts[0]["rule"], "r1");
+  EXPECT_EQ(alerts[1]["rule"], "r2");
+  EXPECT_EQ(alerts[1]["version"], 2);
+  EXPECT_EQ(alerts[2]["rule"], "r1");
+  EXPECT_EQ(alerts[2]["seq"], 3);
+  EXPECT_EQ(alerts[2]["node"], "n1");
+}
+
+TEST_F(PipelineTest, TheNextAlertSaysHowManyRecordsWereLost) {
+  Activate(1);
+  ASSERT_TRUE(pipeline_.Take(Record(1, 0), *output_));
+  ASSERT_TRUE(pipeline_.Take(Record(1, 5), *output_));
+  ASSERT_TRUE(pipeline_.Take(Record(1, 2, 1), *output_));
+  testing::internal::CaptureStderr();
+  pipeline_.Settle(log_);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find(R"("what":"lost","cpu":0,"records":4)"), std::string::npos) << said;
+  EXPECT_NE(said.find(R"("what":"lost","cpu":1,"records":2)"), std::string::npos) << said;
+  ASSERT_TRUE(pipeline_.Take(Record(1, 6), *output_));
+  ASSERT_TRUE(pipeline_.Take(Record(1, 7), *output_));
+  const auto alerts = Alerts();
+  ASSERT_EQ(alerts.size(), 5u);
+  EXPECT_EQ(alerts[3]["lost_before"], 6);
+  EXPECT_EQ(alerts[4]["lost_before"], 0);
+  EXPECT_EQ(pipeline_.gaps().lost(), 6u);
+}
+
+TEST_F(PipelineTest, WhatCannotBeReadOrPlacedIsCountedAndSaid) {
+  Activate(1);
+  ASSERT_TRUE(pipeline_.Take("junk", *output_));
+  ASSERT_TRUE(pipeline_.Take("", *output_));
+  ASSERT_TRUE(pipeline_.Take(Record(9, 0), *output_));
+  testing::internal::CaptureStderr();
+  pipeline_.Settle(log_);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find(R"("what":"malformed","records":2)"), std::string::npos) << said;
+  EXPECT_NE(said.find(R"("what":"stray","records":1)"), std::string::npos) << said;
+  EXPECT_TRUE(Alerts().empty());
+  testing::internal::CaptureStderr();
+  pipeline_.Settle(log_);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "said once";
+}
+
+TEST_F(PipelineTest, TheReportHoldsWhatIsLoadedAndLost) {
+  Activate(3);
+  kernel_.counters = {{schema::EventKind::setuid_, 10, 6, 0, 3, 1}};
+  loader_.CountRefusal({"", "", "", "", "container"});
+  const auto report = StatusReport(kernel_, loader_, pipeline_, 5);
+  EXPECT_EQ(report["bundle"]["version"], 3);
+  EXPECT_EQ(report["rules"], 1);
+  EXPECT_EQ(report["swaps"], 0) << "the first activation is none";
+  EXPECT_EQ(report["refusals"]["container"], 1);
+  EXPECT_EQ(report["counters"][0]["kind"], "setuid");
+  const std::string text = Readable(nlohmann::json::parse(report.dump()));
+  EXPECT_NE(text.find("b version 3"), std::string::npos) << text;
+  EXPECT_NE(text.find("refused: container 1"), std::string::npos) << text;
+}
+
+TEST_F(PipelineTest, AReportOfAnotherVersionIsShownAsFarAsItGoes) {
+  EXPECT_NE(Readable(nlohmann::json::object()), "");
+  EXPECT_NE(
+      Readable(nlohmann::json::parse(R"({"bundle":7,"hooks":{"a":1},"counters":[1,{"seen":"x"}],"refusals":[3]})")),
+      "");
+}
+
+}  // namespace
+}  // namespace ks::agent

@@ -1,0 +1,93 @@
+#include "tools/kubesentryd/status_socket.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+namespace ks::agent {
+namespace {
+
+class StatusSocketTest : public testing::Test {
+ protected:
+  StatusSocketTest() {
+    KS_CHECK(mkdtemp(folder_) != nullptr, "temporary folder");
+    path_ = std::string(folder_) + "/run/status.sock";
+  }
+  ~StatusSocketTest() override { std::filesystem::remove_all(folder_); }
+
+  // A socket that nobody serves: its daemon was killed.
+  void LeaveStaleSocket() const {
+    std::filesystem::create_directory(std::string(folder_) + "/run");
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path_.c_str(), sizeof(address.sun_path) - 1);
+    KS_CHECK(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0, "bind");
+    close(fd);
+  }
+
+  char folder_[24] = "/tmp/ks-status-XXXXXX";
+  std::string path_;
+};
+
+TEST_F(StatusSocketTest, AnswersWhoAsks) {
+  auto socket = StatusSocket::Listen(path_);
+  ASSERT_TRUE(socket) << socket.error().ToString();
+  struct stat info{};
+  ASSERT_EQ(stat(path_.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+  std::thread server([&] {
+    for (int i = 0; i < 200; i++) {
+      socket->Serve([] { return "{\"a\":\"" + std::string(20000, 'x') + "\"}\n"; });
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  });
+  for (int i = 0; i < 3; i++) {
+    const auto answer = AskStatus(path_);
+    ASSERT_TRUE(answer) << answer.error().ToString();
+    EXPECT_EQ(answer->size(), 20009u);
+  }
+  server.join();
+}
+
+TEST_F(StatusSocketTest, ReplacesASocketThatNobodyServesAndTidiesUp) {
+  LeaveStaleSocket();
+  {
+    const auto socket = StatusSocket::Listen(path_);
+    ASSERT_TRUE(socket) << socket.error().ToString();
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(StatusSocketTest, TakesNothingFromALivingDaemonNorFromAFile) {
+  const auto first = StatusSocket::Listen(path_);
+  ASSERT_TRUE(first);
+  const auto second = StatusSocket::Listen(path_);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().cause, "another kubesentryd answers there");
+  EXPECT_TRUE(std::filesystem::exists(path_));
+  const std::string file = std::string(folder_) + "/file";
+  std::ofstream(file) << "x";
+  EXPECT_FALSE(StatusSocket::Listen(file));
+  EXPECT_TRUE(std::filesystem::exists(file));
+}
+
+TEST_F(StatusSocketTest, SaysWhyNobodyAnswers) {
+  EXPECT_EQ(AskStatus(path_).error().cause, "no daemon runs there");
+  LeaveStaleSocket();
+  EXPECT_EQ(AskStatus(path_).error().cause, "no daemon runs there");
+  EXPECT_FALSE(AskStatus(std::string(200, 'x')));
+  EXPECT_FALSE(AskStatus(""));
+  EXPECT_FALSE(StatusSocket::Listen("/nowhere/at/all/socket"));
+}
+
+}  // namespace
+}  // namespace ks::agent
