@@ -419,7 +419,9 @@ class Builder {
 
   ExprPtr Unary(KspParser::UnaryContext* context) {
     if (auto* comparison = context->comparison()) return Comparison(comparison);
-    return MakeExpr(SpanOf(context), Not{Unary(context->unary())});
+    KspParser::UnaryContext* operand = context->unary();
+    KS_CHECK(operand, "a `not` without an operand is no complete parse tree");
+    return MakeExpr(SpanOf(context), Not{Unary(operand)});
   }
 
   ExprPtr Comparison(KspParser::ComparisonContext* context) {
@@ -826,7 +828,7 @@ Module Parse(const SourceFile& file, Diagnostics& diagnostics) {
     if (!CheckTokens(file, tokens, diagnostics)) return module;
     ParseTokens(file, tokens, docs, &module, diagnostics);
   } catch (const antlr4::ParseCancellationException&) {
-    // Too many mistakes: reported.
+    KS_CHECK(diagnostics.errors() > 0, "parsing was given up without a word");
   }
   return module;
 }

@@ -114,10 +114,12 @@ class WordCheck {
     auto unit =
         std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) { return u.name == text.substr(digits); });
     if (unit == kUnits.end()) return;
+    text = text.substr(0, digits);
     uint64_t number = 0;
     constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
-    if (std::from_chars(text.data(), text.data() + digits, number).ec != std::errc() || number > kMost / unit->factor) {
-      diagnostics_.Report<Diag::NumberTooLarge>(At(token), text);
+    if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc() ||
+        number > kMost / unit->factor) {
+      diagnostics_.Report<Diag::NumberTooLarge>(At(token), Text(token));
     }
   }
 
