@@ -34,6 +34,15 @@ static KS_INLINE struct task_struct *ks_task(struct ks_scratch *s) { return (str
 
 static KS_INLINE struct ks_scratch *ks_scratch_of(__u32 hook) { return bpf_map_lookup_elem(&ks_scratch, &hook); }
 
+// A pair of pointers, read at once: its layout is older than any kernel that this runs on.
+static KS_INLINE __u64 ks_path_of(__u32 hook, const struct path *place) {
+  struct path at = {};
+  bpf_probe_read_kernel(&at, sizeof(at), place);
+  return ks_sub_path(hook, (__u64)at.mnt, (__u64)at.dentry);
+}
+
+#define ks_file_path(hook, file) ks_path_of(hook, __builtin_preserve_access_index(&(file)->f_path))
+
 static KS_INLINE int ks_is_compat(struct ks_scratch *s) {
   int compat = (BPF_CORE_READ(ks_task(s), thread_info.status) & KS_TS_COMPAT) != 0;
   s->context.compat = compat;

@@ -47,7 +47,7 @@ KS_SUBPROGRAM __u64 ks_sub_event_path(__u32 hook, __u32 old) {
   if (!s) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   if (!old) {
     struct file *file = (struct file *)ks_sub_event_file(hook);
-    if (file) return ks_sub_path(hook, (__u64)BPF_CORE_READ(file, f_path.mnt), (__u64)BPF_CORE_READ(file, f_path.dentry));
+    if (file) return ks_file_path(hook, file);
     // Opened, and closed again by another thread. The argument may say anything by now.
     if (s->context.kind == KS_KIND_open && s->context.ret >= 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   }
@@ -106,6 +106,9 @@ KS_INLINE void ks_get_file_canonical(struct ks_scratch *s) {
     KS_END_TEXT(s->fields.file_canonical, name->len);
     KS_SET_STATUS(s, file_canonical, KS_OK);
   } else {
-    KS_SET_TEXT(s, file_canonical, ks_sub_event_path(s->context.hook, 0));
+    // One walk serves both fields, whichever is asked for first.
+    if (s->status[KS_FIELD_file_path] == KS_UNREAD) ks_get_file_path(s);
+    bpf_probe_read_kernel(&s->fields.file_canonical, sizeof(s->fields.file_canonical), &s->fields.file_path);
+    KS_SET_STATUS(s, file_canonical, s->status[KS_FIELD_file_path]);
   }
 }
