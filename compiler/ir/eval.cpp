@@ -10,7 +10,6 @@
 namespace ks::ir {
 namespace {
 
-using schema::FieldValue;
 using schema::Status;
 
 constexpr AtomResult kFalse{Truth::False, 0};

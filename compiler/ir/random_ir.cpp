@@ -344,7 +344,7 @@ schema::Record RandomIr::RandomRecord(EventKind kind, const Pred& near) {
     if (!list) std::erase(bytes, '\0');
     if (Chance(5)) {  // make it longer than the capture
       std::string more(row.capture, Chance(50) ? 'a' : '/');
-      bytes = list || Chance(50) ? bytes + more : more + bytes;
+      bytes.insert(list || Chance(50) ? bytes.size() : 0, more);
     }
     Status status = Status::Ok;
     if (bytes.size() > row.capture || Chance(8)) {

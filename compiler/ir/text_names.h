@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "compiler/ir/ir.h"
+#include "compiler/ir/text_lexer.h"
 
 namespace ks::ir {
 
@@ -35,5 +36,9 @@ inline constexpr std::string_view kRawEndpoint = "endpoint:";
 
 // Of the enumeration's name and back; nothing if the two do not agree.
 std::optional<std::string_view> WordOfInt(int64_t value, const Operand& operand);
+
+// What printer writes for an operand and a literal, read again.
+std::optional<Operand> FindOperand(std::string_view word);
+std::optional<Value> ParseLiteral(const Token& token, const Operand& operand);
 
 }  // namespace ks::ir

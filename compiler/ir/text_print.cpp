@@ -220,6 +220,7 @@ Doc MakeDoc(const Pred& pred) {
 
 Doc Texts(std::string_view head, const std::vector<std::string>& texts) {
   std::vector<Doc> items;
+  items.reserve(texts.size());
   for (const std::string& text : texts) items.push_back(MakeWord(Quote(text)));
   return MakeList(std::string(head), std::move(items), true);
 }
@@ -232,6 +233,7 @@ Doc MakeDoc(const Rule& rule) {
   items.push_back(MakeList("severity", {MakeWord(std::string(kSeverityWords[static_cast<size_t>(rule.severity)]))}));
   if (!rule.attack.empty()) items.push_back(Texts("attack", rule.attack));
   std::vector<Doc> kinds;
+  kinds.reserve(rule.kinds.size());
   for (EventKind kind : rule.kinds) kinds.push_back(MakeWord(std::string(schema::Row(kind).name)));
   items.push_back(MakeList("on", std::move(kinds), true));
   items.push_back(MakeList("when", {MakeDoc(rule.when)}));
@@ -240,6 +242,7 @@ Doc MakeDoc(const Rule& rule) {
   }
   if (!rule.alert.empty()) {
     std::vector<Doc> parts;
+    parts.reserve(rule.alert.size());
     for (const TemplatePart& part : rule.alert) {
       parts.push_back(MakeWord(part.operand ? Word(*part.operand) : Quote(part.text)));
     }
