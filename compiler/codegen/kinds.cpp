@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "compiler/codegen/atoms.h"
 #include "compiler/codegen/rule_sets.h"
@@ -188,47 +189,48 @@ class KindWriter {
     code.b.CreateCall(unit_.Linked("ks_record_send", none, {pointer, u32}), {code.scratch, KindNumber(code)});
   }
 
+  // A field that a passed rule wants copied is copied. One that it only tested leaves a trace in the record if the test
+  // was not certain: its value if userspace can read what BPF could not, else its state.
   void WriteCopies(Code& code) {
-    std::map<ir::FieldId, RuleSet> always, if_raw;
+    std::map<ir::FieldId, RuleSet> copied, tested;
     for (size_t rule = 0; rule < plan_.rules.size(); rule++) {
-      for (ir::FieldId field : plan_.rules[rule].copies) always[field].Add(rule);
-      for (ir::FieldId field : plan_.rules[rule].copies_if_raw) if_raw[field].Add(rule);
+      for (ir::FieldId field : plan_.rules[rule].copies) copied[field].Add(rule);
+      for (ir::FieldId field : plan_.rules[rule].tested) tested[field].Add(rule);
     }
-    for (const auto& [field, rules] : always) {
+    for (const auto& [field, rules] : copied) tested.try_emplace(field);
+    for (const auto& [field, rules] : tested) {
+      llvm::BasicBlock* copy = code.Block("copy");
       llvm::BasicBlock* behind = code.Block("behind_copy");
-      if (const auto raw = if_raw.extract(field); !raw.empty()) {
-        // Some rules ask for the value, others only for what they cannot decide.
-        llvm::BasicBlock* copy = code.Block("copy");
-        llvm::BasicBlock* maybe = code.Block("copy_if_raw");
-        code.b.CreateCondBr(AnyAlive(code, rules), copy, maybe);
-        code.b.SetInsertPoint(maybe);
-        BranchIfNone(code, raw.mapped(), behind);
-        BranchUnlessRaw(code, field, behind);
-        code.b.CreateBr(copy);
-        code.b.SetInsertPoint(copy);
+      if (const auto wanted = copied.find(field); wanted != copied.end()) {
+        llvm::BasicBlock* doubt = code.Block("doubt");
+        code.b.CreateCondBr(AnyAlive(code, wanted->second), copy, doubt);
+        code.b.SetInsertPoint(doubt);
+      }
+      if (rules.empty()) {
+        code.b.CreateBr(behind);
       } else {
         BranchIfNone(code, rules, behind);
+        WriteDoubt(code, field, copy, behind);
       }
-      code.b.CreateCall(CopyFunction(field), {code.hook});
-      code.b.CreateBr(behind);
-      code.b.SetInsertPoint(behind);
-    }
-    for (const auto& [field, rules] : if_raw) {
-      llvm::BasicBlock* behind = code.Block("behind_copy");
-      BranchIfNone(code, rules, behind);
-      BranchUnlessRaw(code, field, behind);
+      code.b.SetInsertPoint(copy);
       code.b.CreateCall(CopyFunction(field), {code.hook});
       code.b.CreateBr(behind);
       code.b.SetInsertPoint(behind);
     }
   }
 
-  void BranchUnlessRaw(Code& code, ir::FieldId field, llvm::BasicBlock* otherwise) {
-    llvm::BasicBlock* raw = code.Block("raw");
-    llvm::SwitchInst* branch = code.b.CreateSwitch(code.Load(8, StatusOffset(field)), otherwise, 2);
-    branch->addCase(code.b.getInt8(KS_RAW), raw);
-    branch->addCase(code.b.getInt8(KS_FOREIGN), raw);
-    code.b.SetInsertPoint(raw);
+  void WriteDoubt(Code& code, ir::FieldId field, llvm::BasicBlock* copy, llvm::BasicBlock* behind) {
+    llvm::BasicBlock* state = code.Block("state");
+    llvm::SwitchInst* branch = code.b.CreateSwitch(code.Load(8, StatusOffset(field)), behind, 4);
+    branch->addCase(code.b.getInt8(KS_RAW), copy);
+    branch->addCase(code.b.getInt8(KS_FOREIGN), copy);
+    branch->addCase(code.b.getInt8(KS_TRUNCATED), state);
+    branch->addCase(code.b.getInt8(KS_UNKNOWN), state);
+    code.b.SetInsertPoint(state);
+    llvm::Type* pointer = code.b.getPtrTy();
+    code.b.CreateCall(unit_.Linked("ks_record_status", code.b.getVoidTy(), {pointer, code.b.getInt32Ty()}),
+                      {code.scratch, code.b.getInt32(static_cast<uint32_t>(field))});
+    code.b.CreateBr(behind);
   }
 
   // `u32 ks_copy_<field>(u32 hook)`: reads the field and appends it. Shared by all kinds, and off the way of events

@@ -28,8 +28,8 @@ std::string_view TextOf(const ir::Atom& atom, const Literal& literal) {
 }
 
 size_t WeightOf(const schema::Value& literal) {
-  if (const auto* text = std::get_if<std::string>(&literal)) return 1 + text->size() / 8;
-  return std::holds_alternative<int64_t>(literal) ? 1 : 3;
+  const auto* text = std::get_if<std::string>(&literal);
+  return text ? 2 + text->size() / 8 : 3;
 }
 
 std::vector<uint64_t> AddressWords(const schema::IpAddress& ip) {

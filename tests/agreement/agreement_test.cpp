@@ -36,12 +36,12 @@ struct Totals {
 constexpr size_t kRulesPerKind = 25;
 constexpr size_t kMostShown = 5;
 constexpr size_t kFewRules = 10;
-constexpr size_t kLargeRecords = 400;
+constexpr size_t kLargeRecords = 200;
 
 ir::SplitRule RandomRule(ir::RandomIr& random, ir::EventKind kind) {
   ir::Rule rule;
   rule.kinds = {kind};
-  rule.when = random.RandomPred(kind, 2);
+  rule.when = random.RandomPred(kind, static_cast<int>(random.Below(3)));
   rule.id = rule.name = fmt::format("r{}", random.Below(1000000));
   rule.source = fmt::format("random.ksp:{}", 1 + random.Below(1000));
   return ir::Split(std::move(rule));
