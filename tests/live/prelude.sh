@@ -33,7 +33,7 @@ container() {
                "noNewPrivileges": true },
   "root": { "path": "rootfs", "readonly": true },
   "mounts": [{ "destination": "/proc", "type": "proc", "source": "proc" }],
-  "linux": { "cgroupsPath": "/docker/$id", "namespaces": [{ "type": "mount" }, { "type": "network" }, { "type": "ipc" }] } }
+  "linux": { "cgroupsPath": "/kubesentry-live/docker/$id", "namespaces": [{ "type": "mount" }, { "type": "network" }, { "type": "ipc" }] } }
 END
   echo "runc --root $SCRATCH/runc run ${RUNC_FLAGS-} --bundle $bundle --pid-file $SCRATCH/container.pid ks-live-$$ && { echo; cat $SCRATCH/container.pid; echo; } >> $PIDS"
 }

@@ -23,6 +23,8 @@ clean_up() {
   local status=$?
   for pid in "${agents[@]}"; do kill "$pid" 2> /dev/null || true; done
   wait
+  # runc removes the container's control group, not those above it.
+  rmdir /sys/fs/cgroup/{,*/}kubesentry-live{/docker,} 2> /dev/null || true
   if ((status != 0 && status != 77)); then
     tail -n 15 "$SCRATCH"/*.log 2> /dev/null | sed 's/^/  | /'
     rm -rf "$TEMP" "$SCRATCH"/{acts,nginx,door,container}
