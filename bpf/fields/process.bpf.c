@@ -55,15 +55,14 @@ static KS_INLINE __u64 exe_path(struct ks_scratch *s, struct task_struct *task) 
   }
   struct file *file = BPF_CORE_READ(mm, exe_file);
   if (!file) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
-  return ks_sub_path(s->context.hook, (__u64)BPF_CORE_READ(file, f_path.mnt), (__u64)BPF_CORE_READ(file, f_path.dentry));
+  return ks_file_path(s->context.hook, file);
 }
 
 KS_INLINE void ks_get_process_exe(struct ks_scratch *s) { KS_SET_TEXT(s, process_exe, exe_path(s, ks_task(s))); }
 
 KS_INLINE void ks_get_process_cwd(struct ks_scratch *s) {
   struct fs_struct *fs = BPF_CORE_READ(ks_task(s), fs);
-  KS_SET_TEXT(s, process_cwd,
-              ks_sub_path(s->context.hook, (__u64)BPF_CORE_READ(fs, pwd.mnt), (__u64)BPF_CORE_READ(fs, pwd.dentry)));
+  KS_SET_TEXT(s, process_cwd, ks_path_of(s->context.hook, __builtin_preserve_access_index(&fs->pwd)));
 }
 
 enum { KS_ARGS_CAPTURE = 512 };
@@ -127,7 +126,9 @@ static KS_INLINE struct kernfs_node *node_of_controller(struct css_set *set, __u
   return BPF_CORE_READ(state, cgroup, kn);
 }
 
-// The last three components of the control group's path into s->path, joined by "/". The default hierarchy; where only the old
+enum { KS_CGROUP_DEPTH = 8 };
+
+// The last components of the control group's path into s->path, joined by "/". The default hierarchy; where only the old
 // ones are in use, that of pids, then of memory.
 KS_SUBPROGRAM __u64 ks_sub_cgroup(__u32 hook) {
   struct ks_scratch *s = ks_scratch_of(hook);
@@ -145,15 +146,17 @@ KS_SUBPROGRAM __u64 ks_sub_cgroup(__u32 hook) {
   }
   if (!node) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   if (!above) return KS_TEXT_RESULT(0, 0, KS_OK);
-  struct kernfs_node *nodes[3] = {0, 0, node};
-  // The root's name is empty; it is no component.
-  struct kernfs_node *next = kernfs_parent(above);
-  if (next) {
-    nodes[1] = above;
-    if (kernfs_parent(next)) nodes[0] = next;
+  // A container may make groups of its own below the one that names it, so a few more components are kept.
+  struct kernfs_node *nodes[KS_CGROUP_DEPTH] = {};
+  for (__u32 i = 0; i < KS_CGROUP_DEPTH; i++) {
+    above = kernfs_parent(node);
+    if (!above) break;  // the root's name is empty; it is no component
+    nodes[KS_CGROUP_DEPTH - 1 - i] = node;
+    node = above;
   }
+  __u32 status = kernfs_parent(node) ? KS_TRUNCATED : KS_OK;
   __u32 at = 0;
-  for (__u32 i = 0; i < 3; i++) {
+  for (__u32 i = 0; i < KS_CGROUP_DEPTH; i++) {
     if (!nodes[i]) continue;
     asm volatile("" : "+r"(at));
     if (at > 1024) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
@@ -165,7 +168,7 @@ KS_SUBPROGRAM __u64 ks_sub_cgroup(__u32 hook) {
   __u32 len = at - 1;
   __u32 longest = sizeof(s->fields.process_cgroup.data) - KS_TEXT_SLACK;
   if (len > longest) return KS_TEXT_RESULT(len - longest, longest, KS_TRUNCATED);
-  return KS_TEXT_RESULT(0, len, KS_OK);
+  return KS_TEXT_RESULT(0, len, status);
 }
 
 KS_INLINE void ks_get_process_cgroup(struct ks_scratch *s) {

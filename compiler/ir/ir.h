@@ -131,9 +131,10 @@ struct RulePlan {
   uint32_t rule = 0;               // index in Program::rules
   std::vector<Formula> conjuncts;  // empty: always passes
   std::vector<FieldId> copies;     // kernel fields that the record carries when this rule passes, ascending
-  // Further fields of the kernel half that the record carries only if they are Raw or Foreign: the kernel passed the
-  // rule without deciding them, and userspace, which can read them, decides. Ascending.
-  std::vector<FieldId> copies_if_raw;
+  // Further fields, of the kernel half. The record carries their value only if they are Raw or Foreign: the kernel
+  // passed the rule without deciding them, and userspace, which can read them, decides; and their state if they are
+  // Truncated or Unknown: the match is uncertain. Ascending.
+  std::vector<FieldId> tested;
   std::string id, source;  // of the rule, for line information: what a verifier's log quotes
 };
 

@@ -45,9 +45,10 @@ bool HasLiterals(Test test) {
 
 // Fields that every alert shows if its kind has them.
 constexpr FieldId kAlways[] = {
-    FieldId::event_result,   FieldId::event_errno,        FieldId::event_syscall,       FieldId::event_src,
-    FieldId::event_dst,      FieldId::process_pid,        FieldId::process_tid,         FieldId::process_name,
-    FieldId::process_cgroup, FieldId::process_parent_pid, FieldId::process_parent_name,
+    FieldId::event_result,        FieldId::event_errno,        FieldId::event_syscall,  FieldId::event_src,
+    FieldId::event_dst,           FieldId::process_pid,        FieldId::process_tid,    FieldId::process_name,
+    FieldId::process_uid,         FieldId::process_start_time, FieldId::process_cgroup, FieldId::process_parent_pid,
+    FieldId::process_parent_name,
 };
 
 bool InKernel(FieldId field) { return schema::Row(field).decided == schema::Decided::Kernel; }
@@ -58,12 +59,6 @@ void AddKernelFields(FieldId field, std::set<FieldId>* fields) {
   } else {
     for (FieldId source : schema::DerivedFrom(field)) fields->insert(source);
   }
-}
-
-// May the kernel read it as what userspace must still bring into form?
-bool MayBeRaw(FieldId field) {
-  const schema::FieldRow& row = schema::Row(field);
-  return row.type == schema::TypeId::Path || row.enumeration == "syscall";
 }
 
 void FillCopies(const SplitRule& split, EventKind kind, RulePlan* plan) {
@@ -77,7 +72,7 @@ void FillCopies(const SplitRule& split, EventKind kind, RulePlan* plan) {
     if (schema::Has(kind, field)) plan->copies.push_back(field);
   }
   for (FieldId field : FieldsOf(split.kernel)) {
-    if (MayBeRaw(field) && !fields.contains(field)) plan->copies_if_raw.push_back(field);
+    if (!fields.contains(field)) plan->tested.push_back(field);
   }
 }
 

@@ -123,13 +123,13 @@ TEST(Plan, CarriesWhatUserspaceAsksFor) {
   split.rule.disclosures = {{FieldId::process_exe, "triage"}};
   Plan plan = Make({split});
   const RulePlan& rule = plan.kinds[0].rules[0];
-  EXPECT_EQ(rule.copies,
-            (std::vector<FieldId>{FieldId::event_result, FieldId::event_errno, FieldId::event_syscall,
-                                  FieldId::process_pid, FieldId::process_tid, FieldId::process_name,
-                                  FieldId::process_uid, FieldId::process_exe, FieldId::process_cwd,
-                                  FieldId::process_cgroup, FieldId::process_parent_pid, FieldId::process_parent_name}));
-  EXPECT_EQ(rule.copies_if_raw, (std::vector<FieldId>{FieldId::file_path}))
-      << "a match-only field that the kernel decides stays there, unless it could not decide";
+  EXPECT_EQ(rule.copies, (std::vector<FieldId>{FieldId::event_result, FieldId::event_errno, FieldId::event_syscall,
+                                               FieldId::process_pid, FieldId::process_tid, FieldId::process_name,
+                                               FieldId::process_uid, FieldId::process_start_time, FieldId::process_exe,
+                                               FieldId::process_cwd, FieldId::process_cgroup,
+                                               FieldId::process_parent_pid, FieldId::process_parent_name}));
+  EXPECT_EQ(rule.tested, (std::vector<FieldId>{FieldId::file_path}))
+      << "a match-only field that the kernel decides stays there, unless it could not decide it";
 }
 
 TEST(Plan, CarriesOnlyWhatTheKindHas) {

@@ -42,14 +42,11 @@ std::optional<Event> ThroughKernel(const ir::Program& program, const ir::Plan& p
     any = true;
     sent.passed[bit / 64] |= uint64_t{1} << (bit % 64);
     for (FieldId field : rule.copies) copy(field);
-    for (FieldId field : rule.copies_if_raw) {
+    for (FieldId field : rule.tested) {
       const FieldStatus status = original.record[field].status;
+      if (sent.record[field].status != FieldStatus::Unread) continue;
       if (status == FieldStatus::Raw || status == FieldStatus::Foreign) copy(field);
-    }
-    for (FieldId field : ir::FieldsOf(kernel)) {
-      const FieldStatus status = original.record[field].status;
-      if (status != FieldStatus::Ok && sent.record[field].status == FieldStatus::Unread)
-        sent.record.SetStatus(field, status);
+      if (status == FieldStatus::Truncated || status == FieldStatus::Unknown) sent.record.SetStatus(field, status);
     }
     ir::ForEachTrueAtom(kernel, original.record, [&](const ir::Atom& atom, uint32_t index) {
       for (size_t i = 0; i < kind->atoms.size(); ++i) {
