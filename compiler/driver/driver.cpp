@@ -105,6 +105,11 @@ Result<std::unique_ptr<Analysis>> Analyze(const std::vector<std::string>& paths,
     analysis->embedded_files.push_back(std::make_unique<SourceFile>(std::string(file.name), std::string(file.text)));
     analysis->embedded_modules.push_back(syntax::Parse(*analysis->embedded_files.back(), analysis->diagnostics));
   }
+  // What could not be parsed is missing from the tree: its absence is no further mistake.
+  if (!analysis->ok()) {
+    analysis->diagnostics.Sort();
+    return analysis;
+  }
 
   sema::Library library;
   for (const syntax::Module& module : analysis->modules) library.AddUser(module);

@@ -21,9 +21,9 @@ Diagnostic& Diagnostics::Add(Diag id, Span span, std::string message) {
 void Diagnostics::Sort() {
   auto key = [](const Diagnostic& d) {
     return std::make_tuple(d.span.file ? std::string_view(d.span.file->name()) : std::string_view(), d.span.begin,
-                           d.span.end, d.id);
+                           d.span.end, d.id, std::string_view(d.message));
   };
-  std::stable_sort(all_.begin(), all_.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  std::sort(all_.begin(), all_.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
 }
 
 std::string_view DidYouMean(std::string_view typed, const std::vector<std::string_view>& candidates) {

@@ -149,6 +149,9 @@ int Replay(const Words& words) {
     for (const std::string& column : info.unknown_columns) {
       fmt::print(stderr, "note: {}: column `{}` is unknown to this build and is skipped\n", path, column);
     }
+    for (const std::string& kind : info.unknown_kinds) {
+      fmt::print(stderr, "note: {}: events of kind `{}` are unknown to this build and are skipped\n", path, kind);
+    }
     if (info.index_rebuilt)
       fmt::print(stderr, "warning: {} was cut; what follows its last whole block is gone\n", path);
     for (const replay::MissingColumn& missing : replay::FindMissingColumns(engine.program(), info)) {
