@@ -1,10 +1,13 @@
 // What the kernel half says of files, against what the kernel says by other ways.
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -267,6 +270,59 @@ TEST_F(KernelTest, FilesOnOtherMountsHaveThePathOfTheNamespace) {
   EXPECT_EQ(seen.Text(KS_FIELD_file_path), "/proc/" + std::to_string(::getpid()) + "/status");
   seen = RecordOne(KS_KIND_open, [&] { ::close(::open("/", O_RDONLY)); });
   EXPECT_EQ(seen.Text(KS_FIELD_file_path), "/");
+}
+
+// The open that a child made after `before`, which may change where it lives.
+Seen OpenInChild(const std::vector<Seen>& all, pid_t child) {
+  for (const Seen& seen : all) {
+    if (seen.Int(KS_FIELD_process_pid) == child) return seen;
+  }
+  ADD_FAILURE() << "the child's open was not seen";
+  return {};
+}
+
+TEST_F(KernelTest, AChangedRootHidesNothing) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root to change the root folder";
+  Create("inside");
+  for (const char* name : {"/inside", "/none"}) {
+    pid_t child = 0;
+    std::vector<Seen> all = Record(
+        KS_KIND_open,
+        [&] {
+          child = ::fork();
+          if (child == 0) {
+            ::_exit(::chroot(folder_.c_str()) == 0 && ::open(name, O_RDONLY) >= 0 ? 0 : 1);
+          }
+          ::waitpid(child, nullptr, 0);
+        },
+        0);
+    EXPECT_EQ(OpenInChild(all, child).Text(KS_FIELD_file_path), folder_ + name);
+  }
+}
+
+TEST_F(KernelTest, MountsAreCrossedToTheRootOfTheNamespace) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root to mount";
+  std::filesystem::create_directories(Path("a/b"));
+  pid_t child = 0;
+  int status = 0;
+  std::vector<Seen> all = Record(
+      KS_KIND_open,
+      [&] {
+        child = ::fork();
+        if (child == 0) {
+          // A namespace of its own, which goes with the child.
+          if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+            ::_exit(2);
+          if (::mount("one", Path("a").c_str(), "tmpfs", 0, nullptr) != 0 || ::mkdir(Path("a/b").c_str(), 0755) != 0)
+            ::_exit(2);
+          if (::mount("two", Path("a/b").c_str(), "tmpfs", 0, nullptr) != 0) ::_exit(2);
+          ::_exit(::open(Path("a/b/c").c_str(), O_RDWR | O_CREAT, 0600) >= 0 ? 0 : 1);
+        }
+        ::waitpid(child, &status, 0);
+      },
+      0);
+  if (WEXITSTATUS(status) == 2) GTEST_SKIP() << "no mount namespaces here";
+  EXPECT_EQ(OpenInChild(all, child).Text(KS_FIELD_file_path), Path("a/b/c"));
 }
 
 #ifdef __x86_64__

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -194,6 +195,39 @@ TEST_F(KernelTest, AVersion6SocketSpeaksVersion4) {
   ::close(client);
   ::close(listener);
 }
+
+#ifdef __x86_64__
+TEST_F(KernelTest, TheI386SocketcallIsTheCallThatItStandsFor) {
+  struct Low {
+    uint32_t arguments[6];
+    sockaddr_in address;
+  };
+  void* page = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  ASSERT_NE(page, MAP_FAILED);
+  auto* low = static_cast<Low*>(page);
+  low->address.sin_family = AF_INET;
+  low->address.sin_port = htons(9);
+  low->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int client = ::socket(AF_INET, SOCK_DGRAM, 0);
+  low->arguments[0] = static_cast<uint32_t>(client);
+  low->arguments[1] = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(&low->address));
+  low->arguments[2] = sizeof(low->address);
+  constexpr long kSocketcall = 102, kConnect = 3;
+  long result = -ENOSYS;
+  std::vector<Seen> all = Record(KS_KIND_connect, [&] {
+    asm volatile("int $0x80"
+                 : "=a"(result)
+                 : "a"(kSocketcall), "b"(kConnect), "c"(low->arguments)
+                 : "memory", "r8", "r9", "r10", "r11");
+  });
+  if (result == -ENOSYS) GTEST_SKIP() << "this kernel has no i386 calls";
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].Endpoint(KS_FIELD_event_dst), "127.0.0.1:9");
+  EXPECT_EQ(all[0].Int(KS_FIELD_event_syscall), SYS_connect);
+  ::close(client);
+  ::munmap(page, 4096);
+}
+#endif
 
 TEST_F(KernelTest, SocketsOfOtherFamiliesAreNoEvents) {
   sockaddr_un address{};
