@@ -1,5 +1,5 @@
 // Load for the swap test: numbered system calls among many that nobody asks for.
-//   swap_load CALLS_PER_EVENT EVENTS_PER_SECOND
+//   swap_load EVENTS_PER_SECOND CALLS_PER_SECOND
 // Two processes of an unprivileged user call setuid(N), which fails with EPERM and carries N, and getppid in between. Every N is
 // used once. On SIGTERM: one JSON line with how many numbers and calls there were. N begins at FIRST_NUMBER.
 #define _GNU_SOURCE
@@ -37,29 +37,35 @@ static double now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static void work(long calls_per_event, double events_per_second) {
+static void work(double events_per_second, double calls_per_second) {
   const double begin = now();
-  uint64_t events = 0;
+  uint64_t events = 0, calls = 0;
   while (!shared->stop) {
-    // Behind its due time only as far as the machine is slow; ahead of it only with calls that nobody asks for.
-    if ((double)events < (now() - begin) * events_per_second) {
+    const double elapsed = now() - begin;
+    if ((double)events < elapsed * events_per_second) {
       const uint64_t number = shared->next++;
       if (syscall(SYS_setuid, FIRST_NUMBER + number) != -1 || errno != EPERM) shared->wrong++;
       events++;
-      shared->calls++;
+      calls++;
     }
-    for (long i = 0; i < calls_per_event; i++) syscall(SYS_getppid);
-    shared->calls += (uint64_t)calls_per_event;
+    if ((double)calls < elapsed * calls_per_second) {
+      for (int i = 0; i < 50; i++) syscall(SYS_getppid);
+      calls += 50;
+    } else {
+      // Ahead of its due time: leave the CPU to the agent.
+      nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+      calls++;
+    }
   }
+  shared->calls += calls;
 }
 
 int main(int argc, char **argv) {
   if (argc != 3) {
-    fprintf(stderr, "usage: swap_load CALLS_PER_EVENT EVENTS_PER_SECOND\n");
+    fprintf(stderr, "usage: swap_load EVENTS_PER_SECOND CALLS_PER_SECOND\n");
     return 2;
   }
-  const long calls_per_event = strtol(argv[1], NULL, 10);
-  const double events_per_second = strtod(argv[2], NULL) / PROCESSES;
+  const double events_per_second = strtod(argv[1], NULL) / PROCESSES, calls_per_second = strtod(argv[2], NULL) / PROCESSES;
   shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) return perror("mmap"), 3;
   if (getuid() == 0 && (setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0)) {
@@ -77,7 +83,7 @@ int main(int argc, char **argv) {
     if (children[i] < 0) return perror("fork"), 3;
     if (children[i] == 0) {
       prctl(PR_SET_PDEATHSIG, SIGTERM);
-      work(calls_per_event, events_per_second);
+      work(events_per_second, calls_per_second);
       _exit(0);
     }
   }

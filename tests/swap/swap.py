@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Swaps two bundles under load and looks for events that were missed or decided twice.
 
-  swap.py --bin FOLDER [--swaps N] [--events-per-second N]     exit status: 0 fine, 1 not, 77 no BPF here
+  swap.py --bin FOLDER [--swaps N] [--events-per-second N] [--calls-per-second N]
+
+Exit status: 0 fine, 1 not, 77 no BPF here.
 
 The load (swap_load) makes numbered events. Two bundles with one rule each that asks for them take turns: each is renamed
 over the watched file as soon as the agent said that it swapped to the other. In the end every number must be in the alerts
@@ -73,7 +75,8 @@ def run(arguments, folder):
                 return 77
             print(f"FAIL: the agent did not start: {failed}")
             return 1
-        load = subprocess.Popen([bin_folder / "swap_load", "50", str(arguments.events_per_second)], stdout=subprocess.PIPE)
+        load = subprocess.Popen([bin_folder / "swap_load", str(arguments.events_per_second),
+                                 str(arguments.calls_per_second)], stdout=subprocess.PIPE)
         time.sleep(0.5)
         latencies = []
         begin = time.monotonic()
@@ -146,6 +149,7 @@ def main():
     parser.add_argument("--bin", required=True, help="folder with ksc, kubesentryd and swap_load")
     parser.add_argument("--swaps", type=int, default=100)
     parser.add_argument("--events-per-second", type=int, default=2000)
+    parser.add_argument("--calls-per-second", type=int, default=300_000, help="at most; the load sleeps when it is ahead")
     parser.add_argument("--slow", action="store_true", help="do not ask for 100,000 system calls a second")
     arguments = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="ks-swap-"))
