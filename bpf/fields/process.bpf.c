@@ -114,9 +114,16 @@ KS_INLINE void ks_get_process_parent_exe(struct ks_scratch *s) {
 
 // --- control group ---
 
+// A subprogram, for a loop would have the offset of the member that does not exist computed before it is asked for.
+KS_SUBPROGRAM __u64 ks_sub_kernfs_parent(__u64 node) {
+  if (bpf_core_field_exists(struct kernfs_node, __parent)) {
+    return (__u64)BPF_CORE_READ((struct kernfs_node *)node, __parent);
+  }
+  return (__u64)BPF_CORE_READ((struct kernfs_node___plain_parent *)node, parent);
+}
+
 static KS_INLINE struct kernfs_node *kernfs_parent(struct kernfs_node *node) {
-  if (bpf_core_field_exists(struct kernfs_node, __parent)) return BPF_CORE_READ(node, __parent);
-  return BPF_CORE_READ((struct kernfs_node___plain_parent *)node, parent);
+  return (struct kernfs_node *)ks_sub_kernfs_parent((__u64)node);
 }
 
 static KS_INLINE struct kernfs_node *node_of_controller(struct css_set *set, __u64 controller) {
