@@ -5,9 +5,32 @@ else
   bold='' dim='' red='' green='' yellow='' plain=''
 fi
 
+# ccache, where it is installed, may serve one clone with what another one compiled.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+
 now_ms() { local t=${EPOCHREALTIME/[.,]/}; echo $((t / 1000)); }
 started_ms=$(now_ms)
 seconds_since() { local ms=$(($(now_ms) - $1)); printf '%d.%01d s' $((ms / 1000)) $((ms % 1000 / 100)); }
+
+# watched LOG COMMAND…: runs the command with its output in LOG; on a terminal shows how far it is, each second.
+watched() {
+  local log=$1 worker status=0 last
+  shift
+  if [[ ! -t 1 ]]; then
+    "$@" > "$log" 2>&1 < /dev/null
+    return
+  fi
+  "$@" > "$log" 2>&1 < /dev/null &
+  worker=$!
+  printf '\e7'
+  while sleep 1 && kill -0 $worker 2> /dev/null; do
+    last=$(tail -n 1 "$log" | cut -c -60)
+    printf '\e8\e[K%s%s%s' "$dim" "$last" "$plain"
+  done
+  wait $worker || status=$?
+  printf '\e8\e[K'
+  return $status
+}
 
 # step TITLE LOG COMMAND…: runs the command with its output in LOG; shows the log's end and stops everything if it fails.
 step() {
@@ -16,7 +39,7 @@ step() {
   begin=$(now_ms)
   printf '%s== %s%s … ' "$bold" "$title" "$plain"
   mkdir -p "$(dirname "$log")"
-  if "$@" > "$log" 2>&1 < /dev/null; then
+  if watched "$log" "$@"; then
     printf '%s%s%s\n' "$dim" "$(seconds_since "$begin")" "$plain"
   else
     local status=$?
