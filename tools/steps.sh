@@ -22,12 +22,14 @@ watched() {
   fi
   "$@" > "$log" 2>&1 < /dev/null &
   worker=$!
+  trap 'kill $worker; exit 130' INT  # a background command does not hear it itself
   printf '\e7'
   while sleep 1 && kill -0 $worker 2> /dev/null; do
     last=$(tail -n 1 "$log" | cut -c -60)
     printf '\e8\e[K%s%s%s' "$dim" "$last" "$plain"
   done
   wait $worker || status=$?
+  trap - INT
   printf '\e8\e[K'
   return $status
 }
