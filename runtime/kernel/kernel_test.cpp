@@ -1,11 +1,16 @@
 // Loading, swapping, counting.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <map>
 #include <set>
 #include <thread>
@@ -69,6 +74,40 @@ TEST_F(KernelTest, DamagedObjectsAreRefused) {
 TEST_F(KernelTest, ARingMustBeAPowerOfTwo) {
   EXPECT_EQ(OpenLibbpfKernel({.ring_bytes = 1000}).error().code, "kernel-map");
   EXPECT_EQ(OpenLibbpfKernel({.ring_bytes = 3 << 20}).error().code, "kernel-map");
+}
+
+TEST_F(KernelTest, ASwapWaitsAlsoWhereMembarrierIsForbidden) {
+  pid_t child = ::fork();
+  if (child == 0) {
+    sock_filter filter[] = {
+        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_membarrier},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+    };
+    sock_fprog program{sizeof(filter) / sizeof(filter[0]), filter};
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+      ::_exit(2);
+    Result<std::unique_ptr<Kernel>> own = OpenLibbpfKernel({.ring_bytes = 1 << 20});
+    if (!own) ::_exit(3);
+    uint32_t generation = 0;
+    for (uint32_t next : {7u, 8u}) {
+      Result<std::unique_ptr<LoadedObject>> loaded = (*own)->Load(embedded::everything_object(), next);
+      if (!loaded || !(*own)->Activate(**loaded)) ::_exit(4);
+      ::syscall(SYS_getppid);
+      Result<size_t> count = (*own)->Consume(100, [&](std::string_view bytes) {
+        Seen seen;
+        if (ParseRecord(bytes, &seen) && seen.Int(KS_FIELD_process_pid) == ::getpid())
+          generation = seen.head.generation;
+      });
+      if (!count || generation != next) ::_exit(5);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  if (WEXITSTATUS(status) == 2) GTEST_SKIP() << "no seccomp filters here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 // Sum over kinds of what the counters say, once they say it twice.
