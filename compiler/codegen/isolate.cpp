@@ -11,6 +11,7 @@
 namespace ks::codegen {
 namespace {
 
+constexpr unsigned kMostSeconds = 600;
 constexpr char kGave = 'g', kFailed = 'f';
 
 Error Failed(std::string cause) {
@@ -86,6 +87,7 @@ Result<std::vector<std::string>> RunIsolated(
   if (child == 0) {
     close(ends[0]);
     const int out = ends[1];
+    alarm(kMostSeconds);
     Result<std::vector<std::string>> result = work([out](const std::string& cause) { Answer(out, kFailed, {cause}); });
     if (!result) Answer(out, kFailed, {result.error().cause});
     Answer(out, kGave, *result);

@@ -12,8 +12,8 @@ namespace ks::codegen {
 // For the child: hands the cause to the parent and ends the child.
 using ReportFailure = std::function<void(const std::string& cause)>;
 
-// Runs `work` in a child of this process and gives what it gave. An abort, a crash and a report are Errors with a
-// cause.
+// Runs `work` in a child of this process and gives what it gave. An abort, a crash, a report, and
+// work of more than ten minutes are Errors with a cause.
 Result<std::vector<std::string>> RunIsolated(
     const std::function<Result<std::vector<std::string>>(const ReportFailure& report)>& work);
 
