@@ -1,6 +1,7 @@
 #include "compiler/support/diagnostics.h"
 
 #include <algorithm>
+#include <numeric>
 #include <tuple>
 
 namespace ks {
@@ -19,11 +20,18 @@ Diagnostic& Diagnostics::Add(Diag id, Span span, std::string message) {
 }
 
 void Diagnostics::Sort() {
-  auto key = [](const Diagnostic& d) {
+  auto key = [this](size_t i) {
+    const Diagnostic& d = all_[i];
+    // What stands at one place keeps the order in which it was found.
     return std::make_tuple(d.span.file ? std::string_view(d.span.file->name()) : std::string_view(), d.span.begin,
-                           d.span.end, d.id, std::string_view(d.message));
+                           d.span.end, d.id, i);
   };
-  std::sort(all_.begin(), all_.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  std::vector<size_t> order(all_.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
+  std::vector<Diagnostic> sorted;
+  for (size_t i : order) sorted.push_back(std::move(all_[i]));
+  all_ = std::move(sorted);
 }
 
 std::string_view DidYouMean(std::string_view typed, const std::vector<std::string_view>& candidates) {
