@@ -156,6 +156,11 @@ const Def* Expander::CheckDef(const Library::Declaration& declaration, const Sco
 }
 
 bool Expander::CheckDefBody(const syntax::Def& def, const Scope& scope, Def* out) {
+  if (def.parameters.size() > kMaxParameters) {
+    scope.Report<Diag::TooManyValues>(def.parameters[kMaxParameters].name.span, kMaxParameters,
+                                      "as parameters of one def");
+    return false;
+  }
   std::vector<Binding> bindings;
   bool ok = true;
   for (const syntax::Parameter& parameter : def.parameters) {
@@ -234,7 +239,7 @@ Condition Expander::ExpandCall(const syntax::Path& callee, const std::vector<syn
                             : resolved.what == Resolved::What::Field  ? "a field"
                             : resolved.what == Resolved::What::Record ? "a record"
                                                                       : "a parameter";
-    scope.Report<Diag::NotAValue>(SpanOf(callee), callee.Dotted(), what, "a def that could be called");
+    scope.Report<Diag::NotAValue>(SpanOf(callee), Shorten(callee.Dotted()), what, "a def that could be called");
     return Fail();
   }
   const syntax::Def& def = *resolved.declaration->def;

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <deque>
 
+#include "compiler/sema/literals.h"
+
 namespace ks::sema {
 namespace {
+
+constexpr size_t kMaxCandidates = 2'000;  // a suggestion is not worth looking through more
 
 // A field, a part of an endpoint, or a record, by its dotted name.
 Resolved FromTable(const std::string& dotted) {
@@ -69,6 +73,15 @@ const Names::Imports& Names::ImportsOf(const syntax::Module& module) {
   return it->second;
 }
 
+std::vector<std::string_view> Names::NamesIn(const Library::Package& package, const Scope& scope) {
+  std::vector<std::string_view> names;
+  if (scope.diagnostics->all().size() >= kMaxDiagnostics) return names;
+  for (const auto& [name, declaration] : package.names) {
+    if (names.size() < kMaxCandidates) names.push_back(name);
+  }
+  return names;
+}
+
 Resolved Names::Declared(const Library::Package* package, std::string_view name) const {
   Resolved out;  // Error: what is wrong was said at the import
   if (package == nullptr) return out;
@@ -131,11 +144,9 @@ Resolved Names::Find(const syntax::Path& path, const Scope& scope) {
 
 std::vector<std::string_view> Names::Visible(const Scope& scope) {
   std::vector<std::string_view> names;
+  if (const Library::Package* package = library_.Find(PackageOf(*scope.module))) names = NamesIn(*package, scope);
   if (scope.parameters != nullptr) {
     for (const Binding& binding : *scope.parameters) names.push_back(binding.name);
-  }
-  if (const Library::Package* package = library_.Find(PackageOf(*scope.module))) {
-    for (const auto& [name, declaration] : package->names) names.push_back(name);
   }
   const Imports& imports = ImportsOf(*scope.module);
   for (const auto& [name, import] : imports.names) names.push_back(name);
@@ -146,6 +157,7 @@ std::vector<std::string_view> Names::Visible(const Scope& scope) {
   for (const schema::ObjectRow& row : schema::Objects()) {
     if (!row.dotted.empty()) names.push_back(row.dotted);
   }
+  if (names.size() > kMaxCandidates) names.resize(kMaxCandidates);
   return names;
 }
 
@@ -156,7 +168,8 @@ Diagnostic& Names::ReportUnknown(const syntax::Path& path, const Scope& scope) {
   std::string prefix;
   std::string shown;
   std::vector<std::string_view> below;
-  for (size_t n = path.parts.size() - 1; n > 0 && known == 0; --n) {
+  constexpr size_t kLongestName = 8;  // components; the table's own are shorter
+  for (size_t n = std::min(path.parts.size() - 1, kLongestName); n > 0 && known == 0; --n) {
     syntax::Path head;
     head.parts.assign(path.parts.begin(), path.parts.begin() + static_cast<ptrdiff_t>(n));
     Scope quiet = scope;
@@ -183,7 +196,7 @@ Diagnostic& Names::ReportUnknown(const syntax::Path& path, const Scope& scope) {
     for (size_t i = known; i < path.parts.size(); ++i) rest += (i > known ? "." : "") + path.parts[i].text;
     if (!prefix.empty() && below.empty()) below = FieldsBelow(prefix);
     Span span = SpanOf(path, known);
-    Diagnostic& d = scope.Report<Diag::UnknownField>(span, shown, rest);
+    Diagnostic& d = scope.Report<Diag::UnknownField>(span, Shorten(shown), Shorten(rest));
     if (std::string_view near = DidYouMean(rest, below); !near.empty()) {
       d.help = fmt::format("did you mean `{}`?", near);
       scope.Fix(d, span, std::string(near));
@@ -199,9 +212,7 @@ Diagnostic& Names::ReportUnknown(const syntax::Path& path, const Scope& scope) {
     const Library::Package* package = library_.Find(it->second->package.Dotted());
     Span span = SpanOf(path, 1);
     std::vector<std::string_view> names;
-    if (package != nullptr) {
-      for (const auto& [name, declaration] : package->names) names.push_back(name);
-    }
+    if (package != nullptr) names = NamesIn(*package, scope);
     Diagnostic& d = scope.Report<Diag::NotInPackage>(span, it->second->package.Dotted(), path.parts[1].text);
     if (std::string_view near = DidYouMean(path.parts[1].text, names); !near.empty()) {
       d.help = fmt::format("did you mean `{}`?", near);
@@ -211,7 +222,7 @@ Diagnostic& Names::ReportUnknown(const syntax::Path& path, const Scope& scope) {
   }
 
   Span span = SpanOf(path);
-  Diagnostic& d = scope.Report<Diag::UnknownName>(span, path.Dotted());
+  Diagnostic& d = scope.Report<Diag::UnknownName>(span, Shorten(path.Dotted()));
   if (path.parts.size() > 1) {
     std::vector<std::string_view> fields;
     for (const schema::FieldRow& row : schema::Fields()) fields.push_back(row.dotted);
@@ -281,6 +292,7 @@ void Names::CheckCycle(const syntax::Import& import, const Scope& scope) {
 }
 
 void Names::CheckImports(const Scope& scope) {
+  std::set<std::string> seen;
   for (const syntax::Import& import : checked_.imports) {
     std::string name = import.package.Dotted();
     const Library::Package* package = library_.Find(name);
@@ -297,11 +309,10 @@ void Names::CheckImports(const Scope& scope) {
       }
       continue;
     }
-    CheckCycle(import, scope);
+    if (seen.insert(name).second) CheckCycle(import, scope);
     for (const syntax::Name& imported : import.names) {
       if (package->names.contains(imported.text)) continue;
-      std::vector<std::string_view> names;
-      for (const auto& [known, declaration] : package->names) names.push_back(known);
+      std::vector<std::string_view> names = NamesIn(*package, scope);
       Diagnostic& d = scope.Report<Diag::NotInPackage>(imported.span, name, imported.text);
       if (package->rules.contains(imported.text)) {
         d.help = "that is a rule; only lets and defs are imported";

@@ -47,6 +47,8 @@ class Names {
   Resolved Declared(const Library::Package* package, std::string_view name) const;
   bool ReportSecondMeaning(const syntax::Name& name, const Scope& scope);
   void CheckCycle(const syntax::Import& import, const Scope& scope);
+  // Candidates for a suggestion.
+  static std::vector<std::string_view> NamesIn(const Library::Package& package, const Scope& scope);
   std::vector<std::string_view> Visible(const Scope& scope);
 
   const syntax::Module& checked_;

@@ -152,7 +152,7 @@ void RuleChecker::CheckDisclosures(const syntax::Rule& rule, const Scope& scope,
       }
       if (resolved.what == Resolved::What::Error) continue;
       if (resolved.what != Resolved::What::Field) {
-        scope.Report<Diag::NotAValue>(span, path.Dotted(),
+        scope.Report<Diag::NotAValue>(span, Shorten(path.Dotted()),
                                       resolved.what == Resolved::What::Record ? "a record" : "no field", "a field");
         continue;
       }
@@ -162,7 +162,8 @@ void RuleChecker::CheckDisclosures(const syntax::Rule& rule, const Scope& scope,
                                [&](const Disclosure& d) { return d.field == resolved.field.field; });
       if (!match_only || again) {
         scope.Report<Diag::DiscloseNeedless>(
-            span, path.Dotted(), again ? "it is disclosed already" : "it is metadata, which any alert may carry");
+            span, Shorten(path.Dotted()),
+            again ? "it is disclosed already" : "it is metadata, which any alert may carry");
       } else {
         out->disclosures.push_back({resolved.field.field, disclose.reason});
       }
@@ -178,7 +179,7 @@ void RuleChecker::CheckAlert(const syntax::Rule& rule, const syntax::Text& text,
       continue;
     }
     Span span = SpanOf(*piece.path);
-    std::string dotted = piece.path->Dotted();
+    std::string dotted = Shorten(piece.path->Dotted());
     Resolved resolved = names_.Find(*piece.path, scope);
     if (resolved.what == Resolved::What::Nothing) names_.ReportUnknown(*piece.path, scope);
     if (resolved.what == Resolved::What::Nothing || resolved.what == Resolved::What::Error) continue;

@@ -201,6 +201,8 @@ inline constexpr size_t kMaxValues = 100'000;             // of one list or set
 inline constexpr size_t kMaxValuesPerModule = 1'000'000;  // in all conditions, after lets are expanded
 inline constexpr size_t kMaxCallDepth = 16;               // defs that call defs, lets that name lets
 inline constexpr size_t kMaxConditionDepth = 128;         // and, or, not in each other, after defs are expanded
+inline constexpr size_t kMaxParameters = 32;              // of one def
+inline constexpr size_t kMaxTestEvents = 20'000;          // of one file
 inline constexpr size_t kMaxDataBytes = 16 * 1024 * 1024;
 
 }  // namespace ks::sema

@@ -14,7 +14,7 @@ std::vector<TestCase> TestChecker::Check(const syntax::Test& test, const Scope& 
     if (const Library::Package* package = names_.library().Find(home)) {
       for (const auto& [name, rule] : package->rules) names.push_back(name);
     }
-    Diagnostic& d = scope.Report<Diag::TestOfNothing>(test.rule_span, test.rule.Dotted());
+    Diagnostic& d = scope.Report<Diag::TestOfNothing>(test.rule_span, Shorten(test.rule.Dotted()));
     if (std::string_view near = DidYouMean(test.rule.Dotted(), names); !near.empty()) {
       d.help = fmt::format("did you mean `{}`?", near);
       scope.Fix(d, test.rule_span, std::string(near));
@@ -97,6 +97,10 @@ void TestChecker::CheckFeed(const syntax::Feed& feed, int64_t offset_ns, const S
       d.help = fmt::format("did you mean `{}`?", near);
       scope.Fix(d, feed.kind.span, std::string(near));
     }
+    return;
+  }
+  if (++events_ > kMaxTestEvents) {
+    if (events_ == kMaxTestEvents + 1) scope.Report<Diag::TooManyEvents>(feed.kind.span, kMaxTestEvents);
     return;
   }
   Feed checked;

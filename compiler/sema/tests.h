@@ -30,6 +30,7 @@ class TestChecker {
   std::map<std::string_view, const syntax::TestLet*> lets_;
   std::set<const syntax::TestLet*> used_lets_;
   std::set<std::pair<std::string, std::string>> case_names_;  // rule, case
+  size_t events_ = 0;
 };
 
 }  // namespace ks::sema

@@ -216,7 +216,7 @@ Operand Evaluator::EvaluatePath(const syntax::Expr& expr, const syntax::Path& pa
       return out;
     case Resolved::What::Declared:
       if (resolved.declaration->let == nullptr) {
-        scope.Report<Diag::NotAValue>(expr.span, path.Dotted(), "a def", "a value");
+        scope.Report<Diag::NotAValue>(expr.span, Shorten(path.Dotted()), "a def", "a value");
         return Operand::Failed();
       }
       ValuesPtr values = LetValues(*resolved.declaration, scope, expr.span);
