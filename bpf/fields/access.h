@@ -99,15 +99,21 @@ static KS_INLINE void ks_set_status(struct ks_scratch *s, __u32 field, __u32 sta
     if (end <= sizeof((slot).data) - KS_TEXT_SLACK) __builtin_memset(&(slot).data[end], 0, 8); \
   } while (0)
 
-// Moves a text result from scratch.path into a field. The copy has a constant size: that costs less than making the verifier
-// believe in a variable one.
-#define KS_SET_TEXT(s, member, outcome)                                                                      \
-  do {                                                                                                       \
-    __u64 text = (outcome);                                                                                  \
-    KS_SET_STATUS(s, member, KS_TEXT_STATUS(text));                                                          \
-    bpf_probe_read_kernel((s)->fields.member.data, sizeof((s)->fields.member.data) - KS_TEXT_SLACK,          \
-                          (s)->path + KS_TEXT_START(text));                                                  \
-    KS_END_TEXT((s)->fields.member, KS_TEXT_LEN(text));                                                      \
+// Copies a text of `length` bytes into a field's slot. Its own length, not the capture: the kernel copies word by word.
+#define KS_COPY_TEXT(slot, length, from)                                                  \
+  do {                                                                                    \
+    __u64 bytes = (length);                                                               \
+    asm volatile("" : "+r"(bytes));                                                       \
+    if (bytes <= sizeof((slot).data) - KS_TEXT_SLACK) bpf_probe_read_kernel((slot).data, bytes, from); \
+    KS_END_TEXT(slot, bytes);                                                             \
+  } while (0)
+
+// Moves a text result from scratch.path into a field.
+#define KS_SET_TEXT(s, member, outcome)                                                              \
+  do {                                                                                               \
+    __u64 text = (outcome);                                                                          \
+    KS_SET_STATUS(s, member, KS_TEXT_STATUS(text));                                                  \
+    KS_COPY_TEXT((s)->fields.member, KS_TEXT_LEN(text), (s)->path + KS_TEXT_START(text));            \
   } while (0)
 
 #endif

@@ -102,13 +102,12 @@ KS_INLINE void ks_get_file_canonical(struct ks_scratch *s) {
     name = bpf_map_lookup_elem(&ks_inodes, &key);
   }
   if (name) {
-    bpf_probe_read_kernel(s->fields.file_canonical.data, KS_PATH_CAPTURE, name->data);
-    KS_END_TEXT(s->fields.file_canonical, name->len);
+    KS_COPY_TEXT(s->fields.file_canonical, name->len, name->data);
     KS_SET_STATUS(s, file_canonical, KS_OK);
   } else {
     // One walk serves both fields, whichever is asked for first.
     if (s->status[KS_FIELD_file_path] == KS_UNREAD) ks_get_file_path(s);
-    bpf_probe_read_kernel(&s->fields.file_canonical, sizeof(s->fields.file_canonical), &s->fields.file_path);
+    KS_COPY_TEXT(s->fields.file_canonical, s->fields.file_path.len, s->fields.file_path.data);
     KS_SET_STATUS(s, file_canonical, s->status[KS_FIELD_file_path]);
   }
 }

@@ -9,6 +9,21 @@ static KS_INLINE struct mount *mount_of(struct vfsmount *mnt) {
   return (struct mount *)((char *)mnt - bpf_core_field_offset(struct mount, mnt));
 }
 
+struct link {
+  struct dentry *parent;
+  struct qstr name;
+};
+
+// The two members stand side by side in every kernel so far, which CO-RE knows: then one read does for both.
+static KS_INLINE void read_link(struct link *link, const struct dentry *dentry) {
+  if (bpf_core_field_offset(struct dentry, d_name) == bpf_core_field_offset(struct dentry, d_parent) + sizeof(void *)) {
+    bpf_probe_read_kernel(link, sizeof(*link), __builtin_preserve_access_index(&dentry->d_parent));
+  } else {
+    link->parent = BPF_CORE_READ(dentry, d_parent);
+    bpf_core_read(&link->name, sizeof(link->name), &dentry->d_name);
+  }
+}
+
 // Puts "/" and the name in front of what is in s->path already. 0: done, 1: the path has become too long, -1: failed.
 // Where the path begins stays in memory, so that the verifier sees every round of the loop as the same.
 static KS_INLINE int prepend(struct ks_scratch *s, const struct qstr *name) {
@@ -50,9 +65,10 @@ KS_SUBPROGRAM __u64 ks_sub_path(__u32 hook, __u64 mnt_address, __u64 dentry_addr
       root = BPF_CORE_READ(mnt, mnt_root);
       continue;
     }
-    struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-    struct qstr name;
-    bpf_core_read(&name, sizeof(name), &dentry->d_name);
+    struct link link = {};
+    read_link(&link, dentry);
+    struct dentry *parent = link.parent;
+    struct qstr name = link.name;
     if (parent == dentry) {
       // A root that is no mount's: a pseudo file, which has a name, or a file that cannot be reached from its mount.
       char first = '/';
