@@ -91,7 +91,8 @@ ir::Pred Compare(const Condition& condition) {
   if (test == ir::Test::Range) return Range(left, op, std::get<int64_t>(values.values[0]));
   if (sema::Row(op).right == sema::Right::All) {
     std::vector<ir::Pred> each;
-    for (const Value& value : values.values) each.push_back(Test(left, test, {value}, values.label));
+    // Without the let's name: a number within it would be 1 for each of them, where the literal itself says which.
+    for (const Value& value : values.values) each.push_back(Test(left, test, {value}));
     return ir::MakeAnd(std::move(each));
   }
   ir::Pred one = Test(left, test, values.values, values.label);
