@@ -224,7 +224,9 @@ class Recorder {
       if (BootNs() < next_tick) continue;
       next_tick = BootNs() + kSecondNs;
       boot_to_utc_ns_ = BootToUtcNs();
-      if (Status named = kernel_->SetInodes(loader::ResolveNames(named_)); !named) log_.Failure("names", named.error());
+      const Status named = kernel_->SetInodes(loader::ResolveNames(named_));
+      if (!named && !names_failed_) log_.Failure("names", named.error());
+      names_failed_ = !named;
     }
     return true;
   }
@@ -267,6 +269,7 @@ class Recorder {
   std::unique_ptr<kernel::LoadedObject> object_;
   int64_t boot_to_utc_ns_ = 0;
   GapTracker gaps_;
+  bool names_failed_ = false;
   uint64_t received_ = 0, malformed_ = 0;
   std::map<EventKind, uint64_t> written_;
 };

@@ -202,12 +202,9 @@ class Runner {
   // Every second.
   void Tick() {
     pipeline_->set_boot_to_utc_ns(BootToUtcNs());
-    if (Status named = loader_->RefreshNames(); !named) {
-      if (!names_failed_) log_.Failure("names", named.error());
-      names_failed_ = true;
-    } else {
-      names_failed_ = false;
-    }
+    const Status named = loader_->RefreshNames();
+    if (!named && !names_failed_) log_.Failure("names", named.error());
+    names_failed_ = !named;
     // Losses that no sequence number proves yet: nothing came after them on their CPU, or the kernel skipped a program.
     const uint64_t dropped = Total(kernel_->Counters()).dropped;
     if (dropped > dropped_ && pipeline_->gaps().lost() < dropped) {
