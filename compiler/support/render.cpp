@@ -3,6 +3,7 @@
 #include <string>
 
 #include "compiler/support/diagnostics.h"
+#include "compiler/support/json.h"
 
 namespace ks {
 namespace {
@@ -125,21 +126,6 @@ void RenderFixes(Excerpt& excerpt, const std::vector<FixIt>& fixes) {
   }
   excerpt.out += excerpt.Gutter(std::to_string(number)) + " " + Printable(line) + "\n";
   excerpt.out += excerpt.Gutter("") + " " + excerpt.paint(kGreen, marks) + "\n";
-}
-
-std::string JsonString(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
 }
 
 std::string JsonSpan(const Span& span) {

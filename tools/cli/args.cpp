@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "compiler/support/diagnostics.h"
+#include "compiler/support/json.h"
 
 namespace ks::cli {
 namespace {
@@ -69,22 +70,11 @@ int Fail(const Error& error, bool json) {
     fmt::print(stderr, "error: {}\n", error.ToString());
     return kWorldFailed;
   }
-  auto quote = [](std::string_view text) {
-    std::string out = "\"";
-    for (char c : text) {
-      if (c == '"' || c == '\\') out += '\\';
-      if (static_cast<unsigned char>(c) < 0x20) {
-        out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-      } else {
-        out += c;
-      }
-    }
-    return out + '"';
-  };
   fmt::print(stderr,
              R"({{"error":{},"tried":{},"on":{},"cause":{},"advice":{}}})"
              "\n",
-             quote(error.code), quote(error.tried), quote(error.on), quote(error.cause), quote(error.advice));
+             JsonString(error.code), JsonString(error.tried), JsonString(error.on), JsonString(error.cause),
+             JsonString(error.advice));
   return kWorldFailed;
 }
 

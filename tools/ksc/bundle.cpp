@@ -16,19 +16,19 @@ void PrintManifest(const bundle::Manifest& manifest, bool json) {
     std::string objects;
     for (const auto& object : manifest.objects) {
       objects += fmt::format(R"({}{{"name":{},"type":{},"size":{},"sha256":{}}})", objects.empty() ? "" : ",",
-                             JsonQuote(object.name), JsonQuote(object.type), object.size, JsonQuote(object.sha256));
+                             JsonString(object.name), JsonString(object.type), object.size, JsonString(object.sha256));
     }
     std::string sources;
     for (const auto& source : manifest.sources) {
-      sources += fmt::format(R"({}{{"name":{},"sha256":{}}})", sources.empty() ? "" : ",", JsonQuote(source.name),
-                             JsonQuote(source.sha256));
+      sources += fmt::format(R"({}{{"name":{},"sha256":{}}})", sources.empty() ? "" : ",", JsonString(source.name),
+                             JsonString(source.sha256));
     }
     fmt::print(
         R"({{"bundle":{},"version":{},"issued_at":{},"not_before":{},"expires_at":{},"min_agent":{},"engine_abi":{},"schema_hash":{},"compiler":{},"objects":[{}],"sources":[{}]}})"
         "\n",
-        JsonQuote(manifest.bundle), manifest.version, JsonQuote(manifest.issued_at), JsonQuote(manifest.not_before),
-        JsonQuote(manifest.expires_at), JsonQuote(manifest.min_agent), manifest.engine_abi,
-        JsonQuote(manifest.schema_hash), JsonQuote(manifest.compiler_version), objects, sources);
+        JsonString(manifest.bundle), manifest.version, JsonString(manifest.issued_at), JsonString(manifest.not_before),
+        JsonString(manifest.expires_at), JsonString(manifest.min_agent), manifest.engine_abi,
+        JsonString(manifest.schema_hash), JsonString(manifest.compiler_version), objects, sources);
     return;
   }
   fmt::print("bundle    {} version {}\nissued    {}, expires {}\nneeds     agent {}, ABI {}, kernel {}, schema {}\n",
@@ -125,7 +125,7 @@ int BundleVerify(const Words& words) {
     if (json) {
       fmt::print(R"({{"bundle":{},"verified":false,"code":{},"cause":{}}})"
                  "\n",
-                 JsonQuote(path), JsonQuote(error.code), JsonQuote(error.cause));
+                 JsonString(path), JsonString(error.code), JsonString(error.cause));
     } else {
       fmt::print(stderr, "refused[{}]: {}: {}\n", error.code, path, error.cause);
       if (!error.advice.empty()) fmt::print(stderr, "  help: {}\n", error.advice);
@@ -135,7 +135,7 @@ int BundleVerify(const Words& words) {
   if (json) {
     fmt::print(R"({{"bundle":{},"verified":true,"digest":{},"key":{}}})"
                "\n",
-               JsonQuote(path), JsonQuote(verified->digest()), JsonQuote(verified->key_id()));
+               JsonString(path), JsonString(verified->digest()), JsonString(verified->key_id()));
   } else {
     fmt::print("{}: verified\n  {} version {}, {}\n  signed by {}\n", path, verified->manifest().bundle,
                verified->manifest().version, verified->digest(), verified->key_id());

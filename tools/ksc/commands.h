@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "compiler/driver/driver.h"
+#include "compiler/support/json.h"
 #include "tools/cli/args.h"
 
 namespace ks::ksc {
@@ -43,8 +44,6 @@ struct ReportOptions {
 };
 // Prints the diagnostics (human: stderr, json: stdout) and a closing count; kFine or kFindings.
 int Report(const driver::Analysis& analysis, const ReportOptions& options);
-
-std::string JsonQuote(std::string_view text);
 
 // "1 rule", "2 rules"
 std::string Count(uint64_t n, std::string_view noun);

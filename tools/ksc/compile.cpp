@@ -56,11 +56,11 @@ void PrintFigures(const codegen::BpfObject& object, const Figures& figures, cons
     std::string hooks;
     for (const codegen::ProgramStats& program : object.programs) {
       hooks += fmt::format(R"({}{{"hook":{},"instructions":{},"stack_bytes":{}}})", hooks.empty() ? "" : ",",
-                           JsonQuote(program.section), program.instructions, program.stack_bytes);
+                           JsonString(program.section), program.instructions, program.stack_bytes);
     }
     fmt::print(R"({{"bundle":{},"rules":{},"bytes":{},"object_bytes":{},"map_bytes":{},"ms":{:.1f},"hooks":[{}]}})"
                "\n",
-               JsonQuote(out), figures.rules, figures.bundle_bytes, object.elf.size(), object.map_bytes,
+               JsonString(out), figures.rules, figures.bundle_bytes, object.elf.size(), object.map_bytes,
                figures.milliseconds, hooks);
     return;
   }

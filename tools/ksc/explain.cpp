@@ -79,14 +79,14 @@ void ExplainRule(const driver::Analysis& analysis, uint32_t index) {
 void ExplainJson(const driver::Analysis& analysis, uint32_t index) {
   const ir::SplitRule& split = analysis.program.rules[index];
   std::string reasons, copies;
-  for (const std::string& reason : split.reasons) reasons += (reasons.empty() ? "" : ",") + JsonQuote(reason);
+  for (const std::string& reason : split.reasons) reasons += (reasons.empty() ? "" : ",") + JsonString(reason);
   for (std::string_view name : CopiedFields(analysis.plan, index)) {
-    copies += (copies.empty() ? "" : ",") + JsonQuote(name);
+    copies += (copies.empty() ? "" : ",") + JsonString(name);
   }
   fmt::print(R"({{"rule":{},"severity":"{}","source":{},"kernel":{},"residual":{},"reasons":[{}],"copies":[{}]}})"
              "\n",
-             JsonQuote(split.rule.id), kSeverities[static_cast<size_t>(split.rule.severity)],
-             JsonQuote(split.rule.source), JsonQuote(ir::Print(split.kernel)), JsonQuote(ir::Print(split.residual)),
+             JsonString(split.rule.id), kSeverities[static_cast<size_t>(split.rule.severity)],
+             JsonString(split.rule.source), JsonString(ir::Print(split.kernel)), JsonString(ir::Print(split.residual)),
              reasons, copies);
 }
 

@@ -102,7 +102,7 @@ void Json() {
           R"({{"event":"{}","field":"{}","type":"{}","decided":"{}","class":"{}","capture":{},"guard":"{}","about":{}}})"
           "\n",
           event.name, row.dotted, TypeOf(row), DecidedWhere(row), ClassOf(row), row.capture, GuardOf(row),
-          JsonQuote(row.about));
+          JsonString(row.about));
     }
   }
 }

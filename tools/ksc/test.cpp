@@ -147,9 +147,9 @@ int Test(const Words& words) {
     if (json) {
       fmt::print(R"({{"rule":{},"case":{},"at":{},"result":"{}","why":{}}})"
                  "\n",
-                 JsonQuote(test.rule), JsonQuote(test.name),
-                 JsonQuote(place(outcome.passed ? test.span : outcome.span)), outcome.passed ? "passed" : "failed",
-                 JsonQuote(outcome.why));
+                 JsonString(test.rule), JsonString(test.name),
+                 JsonString(place(outcome.passed ? test.span : outcome.span)), outcome.passed ? "passed" : "failed",
+                 JsonString(outcome.why));
     } else if (!outcome.passed) {
       fmt::print("FAIL  {}: {}\n  at {}\n{}", test.rule, test.name, place(outcome.span), outcome.why);
     } else if (!arguments->Has("--quiet")) {
