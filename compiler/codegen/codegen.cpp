@@ -43,6 +43,7 @@ Result<BpfObject> Emit(const ir::Plan& plan, const EmitOptions& options) {
   Unit unit(options.target, plan);
   Automata automata(unit);
   std::vector<llvm::Function*> functions;
+  functions.reserve(plan.kinds.size());
   for (const ir::KindPlan& kind : plan.kinds) functions.push_back(WriteKind(unit, automata, kind, options));
   automata.Finish();
   if (options.target == Target::Hooks) {

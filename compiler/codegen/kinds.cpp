@@ -11,8 +11,6 @@
 namespace ks::codegen {
 namespace {
 
-using schema::Slot;
-
 class KindWriter {
  public:
   KindWriter(Unit& unit, Automata& automata, const ir::KindPlan& plan, const EmitOptions& options)

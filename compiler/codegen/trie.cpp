@@ -47,6 +47,7 @@ void WriteTrie(Code& code, const Trie& trie, const std::function<llvm::Value*(si
     return;
   }
   std::vector<const TrieEntry*> entries;
+  entries.reserve(trie.entries.size());
   for (const TrieEntry& entry : trie.entries) entries.push_back(&entry);
   Writer{code, trie.masks, load, on_hit, miss}.Write(entries, 0);
 }

@@ -135,7 +135,7 @@ llvm::DISubprogram* Unit::Describe(llvm::Function* function, const std::vector<s
   types[0] = program ? debug_->createBasicType("int", 32, llvm::dwarf::DW_ATE_signed) : u32;
   llvm::DISubprogram* about = debug_->createFunction(
       file_, function->getName(), "", file_, 0, debug_->createSubroutineType(debug_->getOrCreateTypeArray(types)), 0,
-      llvm::DINode::FlagPrototyped, llvm::DISubprogram::SPFlagDefinition | llvm::DISubprogram::SPFlagOptimized);
+      llvm::DINode::FlagPrototyped, llvm::DISubprogram::SPFlagDefinition);
   // The kernel insists that BTF names every parameter.
   for (unsigned i = 0; i < parameters.size(); i++) {
     debug_->createParameterVariable(about, parameters[i], i + 1, file_, 0, parameter, /*AlwaysPreserve=*/true);

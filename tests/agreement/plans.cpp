@@ -28,6 +28,7 @@ Pred Is(FieldId field, Test test, std::vector<Value> literals) {
 
 std::vector<Value> Texts(size_t count, const std::function<std::string(size_t)>& make) {
   std::vector<Value> texts;
+  texts.reserve(count);
   for (size_t i = 0; i < count; i++) texts.push_back(make(i));
   return texts;
 }
@@ -65,6 +66,7 @@ std::vector<NamedProgram> LargePrograms() {
   };
 
   std::vector<Pred> rules;
+  rules.reserve(size_t{64} * KS_RULE_WORDS);
   for (int64_t i = 0; i < 64 * KS_RULE_WORDS; i++) rules.push_back(Is(FieldId::process_uid, Test::In, {i}));
   add("rules", EventKind::exec_, std::move(rules));
 
@@ -81,6 +83,7 @@ std::vector<NamedProgram> LargePrograms() {
                                        return fmt::format("/srv/{:x}", i * 2654435761u % 1000003);
                                      }))});
   std::vector<Value> numbers;
+  numbers.reserve(ir::kMaxKernelLiterals);
   for (int64_t i = 0; i < static_cast<int64_t>(ir::kMaxKernelLiterals); i++) numbers.push_back(i * i * 7919);
   add("numbers", EventKind::open_, {Is(FieldId::file_inode, Test::In, std::move(numbers))});
 

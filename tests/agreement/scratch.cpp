@@ -1,5 +1,6 @@
 #include "tests/agreement/scratch.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "compiler/support/result.h"
@@ -20,8 +21,7 @@ void WriteValue(uint8_t* slot, const schema::FieldRow& row, const schema::Value&
     KS_CHECK(text.size() <= row.capture, "a record's text fits its capture");
     const uint32_t len = static_cast<uint32_t>(text.size());
     memcpy(slot, &len, sizeof(len));
-    memcpy(slot + 8, text.data(), text.size());
-    memset(slot + 8 + text.size(), 0, 8);
+    std::fill_n(std::copy(text.begin(), text.end(), slot + 8), 8, uint8_t{0});
   }
 }
 
