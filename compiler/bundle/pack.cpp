@@ -66,6 +66,7 @@ Result<std::string> Sign(const Unsigned& bundle, const std::string& private_key_
   auto manifest = ReadManifest(bundle.manifest_json);
   if (!manifest) return manifest.error();
   std::vector<ArchiveMember> members;
+  members.reserve(bundle.members.size());
   for (const Member& member : bundle.members) members.push_back({member.name, member.bytes});
   if (Status matches = CheckMembers(*manifest, members); !matches) return matches.error();
   return SignAndWrite(bundle.manifest_json, *manifest, std::move(members), private_key_pem);

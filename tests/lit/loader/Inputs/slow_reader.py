@@ -11,6 +11,7 @@ from agent import Agent  # noqa: E402
 
 here = source / "tests/lit/loader/Inputs"
 MADE = 200_000
+FIRST = 50_000_000  # hooks see the whole machine: numbers that no other test uses
 
 
 def make(first, count):
@@ -29,18 +30,20 @@ def command(*words):
 
 
 command(f"{binaries}/ksc", "bundle", "keygen", "-o", scratch / "k.pem")
-command(f"{binaries}/ksc", "compile", here / "number.ksp", "-o", scratch / "n.kspb", "--key", scratch / "k.pem")
+policy = (here / "number.ksp").read_text().replace("1000000", str(FIRST)).replace("2000000", str(2 * FIRST))
+(scratch / "n.ksp").write_text(policy)
+command(f"{binaries}/ksc", "compile", scratch / "n.ksp", "-o", scratch / "n.kspb", "--key", scratch / "k.pem")
 # A pipe: `sleep` holds its other end and does not read.
 sleeper = subprocess.Popen(["sh", "-c", 'sleep 5; exec cat > "$1"', "sh", str(scratch / "alerts")], stdin=subprocess.PIPE)
 agent = Agent(f"{binaries}/kubesentryd", str(scratch / "n.kspb"), str(scratch / "k.pub"), sleeper.stdin, str(scratch / "socket"))
 try:
     print("start:", agent.wait_for("ready")["what"])
-    make(1_000_000, MADE)
+    make(FIRST, MADE)
     print("while nobody reads:", (agent.wait_for("slow-reader") or {}).get("what"))
     print("then:", (agent.wait_for("dropped") or {}).get("what"))
-    make(9_000_000, 1)  # a number behind those that are missing: the proof
+    make(FIRST + MADE, 1)  # a number behind those that are missing: the proof
     print("proven:", (agent.wait_for("lost") or {}).get("what"))
-    make(9_000_001, 1)  # the next alert says how many were lost before it
+    make(FIRST + MADE + 1, 1)  # the next alert says how many were lost before it
     time.sleep(0.5)
     closing = agent.stop()
     sleeper.wait(timeout=30)
