@@ -172,8 +172,8 @@ TEST(WhyIllFormed, RefusesWhatNoPolicyMeans) {
     atom.literals = std::move(literals);
     return WhyIllFormed(atom);
   };
-  EXPECT_EQ(why(FieldId::process_name, ir::Test::In, {std::string(16, 'a')}), "");
-  EXPECT_NE(why(FieldId::process_name, ir::Test::In, {std::string(17, 'a')}), "");
+  EXPECT_EQ(why(FieldId::process_name, ir::Test::In, {std::string(15, 'a')}), "");
+  EXPECT_NE(why(FieldId::process_name, ir::Test::In, {std::string(16, 'a')}), "");
   EXPECT_NE(why(FieldId::process_name, ir::Test::In, {int64_t{1}}), "");
   EXPECT_NE(why(FieldId::process_pid, ir::Test::Like, {"*"s}), "");
   EXPECT_NE(why(FieldId::process_pid, ir::Test::Range, {int64_t{1}}), "");

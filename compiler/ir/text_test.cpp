@@ -98,7 +98,7 @@ TEST(Text, RefusesWhatNoPolicyMeans) {
   EXPECT_EQ(refused("(in process.pid 99999999999999999999)"), "this is no literal of the field's type");
   EXPECT_EQ(refused("(in process.pid 1 1)"), "this literal is there twice");
   EXPECT_EQ(refused("(in process.name \"12345678901234567\")"),
-            "a literal is longer than the 16 bytes of process.name that are captured");
+            "a literal is longer than the 15 bytes of process.name that are captured");
   EXPECT_EQ(refused("(in dst.ip cidr:00/1)"), "this is no literal of the field's type");
   EXPECT_EQ(refused("(in dst.ip cidr:00000000000000000000000000000000/129)"), "this is no literal of the field's type");
   EXPECT_EQ(refused("(range process.pid 1)"), "a range has two bounds");

@@ -176,7 +176,7 @@ TEST(Decode, RefusesWhatTheTableRulesOut) {
   refused([](RawRecord& r) { r.Item(FieldId::process_pid, KS_UNKNOWN, Number(1)); }, "8 bytes where 0 are right");
   refused([](RawRecord& r) { r.Item(FieldId::process_name, KS_ABSENT, "a"); }, "1 bytes where 0 are right");
   refused([](RawRecord& r) { r.Item(FieldId::process_name, KS_OK, std::string(17, 'a')); },
-          "17 bytes where 16 are right");
+          "17 bytes where 15 are right");
   refused([](RawRecord& r) { r.Item(FieldId::process_stdin_peer, KS_OK, std::string(18, 'a')); },
           "18 bytes where 24 are right");
 }

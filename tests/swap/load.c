@@ -95,7 +95,7 @@ int main(int argc, char **argv) {
     bad |= status;
   }
   const double seconds = now() - begin;
-  printf("{\"first\":%d,\"events\":%llu,\"calls\":%llu,\"wrong\":%llu,\"seconds\":%.3f}\n", FIRST_NUMBER,
+  printf("{\"pids\":[%d,%d],\"first\":%d,\"events\":%llu,\"calls\":%llu,\"wrong\":%llu,\"seconds\":%.3f}\n", children[0], children[1], FIRST_NUMBER,
          (unsigned long long)shared->next, (unsigned long long)shared->calls, (unsigned long long)shared->wrong, seconds);
   return bad ? 3 : 0;
 }

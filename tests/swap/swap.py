@@ -105,6 +105,8 @@ def run(arguments, folder):
     with open(alerts_path) as file:
         for line in file:
             alert = json.loads(line)
+            if alert["process"]["pid"] not in made["pids"]:
+                continue  # somebody else's numbers
             seen[alert["target"]["uid"]] += 1
             by_bundle[alert["package"]] += 1
             lost_before += alert["lost_before"]
