@@ -78,6 +78,12 @@ Result<std::string> ReadFile(const std::string& path, size_t limit) {
 }
 
 Status WriteFile(const std::string& path, std::string_view bytes, unsigned mode) {
+  // The rename below would put a plain file in the place of a device or a pipe.
+  struct stat there{};
+  if (::lstat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode) && !S_ISLNK(there.st_mode)) {
+    return FileError("write", path, S_ISDIR(there.st_mode) ? "it is a folder" : "it is not a regular file",
+                     "file-kind");
+  }
   std::string temporary = path + ".tmp." + std::to_string(::getpid());
   int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
   if (fd < 0) return FileError("write", path, std::strerror(errno), "file-write");

@@ -77,6 +77,9 @@ TEST(Files, ReadAndWrite) {
   EXPECT_EQ(ReadFile(folder, 4).error().code, "file-kind");
   EXPECT_EQ(ReadFile(path + "x", 4).error().code, "file-open");
   EXPECT_FALSE(WriteFile(folder / "no" / "f", "x"));
+  EXPECT_EQ(WriteFile(folder, "x").error().code, "file-kind");
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(WriteFile(folder / "pipe", "x").error().code, "file-kind");
   std::filesystem::remove_all(folder);
 }
 

@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <ctime>
+#include <filesystem>
+#include <system_error>
 
 #include "compiler/bundle/bundle.h"
 #include "compiler/bundle/keys.h"
@@ -146,6 +148,12 @@ int Compile(const Words& words) {
   auto start = std::chrono::steady_clock::now();
   auto analysis = AnalyzePaths(arguments->positionals(), json, &code);
   if (!analysis) return code;
+  for (const auto& file : analysis->files) {
+    std::error_code ignored;
+    if (!out.empty() && std::filesystem::equivalent(file->name(), out, ignored)) {
+      return cli::Usage(command, fmt::format("-o {} is one of the policies", out));
+    }
+  }
   code = Report(*analysis, {json, false, arguments->Has("--strict")});
   if (!analysis->ok()) {
     if (dump == "ast" || dump == "types") Dump(dump, *analysis, nullptr);

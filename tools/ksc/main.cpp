@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <system_error>
 
 #include "tools/ksc/commands.h"
 
@@ -77,7 +78,13 @@ int Main(const Words& words) {
 int main(int argc, char** argv) {
   // A reader that goes away (`ksc … | head`) ends us as it ends any filter.
   std::signal(SIGPIPE, SIG_DFL);
-  int code = ks::ksc::Main(ks::ksc::Words(argv + 1, argv + argc));
+  int code = ks::cli::kFine;
+  try {
+    code = ks::ksc::Main(ks::ksc::Words(argv + 1, argv + argc));
+  } catch (const std::system_error& error) {  // libfmt's, when what it prints to refuses
+    fmt::print(stderr, "error: could not write to standard output: {}\n", error.code().message());
+    return ks::cli::kWorldFailed;
+  }
   if (std::fflush(stdout) != 0) {
     fmt::print(stderr, "error: could not write to standard output\n");
     code = ks::cli::kWorldFailed;
