@@ -28,6 +28,8 @@ std::string_view TestName(ir::Test test) {
       return "position in";
     case ir::Test::Under:
       return "place below one of";
+    case ir::Test::Matches:
+      return "fit to one of";
     case ir::Test::Like:
       return "form like one of";
     case ir::Test::Contains:
@@ -36,6 +38,7 @@ std::string_view TestName(ir::Test test) {
       return "bits of";
     case ir::Test::EqualField:
     case ir::Test::LessField:
+    case ir::Test::HasOther:
       return "comparison with";
   }
   return "";

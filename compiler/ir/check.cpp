@@ -30,7 +30,10 @@ bool Asks(Test test, TypeId type) {
     case Test::Contains:
       return IsText(type) || type == TypeId::StringList;
     case Test::HasElement:
+    case Test::HasOther:
       return type == TypeId::StringList;
+    case Test::Matches:
+      return IsText(type) || type == TypeId::StringList;
   }
   return false;
 }

@@ -181,6 +181,8 @@ AtomResult EvalTruncated(const Atom& atom, std::string_view part) {
     case Test::HasBits:
     case Test::EqualField:
     case Test::LessField:
+    case Test::Matches:
+    case Test::HasOther:
       break;
   }
   return found ? Found(found) : kUnknown;
@@ -210,18 +212,29 @@ AtomResult EvalOk(const Atom& atom, const Value& value) {
     case Test::Present:
     case Test::EqualField:
     case Test::LessField:
+    case Test::Matches:
+    case Test::HasOther:
       break;
   }
   return kUnknown;
 }
 
-AtomResult EvalTwo(const Atom& atom, const schema::Record& record) {
-  Status left = record[atom.operand.field].status;
-  Status right = record[atom.other->field].status;
+// The record that an operand is read from; null if it is that of a step that is not known.
+const schema::Record* RecordOf(const Operand& operand, const Frame& frame) {
+  if (operand.step == kThisEvent) return frame.event;
+  return operand.step <= frame.steps.size() ? frame.steps[operand.step - 1] : nullptr;
+}
+
+AtomResult EvalTwo(const Atom& atom, const Frame& frame) {
+  const schema::Record* left_record = RecordOf(atom.operand, frame);
+  const schema::Record* right_record = RecordOf(*atom.other, frame);
+  if (left_record == nullptr || right_record == nullptr) return kUnknown;
+  Status left = (*left_record)[atom.operand.field].status;
+  Status right = (*right_record)[atom.other->field].status;
   if (left == Status::Absent || right == Status::Absent) return kFalse;
   if (left != Status::Ok || right != Status::Ok) return kUnknown;
-  std::optional<Value> x = ValueOf(atom.operand, record);
-  std::optional<Value> y = ValueOf(*atom.other, record);
+  std::optional<Value> x = ValueOf(atom.operand, *left_record);
+  std::optional<Value> y = ValueOf(*atom.other, *right_record);
   if (!x || !y || !Suits(*x, TypeOf(atom.operand)) || !Suits(*y, TypeOf(*atom.other))) return kUnknown;
   return Decided(atom.test == Test::EqualField ? *x == *y : std::get<int64_t>(*x) < std::get<int64_t>(*y));
 }
@@ -235,9 +248,12 @@ std::string_view UnderPrefix(std::string_view literal) {
   return literal;
 }
 
-AtomResult EvalAtom(const Atom& atom, const schema::Record& record) {
+AtomResult EvalAtom(const Atom& atom, const Frame& frame) {
   if (HasSet(atom.test) && atom.literals.empty()) return kFalse;
-  if (atom.other) return EvalTwo(atom, record);
+  if (atom.other) return EvalTwo(atom, frame);
+  const schema::Record* of = RecordOf(atom.operand, frame);
+  if (of == nullptr) return kUnknown;
+  const schema::Record& record = *of;
   Status status = record[atom.operand.field].status;
   if (atom.test == Test::Present) return EvalPresent(status);
   if (status == Status::Absent) return kFalse;
@@ -249,16 +265,16 @@ AtomResult EvalAtom(const Atom& atom, const schema::Record& record) {
   return text != nullptr ? EvalTruncated(atom, *text) : kUnknown;
 }
 
-Truth Eval(const Pred& pred, const schema::Record& record) {
+Truth Eval(const Pred& pred, const Frame& frame) {
   switch (pred.op) {
     case Pred::Op::True:
       return Truth::True;
     case Pred::Op::False:
       return Truth::False;
     case Pred::Op::Atom:
-      return EvalAtom(*pred.atom, record).truth;
+      return EvalAtom(*pred.atom, frame).truth;
     case Pred::Op::Not: {
-      Truth truth = Eval(pred.operands.front(), record);
+      Truth truth = Eval(pred.operands.front(), frame);
       if (truth == Truth::Unknown) return truth;
       return truth == Truth::True ? Truth::False : Truth::True;
     }
@@ -269,7 +285,7 @@ Truth Eval(const Pred& pred, const schema::Record& record) {
   Truth neutral = pred.op == Pred::Op::And ? Truth::True : Truth::False;
   Truth result = neutral;
   for (const Pred& operand : pred.operands) {
-    Truth truth = Eval(operand, record);
+    Truth truth = Eval(operand, frame);
     if (truth == Truth::Unknown) {
       result = truth;
     } else if (truth != neutral) {
@@ -281,29 +297,30 @@ Truth Eval(const Pred& pred, const schema::Record& record) {
 
 namespace {
 
-void VisitTrue(const Pred& pred, bool negated, const schema::Record& record,
+void VisitTrue(const Pred& pred, bool negated, const Frame& frame,
                const std::function<void(const Atom&, uint32_t)>& on_true) {
   if (pred.op == Pred::Op::Atom && !negated) {
-    AtomResult result = EvalAtom(*pred.atom, record);
+    AtomResult result = EvalAtom(*pred.atom, frame);
     if (result.truth == Truth::True) on_true(*pred.atom, result.index);
   }
   bool below = negated != (pred.op == Pred::Op::Not);
-  for (const Pred& operand : pred.operands) VisitTrue(operand, below, record, on_true);
+  for (const Pred& operand : pred.operands) VisitTrue(operand, below, frame, on_true);
 }
 
 void AddFields(const Pred& pred, std::set<FieldId>* fields) {
   if (pred.atom) {
-    fields->insert(pred.atom->operand.field);
-    if (pred.atom->other) fields->insert(pred.atom->other->field);
+    for (const Operand* operand : {&pred.atom->operand, pred.atom->other ? &*pred.atom->other : nullptr}) {
+      if (operand != nullptr && operand->step == kThisEvent) fields->insert(operand->field);
+    }
   }
   for (const Pred& operand : pred.operands) AddFields(operand, fields);
 }
 
 }  // namespace
 
-void ForEachTrueAtom(const Pred& pred, const schema::Record& record,
+void ForEachTrueAtom(const Pred& pred, const Frame& frame,
                      const std::function<void(const Atom&, uint32_t)>& on_true) {
-  VisitTrue(pred, false, record, on_true);
+  VisitTrue(pred, false, frame, on_true);
 }
 
 std::vector<FieldId> FieldsOf(const Pred& pred) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string_view>
 
 #include "compiler/ir/ir.h"
@@ -23,6 +24,15 @@ struct AtomResult {
   uint32_t index = 0;
 };
 
+// The events that a predicate is read from: this one, and those of the sequence's steps (steps[0] is step 1). A null
+// step is one whose fields were not read.
+struct Frame {
+  const schema::Record* event = nullptr;
+  std::span<const schema::Record* const> steps;
+  Frame(const schema::Record& record) : event(&record) {}  // NOLINT(google-explicit-constructor): most have no steps
+  Frame(const schema::Record* record, std::span<const schema::Record* const> of_steps) : event(record), steps(of_steps) {}
+};
+
 // By status of the field; the complete table is in eval.cpp:
 //             Ok       Absent  Truncated (texts)             Raw, Foreign  Unread, Unknown
 //   Present   True     False   True                          True          Unknown
@@ -32,15 +42,15 @@ struct AtomResult {
 //   others    decided  False   Unknown                       Unknown       Unknown
 // Truncated on what is no text is as Unknown. EqualField, LessField: False if either is Absent, else decided if both
 // are Ok, else Unknown. Before all that: In, Under, Like, Contains, HasElement, HasBits without any literal are False.
-AtomResult EvalAtom(const Atom& atom, const schema::Record& record);
+AtomResult EvalAtom(const Atom& atom, const Frame& frame);
 
 // Not: False ↔ True · And: the least, Or: the greatest, where False < Unknown < True.
-Truth Eval(const Pred& pred, const schema::Record& record);
+Truth Eval(const Pred& pred, const Frame& frame);
 // Calls for every atom below an even number of Nots that is True, in order, with the index of its literal.
-void ForEachTrueAtom(const Pred& pred, const schema::Record& record,
+void ForEachTrueAtom(const Pred& pred, const Frame& frame,
                      const std::function<void(const Atom&, uint32_t index)>& on_true);
 
-// Every field that the predicate reads, ascending, without repeats.
+// Every field that the predicate reads from this event, ascending, without repeats.
 std::vector<FieldId> FieldsOf(const Pred& pred);
 
 // What Under compares with: the literal without trailing '/'. A path is under it if it starts with it and ends there or

@@ -17,12 +17,19 @@ using schema::Value;
 
 enum class Part : uint8_t { Whole, Ip, Port };  // of an endpoint
 
+// Which event an operand is read from: this one, or that of a step of the rule's sequence, counted from 1 over its
+// steps that match.
+inline constexpr uint8_t kThisEvent = 0;
+
 struct Operand {
   FieldId field{};
   Part part = Part::Whole;
+  int16_t element = -1;  // process.args[0]: of a list, which; -1: all of it. One that is not there is Absent
+  bool lower = false;    // lower(x): A to Z read as a to z
+  uint8_t step = kThisEvent;
   bool operator==(const Operand&) const = default;
 };
-// The field's type; Ip or Port for a part of an endpoint.
+// The field's type; Ip or Port for a part of an endpoint; String for an element.
 schema::TypeId TypeOf(const Operand& operand);
 
 // What an atom asks of its operand. Every test on an Absent field is false.
@@ -37,13 +44,15 @@ enum class Test : uint8_t {
   HasBits,     // integers: for one literal m, (x & m) == m
   EqualField,  // x == other, same type
   LessField,   // x <  other, integers
+  Matches,     // a regular expression of RE2 is found in the text (in an element, of a list); bytes, not UTF-8
+  HasOther,    // list: an element equals the text `other`
 };
 
 struct Atom {
   Operand operand;
   Test test{};
   std::vector<Value> literals;   // distinct, in the order of the source
-  std::optional<Operand> other;  // of EqualField, LessField
+  std::optional<Operand> other;  // of EqualField, LessField, HasOther
   // The policy's own words for "which literal matched": the let's name ("credential_files"), else "" and the literal
   // itself is shown. Not part of the atom's identity.
   std::string label;
@@ -70,10 +79,12 @@ Pred MakeNot(Pred operand);
 Pred MakeAnd(std::vector<Pred> operands);
 Pred MakeOr(std::vector<Pred> operands);
 
-// A template: text, or a field's value. `{process.name} speaks to {dst}`.
+// A template: text, a field's value, or what was counted. `{process.name} speaks to {dst}, {count} times`.
 struct TemplatePart {
   std::string text;
   std::optional<Operand> operand;
+  bool measure = false;                 // what the aggregate came to: {count}, {distinct}, {sum}
+  std::optional<std::string> fallback;  // {container.id ?? "the host"}: where the value is absent
 };
 
 enum class RuleSeverity : uint8_t { info, low, medium, high, critical };
@@ -87,6 +98,53 @@ struct ExceptionInfo {
   std::string why, owner, expires, ticket;
 };
 
+// ---- Rules over several events. Meaning: docs/language/meaning.md, runtime/state
+// ----------------------------------------
+
+// What events must have in common: absent values are equal to each other (the host). Empty: all events.
+using Key = std::vector<Operand>;
+
+inline constexpr uint64_t kDefaultMaxKeys = 16'384;
+
+struct Join {  // own == an earlier step's
+  Operand own;    // step kThisEvent
+  Operand other;  // an earlier step
+  bool operator==(const Join&) const = default;
+};
+
+struct Step {
+  enum class Role : uint8_t { Match, Without, Until };
+  Role role = Role::Match;
+  std::string name;  // "" if it has none
+  std::vector<EventKind> kinds;
+  Pred when;                // of the event alone
+  std::vector<Join> joins;  // and these, by hash
+  Pred cross;               // and the rest: of the event and earlier steps
+  uint32_t repeat = 1;      // of Match: so many events
+};
+
+struct Sequence {
+  bool unordered = false;
+  Key by;
+  int64_t within_ns = 0;
+  std::vector<Step> steps;  // the first one matches
+};
+
+struct Aggregate {
+  enum class Function : uint8_t { Count, Distinct, Sum, First };
+  Function function = Function::Count;
+  std::vector<Operand> of;  // Distinct, First: the values taken together · Sum: one
+  uint64_t at_least = 1;    // not of First
+  Key by;
+  int64_t within_ns = 0;
+};
+
+struct Limit {  // at most `count` alerts of one key in any span of `per_ns`
+  uint64_t count = 1;
+  int64_t per_ns = 0;
+  Key by;
+};
+
 struct Rule {
   std::string id;  // package and name: "acme.runtime.reverse_shell"
   std::string package;
@@ -95,24 +153,43 @@ struct Rule {
   RuleSeverity severity = RuleSeverity::medium;
   std::vector<std::string> attack;
   std::vector<EventKind> kinds;
-  Pred when;  // where ∧ ¬exceptions (an exception holds only until it expires: a test on event.time)
+  // where ∧ ¬exceptions (an exception holds only until it expires: a test on event.time). Of a sequence: ¬exceptions,
+  // over the events of its steps, decided when it completes; and `kinds` is empty.
+  Pred when;
+  std::optional<Sequence> sequence;
+  std::optional<Aggregate> aggregate;  // at most one of both
+  std::optional<Limit> limit;
+  uint64_t max_keys = kDefaultMaxKeys;  // live partials of a sequence; keys, or keys with values, of an aggregate
+  bool IsStateful() const { return sequence || aggregate || limit; }
   std::vector<ExceptionInfo> exceptions;
   std::vector<TemplatePart> alert;
   std::vector<Disclosure> disclosures;
   std::string source;  // "rules/shell.ksp:14", for people
 };
 
-// A rule's two halves. when ⇒ kernel; when ≡ kernel ∧ residual.
+// What is asked of single events: a rule, or one step of its sequence. Its two halves: when ⇒ kernel;
+// when ≡ kernel ∧ residual.
 struct SplitRule {
+  // Of a step: the sequence's head (id, severity, alert …) with the step's kinds and `when`, without state.
   Rule rule;
+  std::optional<uint32_t> machine;  // index in Program::machines, if what it says is not an alert yet
+  uint32_t step = 0;                // of a sequence: which of its steps
+  std::vector<Operand> needs;       // what state asks of the event: keys, joins, measures; step kThisEvent
   Pred kernel;    // negation normal form; only atoms that the kernel decides
   Pred residual;  // what is left for userspace; True if nothing
   // Why each atom that stays up does so: "container.id is known in userspace only".
   std::vector<std::string> reasons;
 };
 
+// A rule with state: what it does with the events that its probes pass.
+struct Machine {
+  Rule rule;
+  std::vector<uint32_t> probes;  // indices in Program::rules: by step of a sequence, else one
+};
+
 struct Program {
-  std::vector<SplitRule> rules;
+  std::vector<SplitRule> rules;  // probes, in the order of the rules, steps in theirs
+  std::vector<Machine> machines;
 };
 
 // ---- The plan of the kernel half: per kind, atoms once, cheapest first

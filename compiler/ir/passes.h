@@ -27,6 +27,15 @@ std::string WhyIllFormed(const Atom& atom);
 // Split's law: literals that the kernel cannot decide become True in the kernel half.
 SplitRule Split(Rule rule);
 
+// Rules as lower makes them → what single events are asked, simplified and split, and what is done with the answers.
+Program MakeProgram(std::vector<Rule> rules);
+
+// What one live partial or key of this rule takes at most, and all of them: bytes. For people, and for limits.
+struct StateSize {
+  uint64_t bytes_each = 0, bytes_most = 0;
+};
+StateSize SizeOfState(const Rule& rule);
+
 // Which atoms are reported, and in what order they are evaluated: integers, addresses, short texts, paths, automata
 // over long texts; within these by field, then as the rules name them. Depends on nothing but the kernel halves and the
 // rules' metadata, so that the agent makes the same plan from a bundle as the compiler did. Error "plan-too-large"

@@ -20,11 +20,13 @@ bool Joins(Test test) {
     case Test::Contains:
     case Test::HasElement:
     case Test::HasBits:
+    case Test::Matches:
       return true;
     case Test::Present:
     case Test::Range:
     case Test::EqualField:
     case Test::LessField:
+    case Test::HasOther:
       return false;
   }
   return false;

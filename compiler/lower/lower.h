@@ -26,6 +26,14 @@ struct Expect {
   What what = What::Quiet;
   uint64_t count = 0;  // Count, Text: exactly so many alerts
   std::string text;    // Text: exactly `count` alerts, each with this text
+  std::string rule;    // id of the rule whose alerts count
+  int64_t offset_ns = 0;  // the clock has reached this: windows that end before it have closed
+  Span span;
+};
+
+struct ReplayTrace {
+  std::string path;
+  int64_t offset_ns = 0;  // of its first event
   Span span;
 };
 
@@ -33,7 +41,7 @@ struct TestCase {
   std::string rule;  // id
   std::string name;
   Span span;
-  std::vector<std::variant<Feed, Expect>> steps;
+  std::vector<std::variant<Feed, Expect, ReplayTrace>> steps;
 };
 
 struct Lowered {

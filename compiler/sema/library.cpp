@@ -47,6 +47,7 @@ class UseCollector {
     for (const syntax::ExprPtr& argument : call.arguments) Visit(argument);
   }
   void Node(const syntax::Literal&) {}
+  void Node(const syntax::Index& index) { Node(index.path); }
   void Node(const syntax::List& list) {
     for (const syntax::ExprPtr& item : list.items) Visit(item);
   }
@@ -101,9 +102,9 @@ void Library::Add(const syntax::Module& module, bool embedded) {
     Tested& tested = tested_[id];
     for (const syntax::TestLet& let : test.lets) uses.Visit(let.record);
     for (const syntax::TestCase& test_case : test.cases) {
-      for (const auto& step : test_case.steps) {
-        if (auto* feed = std::get_if<syntax::Feed>(&step)) uses.Visit(feed->record);
-        if (auto* expect = std::get_if<syntax::Expect>(&step)) {
+      for (const syntax::TestStep& step : test_case.steps) {
+        if (auto* feed = std::get_if<syntax::Feed>(&step.node)) uses.Visit(feed->record);
+        if (auto* expect = std::get_if<syntax::Expect>(&step.node)) {
           bool quiet = expect->quiet || (expect->count && *expect->count == 0);
           (quiet ? tested.quiet : tested.alert) = true;
         }

@@ -69,7 +69,8 @@ std::string PackageOf(const syntax::Module& module);  // "" if it has none
 std::string IdOf(std::string_view package, std::string_view name);
 
 struct Options {
-  int64_t now_ns = 0;  // since 1970 in UTC: which exceptions have expired
+  int64_t now_ns = 0;       // since 1970 in UTC: which exceptions have expired
+  std::string environment;  // whose `tune` blocks and tests hold; "": none
 };
 
 // ---- Output
@@ -96,8 +97,14 @@ enum class Part : uint8_t { Whole, Ip, Port };  // of an endpoint
 struct FieldRef {
   FieldId field{};
   Part part = Part::Whole;
-  Span record;  // the record's part of the name, as in `container` of `container.id`
-  bool SameAs(const FieldRef& other) const { return field == other.field && part == other.part; }
+  int16_t element = -1;  // process.args[0]
+  bool lower = false;    // lower(x)
+  uint8_t step = 0;      // as of ir::Operand: 0 this event, n the n-th matching step of the sequence
+  Span record;           // the record's part of the name, as in `container` of `container.id`
+  bool SameAs(const FieldRef& other) const {
+    return field == other.field && part == other.part && element == other.element && lower == other.lower &&
+           step == other.step;
+  }
 };
 
 struct Values {
@@ -111,6 +118,7 @@ struct Condition {
   Op op = Op::True;
   std::vector<Condition> operands;  // And, Or: two or more · Not: one
   ObjectId object{};                // Exists
+  uint8_t step = 0;                 // Exists: of which event
   OperatorId compare{};             // Compare: left, and one of
   FieldRef left;
   std::variant<Values, FieldRef> right;
@@ -123,10 +131,12 @@ struct Exception {
   std::optional<int64_t> expires_ns;
 };
 
-// Of an alert: text, or a field's value.
+// Of an alert: text, a field's value, or what the aggregate came to.
 struct TemplatePart {
   std::string text;
   std::optional<FieldRef> field;
+  bool measure = false;
+  std::optional<std::string> fallback;  // {container.id ?? "the host"}
 };
 
 enum class RuleSeverity : uint8_t { info, low, medium, high, critical };
@@ -136,8 +146,42 @@ struct Disclosure {
   std::string reason;
 };
 
+using Key = std::vector<FieldRef>;  // of this event
+
+struct Step {
+  const syntax::Step* syntax = nullptr;
+  std::vector<EventKind> kinds;
+  Condition where;      // over the event and steps before it
+  uint32_t repeat = 1;
+};
+
+struct Sequence {
+  const syntax::Sequence* syntax = nullptr;
+  Key by;
+  int64_t within_ns = 0;
+  std::vector<Step> steps;  // `until exit` of a key that holds the process is among them, with no syntax
+};
+
+struct Aggregate {
+  const syntax::When* syntax = nullptr;
+  enum class Function : uint8_t { Count, Distinct, Sum, First };
+  Function function = Function::Count;
+  std::vector<FieldRef> of;
+  uint64_t at_least = 1;
+  Key by;
+  int64_t within_ns = 0;
+};
+
+struct Limit {
+  uint64_t count = 1;
+  int64_t per_ns = 0;
+  Key by;
+};
+
 struct Rule {
   const syntax::Rule* syntax = nullptr;
+  const syntax::Tune* tune = nullptr;  // of the environment that was asked for
+  bool disabled = false;               // by it
   std::string id;  // package and name
   RuleSeverity severity = RuleSeverity::medium;
   std::vector<EventKind> kinds;
@@ -145,6 +189,10 @@ struct Rule {
   std::vector<Exception> exceptions;
   std::vector<TemplatePart> alert;
   std::vector<Disclosure> disclosures;
+  std::optional<Sequence> sequence;  // then `kinds` is empty, `where` true, and exceptions are over its steps
+  std::optional<Aggregate> aggregate;
+  std::optional<Limit> limit;
+  std::optional<uint64_t> max_keys;
 };
 
 // A field that a test gives a value, and the records it says are there.
@@ -160,11 +208,18 @@ struct Feed {
 };
 struct Expect {
   const syntax::Expect* syntax = nullptr;
+  std::string rule;       // id of the rule whose alerts count
+  int64_t offset_ns = 0;  // the clock has reached this
+};
+struct ReplayTrace {
+  const syntax::ReplayTrace* syntax = nullptr;
+  std::string path;       // beside the source
+  int64_t offset_ns = 0;  // of its first event; the clock goes on to its last
 };
 struct TestCase {
   const syntax::TestCase* syntax = nullptr;
   std::string rule;  // its id
-  std::vector<std::variant<Feed, Expect>> steps;
+  std::vector<std::variant<Feed, Expect, ReplayTrace>> steps;  // `repeat` written out
 };
 
 struct Let {

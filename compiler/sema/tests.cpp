@@ -63,7 +63,7 @@ TestCase TestChecker::CheckCase(const syntax::TestCase& test_case, const std::st
   int64_t now = 0;
   bool expected = true;
   for (const auto& step : test_case.steps) {
-    if (auto* feed = std::get_if<syntax::Feed>(&step)) {
+    if (auto* feed = std::get_if<syntax::Feed>(&step.node)) {
       expected = false;
       if (!feed->after.empty()) {
         // What does not fit into 64 bits was reported by the parser.
@@ -74,9 +74,9 @@ TestCase TestChecker::CheckCase(const syntax::TestCase& test_case, const std::st
         }
       }
       CheckFeed(*feed, now, scope, &out);
-    } else {
+    } else if (auto* expect = std::get_if<syntax::Expect>(&step.node)) {
       expected = true;
-      out.steps.emplace_back(Expect{&std::get<syntax::Expect>(step)});
+      out.steps.emplace_back(Expect{expect, rule, now});
     }
   }
   if (!expected || test_case.steps.empty()) {

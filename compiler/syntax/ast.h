@@ -46,6 +46,12 @@ struct List {
   std::vector<ExprPtr> items;
 };
 
+struct Index {  // process.args[0] · pod.labels["app"]
+  Path path;
+  Literal at;  // Int or a string
+  Span at_span;
+};
+
 enum class LogicOp : uint8_t { And, Or };
 struct Logic {
   LogicOp op;
@@ -68,7 +74,7 @@ struct Compare {
 struct Expr {
   Span span;
   bool parenthesized = false;
-  std::variant<Path, Call, Literal, List, Logic, Not, Compare> node;
+  std::variant<Path, Call, Literal, List, Index, Logic, Not, Compare> node;
 };
 
 // ---- Types -----------------------------------------------------------------------------------------------------------
@@ -135,6 +141,60 @@ struct Text {  // a string literal with its place
   Span span;  // with the quotes
 };
 
+struct Quantity {  // a literal with its place: 30s, 25, 4MiB
+  Literal literal;
+  Span span;
+};
+
+struct Key {  // by pod.uid, dst.ip
+  std::vector<Path> paths;
+  std::vector<Span> path_spans;
+  Span span;  // with `by`
+};
+
+struct When {  // when distinct(dst.ip) >= 25 by pod.uid within 60s
+  Name function;            // count, distinct, sum, first
+  std::vector<Path> of;     // between the parentheses
+  std::vector<Span> of_spans;
+  std::string op;           // as written; "" of `first`
+  Span op_span;
+  std::optional<Quantity> threshold;
+  std::optional<Key> by;
+  std::optional<Quantity> within;
+  Span span;
+};
+
+struct Step {
+  enum class Role : uint8_t { Match, Without, Until };
+  Role role = Role::Match;
+  std::optional<Name> name;  // drop:
+  std::vector<Name> kinds;
+  ExprPtr where;             // may be null
+  std::optional<Quantity> repeat;
+  Span span;
+};
+
+struct Sequence {  // sequence by container.id within 30s { … }
+  bool unordered = false;
+  std::optional<Key> by;
+  std::optional<Quantity> within;
+  std::vector<Step> steps;
+  Span head;  // without the steps
+  Span span;
+};
+
+struct Limit {  // limit 1 per 15m by pod.uid
+  Quantity count, per;
+  std::optional<Key> by;
+  Span span;
+};
+
+struct Allow {  // allow K0701 "why this finding is no mistake here"
+  Name code;
+  Text reason;
+  Span span;
+};
+
 struct Rule {
   Name name;
   std::optional<Text> title;
@@ -146,6 +206,27 @@ struct Rule {
   std::vector<Exception> exceptions;
   std::vector<Disclose> disclosures;
   std::vector<Text> alerts;
+  std::vector<When> whens;
+  std::vector<Sequence> sequences;
+  std::vector<Limit> limits;
+  std::vector<Quantity> max_keys;
+  std::vector<Text> owners, refs;  // who answers for the rule; where to read more
+  std::vector<Name> statuses;      // experimental, stable, deprecated
+  std::vector<Allow> allows;
+  Span span;
+};
+
+// tune connect_sweep in "prod-eu" { … }: what one environment changes. It may only narrow a rule or route it otherwise.
+struct Tune {
+  Path rule;
+  Span rule_span;
+  Text environment;
+  std::vector<Name> severities;
+  std::vector<Span> disables;
+  std::vector<Exception> exceptions;
+  std::vector<Limit> limits;
+  std::vector<Quantity> max_keys;
+  std::string doc;
   Span span;
 };
 
@@ -163,6 +244,7 @@ struct RecordInit {
 struct Value {
   Span span;
   std::variant<ExprPtr, RecordInit> node;  // ExprPtr: literal, list, path or flags as a list or path
+  std::optional<RecordInit> with;          // c with { id: "c2" }: of a path that names a let
 };
 
 struct Feed {  // +2s open { file: { path: "/x" } }
@@ -172,33 +254,63 @@ struct Feed {  // +2s open { file: { path: "/x" } }
 };
 
 struct Expect {
+  std::string after;                  // +30s expect …: the clock goes on first; a duration without the plus, or ""
   bool quiet = false;
   std::optional<uint64_t> count;      // `expect 2 alert`
   std::optional<Text> text;           // `expect alert "text of the alert"`
+  std::optional<Path> from;           // `expect alert from other_rule`: else of the rule under test
+  Span from_span;
   Span span;
+};
+
+struct ReplayTrace {  // replay "traces/nginx-1h.kst": beside the source
+  std::string after;
+  Text path;
+  Span span;
+};
+
+struct TestStep;
+struct Repeat {  // repeat 25 every 1s { … }
+  std::string after;
+  Quantity count;
+  std::optional<Quantity> every;
+  std::vector<TestStep> steps;
+  Span span;
+};
+
+struct TestStep {
+  std::variant<Feed, Expect, Repeat, ReplayTrace> node;
 };
 
 struct TestCase {
   Text name;
-  std::vector<std::variant<Feed, Expect>> steps;
+  std::vector<TestStep> steps;
   Span span;
 };
 
-struct TestLet {  // let c: container = { id: "c1" }
+struct TestLet {  // let c: container = { id: "c1" } · let d: container = c with { id: "d1" }
   Name name;
   Name object;
+  std::optional<Name> base;  // another let of this test; `record` then holds what differs
   RecordInit record;
+  Span span;
 };
 
 struct Test {
   Path rule;
   Span rule_span;
+  std::optional<Text> environment;  // test connect_sweep in "prod-eu"
   std::vector<TestLet> lets;
   std::vector<TestCase> cases;
   Span span;
 };
 
 // ---- A file ----------------------------------------------------------------------------------------------------------
+
+struct Comment {  // from # to the end of the line; ## too
+  Span span;
+  bool alone = false;  // nothing but blanks before it on its line
+};
 
 struct Module {
   const SourceFile* file = nullptr;
@@ -209,7 +321,10 @@ struct Module {
   std::vector<Let> lets;
   std::vector<Def> defs;
   std::vector<Rule> rules;
+  std::vector<Tune> tunes;
   std::vector<Test> tests;
+  std::vector<Allow> allows;      // of the whole file
+  std::vector<Comment> comments;  // in the order of the file
 };
 
 }  // namespace ks::syntax

@@ -154,7 +154,7 @@ class Dumper {
     for (const TestCase& test_case : test.cases) {
       Line("case {}", Quoted(test_case.name.value));
       Indent inner(this);
-      for (const auto& step : test_case.steps) std::visit([this](const auto& s) { Dump(s); }, step);
+      for (const TestStep& step : test_case.steps) std::visit([this](const auto& s) { Dump(s); }, step.node);
     }
   }
 
@@ -163,6 +163,8 @@ class Dumper {
     Dump(feed.record);
   }
 
+  void Dump(const Repeat&) {}
+  void Dump(const ReplayTrace&) {}
   void Dump(const Expect& expect) {
     if (expect.quiet) {
       Line("expect quiet");
@@ -206,6 +208,7 @@ class Dumper {
     Line("list");
     Dump(list.items);
   }
+  void Node(const Index& index) { Line("index {} {}", index.path.Dotted(), Quoted(index.at.value)); }
   void Node(const Logic& logic) {
     Line("{}", logic.op == LogicOp::And ? "and" : "or");
     Dump(logic.operands);

@@ -672,7 +672,7 @@ class Builder {
     for (auto* item : context->testItem()) {
       if (!Complete(item)) continue;
       if (auto* let = item->testLet()) {
-        made.lets.push_back({NameOf(let->ID(0)), NameOf(let->ID(1)), Record(let->record())});
+        made.lets.push_back({NameOf(let->ID(0)), NameOf(let->ID(1)), std::nullopt, Record(let->record()), SpanOf(let)});
       } else {
         made.cases.push_back(MakeCase(item->testCase()));
       }
@@ -687,10 +687,10 @@ class Builder {
     for (auto* step : context->step()) {
       if (!Complete(step)) continue;
       if (auto* feed = step->feed()) {
-        made.steps.emplace_back(
-            Feed{feed->DURATION() ? TextOf(At(feed->DURATION())) : "", NameOf(feed->ID()), Record(feed->record())});
+        made.steps.push_back(TestStep{
+            Feed{feed->DURATION() ? TextOf(At(feed->DURATION())) : "", NameOf(feed->ID()), Record(feed->record())}});
       } else {
-        made.steps.emplace_back(MakeExpect(step->expect()));
+        made.steps.push_back(TestStep{MakeExpect(step->expect())});
       }
     }
     return made;

@@ -131,7 +131,7 @@ TEST(Parser, WordsAreSoftAfterADotAndAsKeys) {
       "ksp 1\ndef d = a.set.on.rule.in == a.not\ntest t { case \"c\" { exec { on: 1, rule: { and: 2 } } expect quiet } "
       "}");
   EXPECT_EQ(p.diagnostics.errors(), 0u);
-  const auto& feed = std::get<Feed>(p.module.tests.at(0).cases.at(0).steps.at(0));
+  const auto& feed = std::get<Feed>(p.module.tests.at(0).cases.at(0).steps.at(0).node);
   EXPECT_EQ(feed.record.fields.at(0).name.text, "on");
 }
 

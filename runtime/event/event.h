@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,9 +38,22 @@ struct RuleInfo {
   std::vector<schema::FieldId> disclosed;
 };
 
-struct Match {
+// An event of a sequence, as its alert lists it.
+struct StepMatch {
+  std::string step;  // its name, or its number from 1
   const Event* event = nullptr;
+  uint64_t events = 1;                    // of a repeated step; `event` is the last of them
+  std::vector<schema::FieldId> shown;
+};
+
+struct Match {
+  const Event* event = nullptr;  // of a sequence: that of its last step that matched
   const RuleInfo* rule = nullptr;
+  uint32_t probe = 0;            // index in Program::rules
+  uint64_t time_ns = 0;          // when it was decided: the event's time, or the end of the window
+  std::vector<StepMatch> steps;  // of a sequence, in order; else empty
+  std::optional<uint64_t> measure;  // of an aggregate: what it came to
+  uint64_t suppressed = 0;       // alerts of the same rule and key that a limit held back since the last one
   std::string message;                     // the alert template, filled; Printable
   std::vector<std::string> matched;        // the policy's own words: "credential_files#2", "\"/etc/shadow\""
   std::vector<schema::FieldId> uncertain;  // fields that were unknown or cut, and that the rule asks for

@@ -1,0 +1,78 @@
+// Rules over several events: single answers in, alerts out. The meaning of sequences, aggregates and limits is written
+// in docs/language/meaning.md; two engines decide it, and agree.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/support/result.h"
+#include "runtime/engine/engine.h"
+
+namespace ks::state {
+
+// How an alert leaves. The match, and everything it points to, is valid during the call.
+using OnAlert = std::function<void(const event::Match&)>;
+
+struct Options {
+  enum class Engine : uint8_t { Fast, Reference };  // Reference: straight from the text, slow; what Fast is held against
+  Engine engine = Engine::Fast;
+  // Events may come this much later than newer ones, and are put in order. What comes later still is counted as late
+  // and handled as if it had happened at the edge of the bound.
+  int64_t late_bound_ns = 0;
+};
+
+// Of one rule with state.
+struct RuleCounts {
+  std::string rule;         // id
+  uint64_t live = 0;        // partials or keys
+  uint64_t bytes = 0;       // that they take
+  uint64_t evicted = 0;     // least recently used, because max keys were live
+  uint64_t suppressed = 0;  // alerts over the limit
+  uint64_t waiting = 0;     // of live: complete but for the end of their window (a trailing `without`)
+};
+
+struct Counts {
+  std::vector<RuleCounts> rules;
+  uint64_t late = 0;
+};
+
+// Not safe for several threads.
+class Tracker {
+ public:
+  // The engine must outlive the tracker.
+  Tracker(const engine::Engine& engine, const Options& options);
+  Tracker(Tracker&&) noexcept;
+  Tracker& operator=(Tracker&&) noexcept;
+  ~Tracker();
+
+  // An event, and what `engine` said of it. Matches of rules without state become alerts at once; the others when they
+  // are decided, in the order of time. Copies what it keeps.
+  void Take(const event::Event& event, std::vector<event::Match> matches, const OnAlert& on_alert);
+
+  // The clock has reached `now_ns` (since 1970) though no event said so: windows close.
+  void Advance(uint64_t now_ns, const OnAlert& on_alert);
+
+  // No more events: what waits for late ones is handled. Windows that are still open stay open.
+  void Flush(const OnAlert& on_alert);
+
+  // Takes over the state of every rule that is the same in `old` (its conditions, keys and windows, not its texts), also
+  // where it stands elsewhere in the program. Returns how many rules.
+  size_t Adopt(Tracker&& old);
+
+  // All state as bytes with a checksum, and back. Load takes what fits (as Adopt) and refuses what is damaged, of another
+  // layout, or lies about its sizes; then nothing is changed.
+  std::string Save() const;
+  Result<size_t> Load(std::string_view saved);
+
+  Counts counts() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ks::state
