@@ -44,6 +44,7 @@ LIBRARIES = {
     "libbpf": (r"bpf/(libbpf|bpf|btf)(_\w+)?\.h", ["runtime/kernel/libbpf_kernel.cpp"]),
     "OpenSSL": (r"openssl/", ["compiler/bundle/"]),
     "zstd": (r"zstd", ["runtime/trace/"]),
+    "RE2": (r"re2/", ["bpf/schema/regex.h", "compiler/sema/", "compiler/ir/", "runtime/engine/"]),
 }
 # Headers of libbpf for code that runs in the kernel.
 BPF_SIDE = re.compile(r"bpf/bpf_(helpers|helper_defs|core_read|tracing|endian)\.h")
