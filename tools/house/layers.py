@@ -26,8 +26,9 @@ PARTS = {
     "runtime/loader": ["compiler/bundle", "runtime/kernel", "runtime/engine"],
     "runtime/engine": ["compiler/ir", "runtime/event"],
     "runtime/alert": ["runtime/event"],
+    "runtime/state": ["runtime/engine"],
     "runtime/replay": ["runtime/engine", "compiler/bundle", "runtime/trace", "runtime/alert"],
-    "tools/cli": ["compiler/support"],
+    "tools/cli": ["bpf/schema", "compiler/support"],
     "tools/ksc": ["compiler/driver", "runtime/replay", "tools/cli"],
     "tools/kubesentryd": ["runtime/loader", "runtime/engine", "runtime/enrich", "runtime/alert", "runtime/trace", "tools/cli"],
     # Runs while we build: makes the objects that `kubesentryd record` carries. Not a part of the daemon.
