@@ -814,6 +814,12 @@ void TooManyTokens(const SourceFile& file, std::vector<Token>& tokens, Diagnosti
 
 }  // namespace
 
+std::vector<Token> Tokenize(const SourceFile& file) {
+  std::vector<Token> tokens;
+  if (file.text().size() <= kMaxSourceBytes) Lex(file, tokens);
+  return tokens;
+}
+
 Module Parse(const SourceFile& file, Diagnostics& diagnostics) {
   Module module;
   module.file = &file;

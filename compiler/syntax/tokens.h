@@ -50,6 +50,10 @@ inline constexpr size_t kMaxTokens = 500'000;
 inline constexpr size_t kMaxLiteralBytes = 4096;
 inline constexpr size_t kMaxSyntaxErrors = 100;  // per file; then the rest is not read
 
+// What the lexer finds, before anything is checked: for editors, whose text is seldom whole. Comments are left out, `##`
+// lines are not; the last is of kind End unless there are too many.
+std::vector<Token> Tokenize(const SourceFile& file);
+
 // Tokens of one file, the last of kind End, comments left out. Afterwards: no bad kinds, no Doc, brackets balanced.
 // False: nested too deep or too many mistakes; reported, not to be parsed.
 bool CheckTokens(const SourceFile& file, std::vector<Token>& tokens, Diagnostics& diagnostics);
