@@ -3,55 +3,24 @@
 # must come, once each. Does the same things innocently: none may. Both are recorded, and the replays must give the same.
 #   run.sh BIN      BIN: folder with ksc, kubesentryd, live_acts. Exit status 77 if this machine cannot run it.
 set -euo pipefail
-bin=$(cd "${1:?usage: run.sh BIN}" && pwd)
-here=$(cd "$(dirname "$0")" && pwd)
+test=live bin=$(cd "${1:?usage: run.sh BIN}" && pwd) here=$(cd "$(dirname "$0")" && pwd)
+source "$here/../agent.sh"
+need runc unshare ip chage
 rules=(reverse_shell web_server_shell credential_file_read binary_dir_write scratch_exec shell_connect log_deletion
   container_package_manager memfd_exec chmod_setuid setuid_root token_read)
 
-skip() { echo "live: skipped: $1"; exit 77; }
-((EUID == 0)) || skip "needs root: it enters name spaces, loads BPF and reads /etc/shadow"
-for tool in runc unshare ip chage; do command -v $tool > /dev/null || skip "$tool is not installed"; done
-[[ -e /sys/kernel/btf/vmlinux ]] || skip "this kernel has no BTF"
-
-# Not below /tmp: the rules take a program that runs from there for a dropped one, which is right once here and wrong else.
-export SCRATCH TEMP
-SCRATCH=$(mktemp -d /var/lib/kubesentry-live.XXXXXX)
+# TEMP is scratch space by the rules' definition, SCRATCH is not.
+export SCRATCH=$scratch TEMP ACTS=$scratch/acts
 TEMP=$(mktemp -d /tmp/kubesentry-live.XXXXXX)
-export ACTS=$SCRATCH/acts
-agents=()
 clean_up() {
-  local status=$?
-  for pid in "${agents[@]}"; do kill "$pid" 2> /dev/null || true; done
-  wait
   # runc removes the container's control group, not those above it.
   rmdir /sys/fs/cgroup/{,*/}kubesentry-live{/docker,} 2> /dev/null || true
-  if ((status != 0 && status != 77)); then
-    tail -n 15 "$SCRATCH"/*.log 2> /dev/null | sed 's/^/  | /'
-    rm -rf "$TEMP" "$SCRATCH"/{acts,nginx,door,container}
-    echo "live: what was seen is kept in $SCRATCH"
-  else
-    rm -rf "$TEMP" "$SCRATCH"
-  fi
+  rm -rf "$TEMP"
 }
-trap clean_up EXIT
-chmod 755 "$SCRATCH" "$TEMP"
+chmod 755 "$TEMP"
 install -m 755 "$bin/live_acts" "$ACTS"
+starter_bundle
 
-"$bin/ksc" bundle keygen -o "$SCRATCH/k.pem" > /dev/null
-"$bin/ksc" compile "$here/../../stdlib" -o "$SCRATCH/starter.kspb" --key "$SCRATCH/k.pem" > /dev/null
-
-start() { # NAME WORDS…: an agent in the background; its output in NAME.out, its messages in NAME.log
-  local name=$1
-  shift
-  "$bin/kubesentryd" "$@" > "$SCRATCH/$name.out" 2> "$SCRATCH/$name.log" < /dev/null &
-  agents+=($!)
-}
-stop() { # the agents, in good order
-  local pid
-  for pid in "${agents[@]}"; do kill -TERM "$pid"; done
-  for pid in "${agents[@]}"; do wait "$pid" || { echo "live: an agent ended with status $?"; exit 1; }; done
-  agents=()
-}
 # A harmless alert of our own, not counted among the twelve: once it has come through, everything before it has.
 canary() {
   local seen try
@@ -61,20 +30,19 @@ canary() {
     sleep 0.25
     (($(grep -c '"rule":"memfd_exec"' "$1" || true) > seen)) && return
   done
-  echo "live: no alert within 15 s of a canary"
-  exit 1
+  fail "no alert within 15 s of a canary"
 }
 
 # Fails if the alerts are not as they should be; what goes wrong before that ends the test.
 phase() { # NAME RULE…
-  local name=$1 try
+  local name=$1
   shift
   export PIDS=$SCRATCH/$name.pids
   : > "$PIDS"
-  start "$name.record" record -o "$SCRATCH/$name.kst" --bundle "$SCRATCH/starter.kspb" --trust "$SCRATCH/k.pub"
-  start "$name" run --bundle "$SCRATCH/starter.kspb" --trust "$SCRATCH/k.pub" --status-socket "$SCRATCH/status.sock"
+  start "$name.record" "$bin/kubesentryd" record -o "$SCRATCH/$name.kst" --bundle "$SCRATCH/starter.kspb" --trust "$SCRATCH/k.pub"
+  await "$name.record" recording
+  start "$name" "$bin/kubesentryd" run --bundle "$SCRATCH/starter.kspb" --trust "$SCRATCH/k.pub" --status-socket "$SCRATCH/status.sock"
   canary "$SCRATCH/$name.out"
-  for try in {1..40}; do grep -q recording "$SCRATCH/$name.record.log" && break; sleep 0.25; done
   "$here/$name" || exit 1
   canary "$SCRATCH/$name.out"
   stop
