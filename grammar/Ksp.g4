@@ -7,7 +7,7 @@ grammar Ksp;
 
 file: version? item* EOF;
 version: 'ksp' INT;
-item: packageDecl | importDecl | letDecl | defDecl | ruleDecl | testDecl;
+item: packageDecl | importDecl | letDecl | defDecl | ruleDecl | tuneDecl | testDecl | allow;
 
 // ---- Packages --------------------------------------------------------------------------------------------------------
 packageDecl: 'package' path;
@@ -23,14 +23,35 @@ parameter: ID ':' ID;
 
 // ---- Rules -----------------------------------------------------------------------------------------------------------
 ruleDecl: 'rule' ID text? '{' clause* '}';
-clause: severity | attack | on | except | disclose | alert;
+clause: severity | attack | on | when | sequence | except | meta | limit | maxKeys | disclose | ref | status | allow | alert;
 severity: 'severity' ID;
 attack: 'attack' ATTACK (',' ATTACK)*;
-on: 'on' ID ('|' ID)* ('where' expression)?;
-except: 'except' text 'where' expression exceptMeta*;
-exceptMeta: 'owner' text | 'expires' DATE | 'ticket' text;
+on: 'on' kinds;
+kinds: ID ('|' ID)* ('where' expression)?;
+except: 'except' text 'where' expression;
+// Of the exception that it follows; of the rule, if it is an `owner` and follows none.
+meta: 'owner' text | 'expires' DATE | 'ticket' text;
 disclose: 'disclose' path (',' path)* text;
+ref: 'ref' text;
+status: 'status' ID;
+allow: 'allow' ID text;
 alert: 'alert' text;
+
+// ---- State -----------------------------------------------------------------------------------------------------------
+// What is mandatory of these, sema knows better how to ask for.
+when: 'when' ID ('(' (path (',' path?)*)? ')')? (('==' | '!=' | '<' | '<=' | '>' | '>=') operand)? by? within?;
+sequence: 'sequence' 'unordered'? by? within? '{' step* '}';
+step: ('without' | 'until') kinds
+    | ID (':' ID)? ('|' ID)* ('where' expression)? ('repeat' INT)?
+    ;
+by: 'by' path (',' path)*;
+within: 'within' DURATION;
+limit: 'limit' INT 'per' DURATION by?;
+maxKeys: 'max' 'keys' INT;
+
+// ---- Overlays --------------------------------------------------------------------------------------------------------
+tuneDecl: 'tune' path 'in' text '{' change* '}';
+change: severity | 'disable' | except | meta | limit | maxKeys;
 
 // ---- Expressions -----------------------------------------------------------------------------------------------------
 expression: unary (('and' | 'or') unary)*;
@@ -39,11 +60,12 @@ comparison: operand check*;
 check: ('==' | '!=' | '<' | '<=' | '>' | '>=') operand
      | 'not'? ('in' | 'like' | 'under') operand
      | ('contains' | 'has') ('any' | 'all')? operand
+     | ('matches' | 'descends') operand
      | 'is' 'not'? ID
      | 'exists'
      ;
 operand: reference | literal | list | '(' expression ')';
-reference: path arguments?;
+reference: path ('[' (INT | text) ']')? arguments?;
 arguments: '(' (operand (',' operand?)*)? ')';
 path: ID ('.' name)*;
 list: '[' (operand (',' operand?)*)? ']';
@@ -52,20 +74,24 @@ text: STRING | RAW_STRING;
 
 // Words of the language stay usable after a dot and as keys of records.
 name: ID | 'ksp' | 'package' | 'import' | 'let' | 'from' | 'def' | 'rule' | 'severity' | 'attack' | 'on' | 'where' | 'except'
-    | 'owner' | 'expires' | 'ticket' | 'disclose' | 'alert' | 'and' | 'or' | 'not' | 'in' | 'like' | 'under' | 'contains'
-    | 'has' | 'any' | 'all' | 'is' | 'exists' | 'true' | 'false' | 'test' | 'case' | 'expect' | 'quiet';
+    | 'owner' | 'expires' | 'ticket' | 'disclose' | 'ref' | 'status' | 'allow' | 'alert' | 'when' | 'sequence' | 'unordered'
+    | 'without' | 'until' | 'repeat' | 'by' | 'within' | 'limit' | 'per' | 'max' | 'keys' | 'tune' | 'disable' | 'and' | 'or'
+    | 'not' | 'in' | 'like' | 'under' | 'contains' | 'has' | 'any' | 'all' | 'matches' | 'descends' | 'is' | 'exists' | 'true'
+    | 'false' | 'test' | 'case' | 'with' | 'expect' | 'quiet' | 'every' | 'replay';
 
 // ---- Tests -----------------------------------------------------------------------------------------------------------
-testDecl: 'test' path '{' testItem* '}';
+testDecl: 'test' path ('in' text)? '{' testItem* '}';
 testItem: testLet | testCase;
-testLet: 'let' ID ':' ID '=' record;
-testCase: 'case' text '{' step* '}';
-step: feed | expect;
-feed: ('+' DURATION)? ID record;
-expect: 'expect' ('quiet' | INT? 'alert' text?);
+testLet: 'let' ID ':' ID '=' (record | ID ('with' record)?);
+testCase: 'case' text '{' testStep* '}';
+testStep: ('+' DURATION)? (feed | expect | repeat | replay);
+feed: ID record;
+expect: 'expect' ('quiet' | INT? 'alert' text? ('from' path)?);
+repeat: 'repeat' INT ('every' DURATION)? '{' testStep* '}';
+replay: 'replay' text;
 record: '{' (field (',' field?)*)? '}';
 field: name ':' value;
-value: record | operand;
+value: record | operand ('with' record)?;
 
 // ---- Tokens ----------------------------------------------------------------------------------------------------------
 // The longest match wins, then the first. The text is bytes; those of characters outside of ASCII arrive as one stand-in.

@@ -18,7 +18,7 @@ struct Name {
   Span span;
 };
 
-// ---- Expressions -----------------------------------------------------------------------------------------------------
+// ---- Expressions --------------------------------------------------------------------------------------------------
 
 struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
@@ -64,7 +64,7 @@ struct Not {
 
 // From compiler/sema/operators.def, which names the operators; here by spelling: "==", "not in", "has any", "exists", …
 struct Compare {
-  std::string op;     // canonical spelling, one space between words, without a leading "not"
+  std::string op;        // canonical spelling, one space between words, without a leading "not"
   bool negated = false;  // `not in`, `not like`, `not under`, `is not`
   Span op_span;
   ExprPtr left;
@@ -77,14 +77,14 @@ struct Expr {
   std::variant<Path, Call, Literal, List, Index, Logic, Not, Compare> node;
 };
 
-// ---- Types -----------------------------------------------------------------------------------------------------------
+// ---- Types --------------------------------------------------------------------------------------------------------
 
 struct Type {  // set<cidr>
   Name name;
   std::unique_ptr<Type> element;
 };
 
-// ---- Declarations ----------------------------------------------------------------------------------------------------
+// ---- Declarations -------------------------------------------------------------------------------------------------
 
 struct Import {  // import std.linux.{shells, scratch_dirs} · import std.linux
   Path package;
@@ -95,8 +95,8 @@ struct Import {  // import std.linux.{shells, scratch_dirs} · import std.linux
 struct Let {
   Name name;
   std::optional<Type> type;
-  ExprPtr value;                    // or
-  std::optional<Literal> from;      // a file beside the source: one value per line, # comments
+  ExprPtr value;                // or
+  std::optional<Literal> from;  // a file beside the source: one value per line, # comments
   Span from_span;
   Span span;
   std::string doc;
@@ -152,11 +152,11 @@ struct Key {  // by pod.uid, dst.ip
   Span span;  // with `by`
 };
 
-struct When {  // when distinct(dst.ip) >= 25 by pod.uid within 60s
-  Name function;            // count, distinct, sum, first
-  std::vector<Path> of;     // between the parentheses
+struct When {            // when distinct(dst.ip) >= 25 by pod.uid within 60s
+  Name function;         // count, distinct, sum, first
+  std::vector<Path> of;  // between the parentheses
   std::vector<Span> of_spans;
-  std::string op;           // as written; "" of `first`
+  std::string op;  // as written; "" of `first`
   Span op_span;
   std::optional<Quantity> threshold;
   std::optional<Key> by;
@@ -169,7 +169,7 @@ struct Step {
   Role role = Role::Match;
   std::optional<Name> name;  // drop:
   std::vector<Name> kinds;
-  ExprPtr where;             // may be null
+  ExprPtr where;  // may be null
   std::optional<Quantity> repeat;
   Span span;
 };
@@ -230,7 +230,7 @@ struct Tune {
   Span span;
 };
 
-// ---- Tests -----------------------------------------------------------------------------------------------------------
+// ---- Tests --------------------------------------------------------------------------------------------------------
 
 struct Value;
 struct FieldInit {
@@ -247,18 +247,18 @@ struct Value {
   std::optional<RecordInit> with;          // c with { id: "c2" }: of a path that names a let
 };
 
-struct Feed {  // +2s open { file: { path: "/x" } }
+struct Feed {         // +2s open { file: { path: "/x" } }
   std::string after;  // a duration literal without the plus, or ""
   Name kind;
   RecordInit record;
 };
 
 struct Expect {
-  std::string after;                  // +30s expect …: the clock goes on first; a duration without the plus, or ""
+  std::string after;  // +30s expect …: the clock goes on first; a duration without the plus, or ""
   bool quiet = false;
-  std::optional<uint64_t> count;      // `expect 2 alert`
-  std::optional<Text> text;           // `expect alert "text of the alert"`
-  std::optional<Path> from;           // `expect alert from other_rule`: else of the rule under test
+  std::optional<uint64_t> count;  // `expect 2 alert`
+  std::optional<Text> text;       // `expect alert "text of the alert"`
+  std::optional<Path> from;       // `expect alert from other_rule`: else of the rule under test
   Span from_span;
   Span span;
 };
@@ -305,7 +305,7 @@ struct Test {
   Span span;
 };
 
-// ---- A file ----------------------------------------------------------------------------------------------------------
+// ---- A file -------------------------------------------------------------------------------------------------------
 
 struct Comment {  // from # to the end of the line; ## too
   Span span;
@@ -314,7 +314,7 @@ struct Comment {  // from # to the end of the line; ## too
 
 struct Module {
   const SourceFile* file = nullptr;
-  Span version_span;       // of `ksp 1`; empty if it is missing
+  Span version_span;  // of `ksp 1`; empty if it is missing
   std::optional<Path> package;
   Span package_span;
   std::vector<Import> imports;

@@ -13,8 +13,7 @@ bool Has(const std::vector<std::string_view>& words, std::string_view word) {
 
 }  // namespace
 
-// ---- Where to go on
-// --------------------------------------------------------------------------------------------------
+// ---- Where to go on -----------------------------------------------------------------------------------------------
 
 // `below`: it stands below the start of what failed, and so is likely to start an item, too, if a misspelt one.
 bool Mistakes::Starts(Item item, size_t index, bool below) const {
@@ -24,14 +23,17 @@ bool Mistakes::Starts(Item item, size_t index, bool below) const {
   switch (item) {
     case Item::Clause:
       return below || IsClauseWord(word);
+    case Item::Change:
+      return below || IsClauseWord(word) || word == "disable";
+    case Item::Step:
+      return below || word == "without" || word == "until" || (is_word && Text(index + 1) == ":");
     case Item::TestItem:
       return below || word == "case" || word == "let";
-    case Item::Step:
-      if (is_word && (Text(index + 1) == "{" || !LaterFeature(word, Place::Step).empty())) return true;
-      return below || word == "expect" || word == "+";
+    case Item::TestStep:
+      if (is_word && Text(index + 1) == "{") return true;
+      return below || word == "expect" || word == "repeat" || word == "replay" || word == "+";
     default:
-      if (IsDeclarationWord(word)) return StartsLine(index) || tokens_[index + 1].kind == TokenKind::Word;
-      return below && !LaterFeature(word, Place::File).empty();
+      return IsItemWord(word) && (StartsLine(index) || tokens_[index + 1].kind == TokenKind::Word);
   }
 }
 
@@ -59,8 +61,7 @@ size_t Mistakes::Indentation(size_t index) const {
   return blanks.size() - (blanks.rfind('\n') + 1);  // npos + 1: the first line
 }
 
-// ---- What to say
-// -----------------------------------------------------------------------------------------------------
+// ---- What to say --------------------------------------------------------------------------------------------------
 
 bool Mistakes::IsReported(size_t index) const {
   // What follows a text that never ended is anyone's guess.
@@ -88,7 +89,7 @@ bool Mistakes::Report(Misfit misfit) {
     return true;
   }
   if (misfit.between_declarations) {
-    misfit.expected.insert(misfit.expected.end(), {"package", "import", "let", "def", "rule", "test"});
+    misfit.expected.insert(misfit.expected.end(), {"package", "import", "let", "def", "rule", "tune", "test", "allow"});
   }
   std::string expected = Expected(misfit.expected);
   if (MissingAtEndOfLine(misfit)) {
@@ -112,13 +113,7 @@ bool Mistakes::Report(Misfit misfit) {
 // What a later version of the language has here; `at`: its word.
 std::string_view Mistakes::Later(const Misfit& misfit, size_t* at) const {
   size_t index = misfit.index;
-  bool after_word = index > 0 && tokens_[index - 1].kind == TokenKind::Word;
-  std::string_view feature;
-  if (misfit.in_expression && (Text(index) != "[" || after_word))
-    feature = LaterFeature(Text(index), Place::Expression);
-  if (feature.empty()) feature = LaterFeature(Text(index), misfit.place);
-  if (feature.empty() && Text(index + 1) == "with") feature = LaterFeature("with", misfit.place);
-  if (feature.empty() && misfit.step) feature = LaterFeature(Text(*at = *misfit.step), Place::Step);
+  std::string_view feature = LaterFeature(Text(index), misfit.place);
   // A clause below a condition that lacks its end was taken for the name of a field.
   if (feature.empty() && misfit.in_expression && index > 0 && StartsLine(index - 1)) {
     feature = LaterFeature(Text(*at = index - 1), misfit.place);
@@ -128,7 +123,7 @@ std::string_view Mistakes::Later(const Misfit& misfit, size_t* at) const {
 
 // What does not start an item of a list, but does start a line: what is missing is at the end of the line before.
 bool Mistakes::MissingAtEndOfLine(const Misfit& misfit) const {
-  constexpr std::array<std::string_view, 4> kItems = {"severity", "rule", "case", "expect"};
+  constexpr std::array<std::string_view, 5> kItems = {"severity", "rule", "without", "case", "expect"};
   bool any_word = Has(misfit.expected, "quiet") && Has(misfit.expected, "where");  // as a name
   if (misfit.index == 0 || !StartsLine(misfit.index)) return false;
   if (any_word) return true;
@@ -154,7 +149,7 @@ void Mistakes::Advise(const Misfit& misfit, Diagnostic& d) const {
     return true;
   };
   bool after_name = index > 0 && tokens_[index - 1].name;
-  if (misfit.place == Place::Step && after_name && did_you_mean(index - 1, {"expect"})) return;
+  if (misfit.place == Place::TestStep && after_name && did_you_mean(index - 1, {"expect"})) return;
   if (tokens_[index].kind != TokenKind::Word) return;
   if (Has(misfit.expected, "ID")) {
     bool taken = misfit.expected.size() == 1 && !tokens_[index].name;

@@ -12,7 +12,7 @@
 namespace ks::syntax {
 
 // What parsing resumes with.
-enum class Item : uint8_t { Declaration, Clause, TestItem, Step };
+enum class Item : uint8_t { Declaration, Clause, Change, Step, TestItem, TestStep };
 
 // A token that does not fit, and what the parser knew there.
 struct Misfit {
@@ -20,7 +20,6 @@ struct Misfit {
   Place place{};
   bool between_declarations = false;
   bool in_expression = false;
-  std::optional<size_t> step;              // first token of the step of a test that it is in
   std::vector<std::string_view> expected;  // spellings of words and signs, names of the grammar's tokens
 };
 

@@ -1,4 +1,4 @@
-// Text to tree. The only file that knows ANTLR is parser.cpp.
+// Text to tree. ANTLR stays behind this header: only this folder knows it.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace ks::syntax {
 
-// Parses one file. Mistakes go to `diagnostics`; parsing goes on after them, so the module holds what could be understood.
-// Bounded in time and memory whatever the text: size, nesting (kMaxNesting) and tokens are checked first.
+// Parses one file. Mistakes go to `diagnostics`; parsing goes on after them, so the module holds what could be
+// understood. Bounded in time and memory whatever the text: size, nesting (kMaxNesting) and tokens are checked first.
 Module Parse(const SourceFile& file, Diagnostics& diagnostics);
 
 inline constexpr int kMaxNesting = 64;

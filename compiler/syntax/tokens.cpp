@@ -210,11 +210,13 @@ class WordCheck {
 }  // namespace
 
 bool IsDeclarationWord(std::string_view word) {
-  return OneOf(word, std::to_array<std::string_view>({"package", "import", "let", "def", "rule", "test"}));
+  return OneOf(word, std::to_array<std::string_view>({"package", "import", "let", "def", "rule", "tune", "test"}));
 }
 
 bool IsClauseWord(std::string_view word) {
-  return OneOf(word, std::to_array<std::string_view>({"severity", "attack", "on", "except", "disclose", "alert"}));
+  return OneOf(word, std::to_array<std::string_view>({"severity", "attack", "on", "when", "sequence", "except", "owner",
+                                                      "expires", "ticket", "limit", "max", "disclose", "ref", "status",
+                                                      "allow", "alert"}));
 }
 
 bool CheckTokens(const SourceFile& file, std::vector<Token>& tokens, Diagnostics& diagnostics) {

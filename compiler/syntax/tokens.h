@@ -73,7 +73,9 @@ std::string DocAbove(const SourceFile& file, const std::vector<DocLine>& docs, u
 // escapes are reported; they stand for themselves.
 std::string StringValue(const SourceFile& file, const Token& token, Diagnostics* diagnostics);
 
-bool IsDeclarationWord(std::string_view word);  // package import let def rule test
-bool IsClauseWord(std::string_view word);       // severity attack on except disclose alert
+bool IsDeclarationWord(std::string_view word);  // package import let def rule tune test
+// What may start an item of a file: these, and `allow`, which may start a clause, too.
+inline bool IsItemWord(std::string_view word) { return word == "allow" || IsDeclarationWord(word); }
+bool IsClauseWord(std::string_view word);  // severity attack on when sequence …
 
 }  // namespace ks::syntax

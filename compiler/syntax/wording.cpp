@@ -23,10 +23,12 @@ const std::vector<Group>& Groups() {
       {"a record `{ … }` or a value", {"{", "ID", "STRING", "INT", "[", "("}},
       {"an operator (`==`, `in`, …)", {"==", "!=", "<", ">", "in", "like", "under", "contains", "has", "is", "exists"}},
       {"`and` or `or`", {"and", "or"}},
-      {"`owner`, `expires` or `ticket`", {"owner", "expires", "ticket"}},
-      {"a clause (`severity`, `on`, …)", {"severity", "attack", "on", "except", "disclose", "alert"}},
+      {"a clause (`severity`, `on`, …)", {"severity", "attack", "on", "sequence", "except", "alert"}},
+      {"a change (`severity`, `except`, …)", {"severity", "disable", "except", "limit", "max"}},
       {"a declaration (`let`, `def`, `rule`, `test`)", {"let", "def", "rule", "test"}},
+      {"a step (`name: exec where …`)", {"without", "until", "ID"}},
       {"an event (`exec { … }`)", {"+", "ID", "expect"}},
+      {"an event (`exec { … }`)", {"ID", "expect", "repeat", "replay"}},
       {"a text in quotes", {"STRING", "RAW_STRING"}},
       {"a name", {"ID"}},
       {"a date such as 2027-01-31", {"DATE"}},
@@ -47,8 +49,17 @@ bool Covered(std::string_view said, std::string_view word) {
   if (value && std::find(kValues.begin(), kValues.end(), word) != kValues.end()) return true;
   bool plain = !word.empty() && word[0] >= 'a' && word[0] <= 'z';
   if (said == "a name" && plain) return true;
-  if (said.starts_with("an operator") && (word == "<=" || word == ">=" || word == "not")) return true;
-  return said.starts_with("a declaration") && (word == "package" || word == "import");
+  if (said.starts_with("an operator") &&
+      (word == "<=" || word == ">=" || word == "not" || word == "matches" || word == "descends")) {
+    return true;
+  }
+  constexpr std::array<std::string_view, 11> kClauses = {"when",     "owner", "expires", "ticket", "limit",  "max",
+                                                         "disclose", "ref",   "status",  "allow",  "disable"};
+  bool clause = said.starts_with("a clause") || said.starts_with("a change");
+  if (clause && std::find(kClauses.begin(), kClauses.end(), word) != kClauses.end()) return true;
+  if (said.starts_with("an event") && (word == "expect" || word == "repeat" || word == "replay")) return true;
+  return said.starts_with("a declaration") &&
+         (word == "package" || word == "import" || word == "tune" || word == "allow");
 }
 
 struct Later {
@@ -57,23 +68,6 @@ struct Later {
   std::string_view feature;
 };
 constexpr auto kLater = std::to_array<Later>({
-    {"sequence", Place::Rule, "`sequence`"},
-    {"when", Place::Rule, "`when`"},
-    {"limit", Place::Rule, "`limit`"},
-    {"max", Place::Rule, "`max keys`"},
-    {"tune", Place::File, "`tune`"},
-    {"repeat", Place::Step, "`repeat`"},
-    {"replay", Place::Step, "`replay`"},
-    {"in", Place::Test, "`test … in`"},
-    {"matches", Place::Expression, "`matches`"},
-    {"descends", Place::Expression, "`descends`"},
-    {"lower", Place::Expression, "`lower()`"},
-    {"with", Place::Test, "`let … with`"},
-    {"with", Place::Step, "`with`"},
-    {"[", Place::Expression, "`[…]` after a field"},
-    {"doc", Place::Rule, "`doc`"},
-    {"ref", Place::Rule, "`ref`"},
-    {"status", Place::Rule, "`status`"},
     {"deny", Place::Rule, "`deny`"},
     {"kill", Place::Rule, "`kill`"},
     {"capture", Place::Rule, "`capture`"},

@@ -10,7 +10,21 @@
 namespace ks::syntax {
 
 // Where in the language a mistake was met.
-enum class Place : uint8_t { File, Rule, Test, Case, Step, Expression, AfterNot, Events };
+enum class Place : uint8_t {
+  File,
+  Rule,
+  When,
+  Sequence,
+  Step,
+  Limit,
+  Tune,
+  Test,
+  Case,
+  TestStep,
+  Expression,
+  AfterNot,
+  Events
+};
 
 // "a condition", "`where` or a clause such as `on`": `expected` holds spellings of words and signs, and names of the
 // grammar's tokens (ID, STRING, …). At most three alternatives.
