@@ -90,7 +90,8 @@ void TooManyTokens(const SourceFile& file, std::vector<Token>& tokens, Diagnosti
 
 std::vector<Token> Tokenize(const SourceFile& file) {
   std::vector<Token> tokens;
-  if (file.text().size() <= kMaxSourceBytes) Lex(file, tokens);
+  std::vector<Comment> comments;
+  if (file.text().size() <= kMaxSourceBytes) Lex(file, tokens, &comments);
   return tokens;
 }
 
