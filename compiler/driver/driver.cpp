@@ -92,12 +92,7 @@ Status ReadSources(const std::vector<std::string>& paths, Analysis* analysis) {
   return Ok();
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Analysis>> Analyze(const std::vector<std::string>& paths, const Options& options) {
-  auto analysis = std::make_unique<Analysis>();
-  if (Status read = ReadSources(paths, analysis.get()); !read) return read.error();
-
+Result<std::unique_ptr<Analysis>> AnalyzeFiles(std::unique_ptr<Analysis> analysis, const Options& options) {
   for (const auto& file : analysis->files) {
     analysis->modules.push_back(syntax::Parse(*file, analysis->diagnostics));
   }
@@ -132,6 +127,31 @@ Result<std::unique_ptr<Analysis>> Analyze(const std::vector<std::string>& paths,
   if (!plan) return plan.error();
   analysis->plan = std::move(*plan);
   return analysis;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Analysis>> Analyze(const std::vector<std::string>& paths, const Options& options) {
+  auto analysis = std::make_unique<Analysis>();
+  if (Status read = ReadSources(paths, analysis.get()); !read) return read.error();
+  return AnalyzeFiles(std::move(analysis), options);
+}
+
+Result<std::unique_ptr<Analysis>> Analyze(std::vector<Source> sources, const Options& options) {
+  auto analysis = std::make_unique<Analysis>();
+  for (Source& source : sources) {
+    analysis->files.push_back(
+        std::make_unique<SourceFile>(std::move(source.name), std::move(source.text), std::move(source.logical)));
+  }
+  return AnalyzeFiles(std::move(analysis), options);
+}
+
+std::vector<std::string> PolicyFilesBelow(const std::string& folder) {
+  std::vector<Input> inputs;
+  std::vector<std::string> names;
+  if (!ListFolder(folder, &inputs)) return names;
+  for (Input& input : inputs) names.push_back(std::move(input.path));
+  return names;
 }
 
 Result<codegen::BpfObject> Generate(const Analysis& analysis, const codegen::EmitOptions& options) {

@@ -37,6 +37,15 @@ struct Options {
 // are in the result's diagnostics; what the world refuses is the Error.
 Result<std::unique_ptr<Analysis>> Analyze(const std::vector<std::string>& paths, const Options& options);
 
+// The same of texts that an editor holds, instead of files.
+struct Source {
+  std::string name, text, logical;  // as of SourceFile
+};
+Result<std::unique_ptr<Analysis>> Analyze(std::vector<Source> sources, const Options& options);
+
+// Every *.ksp below the folder, in order of name; none is fine.
+std::vector<std::string> PolicyFilesBelow(const std::string& folder);
+
 // The kernel half. Only for an analysis that is ok.
 Result<codegen::BpfObject> Generate(const Analysis& analysis, const codegen::EmitOptions& options);
 
