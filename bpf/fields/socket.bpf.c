@@ -157,9 +157,9 @@ KS_INLINE void ks_get_event_transport(struct ks_scratch *s) {
   KS_SET_INT(s, event_transport, protocol == TCP || protocol == UDP ? protocol : 0);
 }
 
-// --- standard input ---
+// --- standard input, output and error ---
 
-enum { KS_CLOSED = 0, KS_FILE = 1, KS_PIPE = 2, KS_SOCKET = 3, KS_TTY = 4, KS_OTHER = 5 };
+enum { KS_CLOSED = 0, KS_FILE = 1, KS_PIPE = 2, KS_SOCKET = 3, KS_TTY = 4, KS_OTHER = 5, KS_UNREADABLE = 6 };
 
 static KS_INLINE int is_tty(__u32 device) {
   __u32 major = device >> 20;
@@ -167,30 +167,49 @@ static KS_INLINE int is_tty(__u32 device) {
   return major == 4 || major == 5 || (major >= 136 && major <= 143);
 }
 
-KS_INLINE void ks_get_process_stdin(struct ks_scratch *s) {
-  struct file *file = (struct file *)ks_sub_fd_file(s->context.task, 0);
-  if (!file) {
-    KS_SET_INT(s, process_stdin, KS_CLOSED);
-    return;
-  }
+KS_SUBPROGRAM __u64 ks_sub_descriptor(__u64 task, __u32 fd) {
+  struct file *file = (struct file *)ks_sub_fd_file(task, fd);
+  if (!file) return KS_CLOSED;
   struct inode *inode = BPF_CORE_READ(file, f_inode);
   __u16 mode = 0;
-  if (BPF_CORE_READ_INTO(&mode, inode, i_mode)) {
-    KS_SET_STATUS(s, process_stdin, KS_UNKNOWN);
-    return;
-  }
+  if (BPF_CORE_READ_INTO(&mode, inode, i_mode)) return KS_UNREADABLE;
   __u32 format = mode & KS_S_IFMT;
-  __u32 what = KS_OTHER;
-  if (format == KS_S_IFREG || format == KS_S_IFDIR) what = KS_FILE;
-  if (format == KS_S_IFIFO) what = KS_PIPE;
-  if (format == KS_S_IFSOCK) what = KS_SOCKET;
-  if (format == KS_S_IFCHR && is_tty(BPF_CORE_READ(inode, i_rdev))) what = KS_TTY;
-  KS_SET_INT(s, process_stdin, what);
+  if (format == KS_S_IFREG || format == KS_S_IFDIR) return KS_FILE;
+  if (format == KS_S_IFIFO) return KS_PIPE;
+  if (format == KS_S_IFSOCK) return KS_SOCKET;
+  if (format == KS_S_IFCHR && is_tty(BPF_CORE_READ(inode, i_rdev))) return KS_TTY;
+  return KS_OTHER;
 }
 
+#define KS_GET_DESCRIPTOR(s, member, fd)                            \
+  do {                                                              \
+    __u64 what = ks_sub_descriptor((s)->context.task, fd);          \
+    if (what >= KS_UNREADABLE) {                                    \
+      KS_SET_STATUS(s, member, KS_UNKNOWN);                         \
+    } else {                                                        \
+      KS_SET_INT(s, member, what);                                  \
+    }                                                               \
+  } while (0)
+
+static KS_INLINE __u32 descriptor_peer(struct ks_scratch *s, __u32 fd, struct ks_slot_Endpoint *out) {
+  struct sock *sock = (struct sock *)ks_sub_file_sock(ks_sub_fd_file(s->context.task, fd));
+  return sock && is_inet(family_of(sock)) ? far_end(sock, out) : KS_ABSENT;
+}
+
+KS_INLINE void ks_get_process_stdin(struct ks_scratch *s) { KS_GET_DESCRIPTOR(s, process_stdin, 0); }
+
+KS_INLINE void ks_get_process_stdout(struct ks_scratch *s) { KS_GET_DESCRIPTOR(s, process_stdout, 1); }
+
+KS_INLINE void ks_get_process_stderr(struct ks_scratch *s) { KS_GET_DESCRIPTOR(s, process_stderr, 2); }
+
 KS_INLINE void ks_get_process_stdin_peer(struct ks_scratch *s) {
-  struct sock *sock = (struct sock *)ks_sub_file_sock(ks_sub_fd_file(s->context.task, 0));
-  __u32 status = KS_ABSENT;
-  if (sock && is_inet(family_of(sock))) status = far_end(sock, &s->fields.process_stdin_peer);
-  KS_SET_STATUS(s, process_stdin_peer, status);
+  KS_SET_STATUS(s, process_stdin_peer, descriptor_peer(s, 0, &s->fields.process_stdin_peer));
+}
+
+KS_INLINE void ks_get_process_stdout_peer(struct ks_scratch *s) {
+  KS_SET_STATUS(s, process_stdout_peer, descriptor_peer(s, 1, &s->fields.process_stdout_peer));
+}
+
+KS_INLINE void ks_get_process_stderr_peer(struct ks_scratch *s) {
+  KS_SET_STATUS(s, process_stderr_peer, descriptor_peer(s, 2, &s->fields.process_stderr_peer));
 }

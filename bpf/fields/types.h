@@ -108,12 +108,18 @@ typedef struct {
   __u32 val;
 } kgid_t;
 
+// A bit per capability. Two words of 32 bits before 6.3: the same bytes.
+typedef struct {
+  __u64 val;
+} kernel_cap_t;
+
 struct cred {
   kuid_t uid;
   kgid_t gid;
   kuid_t euid;
   kgid_t egid;
   kuid_t fsuid;
+  kernel_cap_t cap_effective;
 };
 
 struct upid {
@@ -128,7 +134,12 @@ typedef struct {
   int counter;
 } atomic_t;
 
+struct tty_struct {
+  char name[64];
+};
+
 struct signal_struct {
+  struct tty_struct *tty;
   atomic_t live;
   int group_exit_code;
   unsigned int flags;

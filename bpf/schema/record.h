@@ -54,6 +54,9 @@ struct ks_slot_Endpoint {
     __u32 pad;                \
     char data[(capture) + KS_TEXT_SLACK]; \
   }
+// Texts that userspace computes take no room in scratch.
+#define KS_SCRATCH_BYTES_Kernel(capture) (capture)
+#define KS_SCRATCH_BYTES_User(capture) 0
 
 // Field numbers, in the order of the table. Also the numbers in records.
 enum ks_field {
@@ -86,7 +89,7 @@ enum ks_kind {
 
 struct ks_fields {
 #define KS_FIELD(object, field, type, decided, dataclass, about) KS_SLOT_OF_##type object##_##field;
-#define KS_TEXT(object, field, type, capture, decided, dataclass, about) KS_SLOT_TEXT(capture) object##_##field;
+#define KS_TEXT(object, field, type, capture, decided, dataclass, about) KS_SLOT_TEXT(KS_SCRATCH_BYTES_##decided(capture)) object##_##field;
 #define KS_NAMED(object, field, type, enumeration, decided, dataclass, about) KS_SLOT_OF_##type object##_##field;
 #include "events.def"
 };

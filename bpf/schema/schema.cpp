@@ -105,8 +105,9 @@ constexpr auto kDerivations = std::to_array<Derivation>({
 
 // Every kind carries the fields of these.
 constexpr bool InEveryKind(ObjectId object) {
-  return object == ObjectId::process_ || object == ObjectId::process_parent_ || object == ObjectId::process_stdin_ ||
-         object == ObjectId::container_ || object == ObjectId::pod_;
+  std::string_view dotted = kObjects[static_cast<size_t>(object)].dotted;
+  return dotted == "process" || dotted.starts_with("process.") || dotted == "container" ||
+         dotted.starts_with("container.") || dotted == "pod";
 }
 
 struct Membership {
@@ -218,11 +219,27 @@ bool Has(EventKind kind, FieldId field) {
 }
 
 std::span<const FieldId> DerivedFrom(FieldId field) {
-  // One source each.
-  for (const Derivation& row : kDerivations) {
-    if (row.field == field) return {&row.from, 1};
+  // Sources of one field stand together in the table.
+  static const auto sources = [] {
+    std::array<FieldId, kDerivations.size()> from{};
+    for (size_t i = 0; i < from.size(); ++i) from[i] = kDerivations[i].from;
+    return from;
+  }();
+  size_t begin = 0;
+  while (begin < kDerivations.size() && kDerivations[begin].field != field) ++begin;
+  size_t end = begin;
+  while (end < kDerivations.size() && kDerivations[end].field == field) ++end;
+  return std::span(sources).subspan(begin, end - begin);
+}
+
+ObjectId GuardObject(ObjectId object) {
+  const ObjectRow& inner = Row(object);
+  for (const ObjectRow& row : kObjects) {
+    bool around = inner.dotted.size() > row.dotted.size() && inner.dotted.starts_with(row.dotted) &&
+                  inner.dotted[row.dotted.size()] == '.';
+    if (inner.guard == Guard::Exists && row.guard == Guard::Exists && around) return row.id;
   }
-  return {};
+  return object;
 }
 
 FieldId PresenceField(ObjectId object) {

@@ -102,6 +102,8 @@ bool Has(EventKind kind, FieldId field);
 // The kernel fields that a User field is computed from; empty for Kernel fields.
 std::span<const FieldId> DerivedFrom(FieldId field);
 
+// The object whose guard covers this one: itself, or the one around it (container, of container.image).
+ObjectId GuardObject(ObjectId object);
 // The field whose status says whether an Exists object is there: its first one.
 FieldId PresenceField(ObjectId object);
 // The enum field that `is socket` tests for a Socket-guarded object: the one with the object's dotted name.

@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "bpf/schema/value.h"
 
@@ -37,6 +38,9 @@ TEST(Schema, UserFieldsSayWhereTheyComeFrom) {
     if (row.id == FieldId::event_time) continue;  // from the record's head
     EXPECT_EQ(row.decided == Decided::User, !DerivedFrom(row.id).empty()) << row.dotted;
   }
+  const auto from = DerivedFrom(FieldId::process_id);
+  EXPECT_EQ(std::vector<FieldId>(from.begin(), from.end()),
+            (std::vector<FieldId>{FieldId::process_pid, FieldId::process_start_time}));
 }
 
 TEST(Schema, EnumerationsOfFieldsExist) {
@@ -47,6 +51,7 @@ TEST(Schema, EnumerationsOfFieldsExist) {
   }
   EXPECT_EQ(EnumeratorValue("access", "WRITE"), 2);
   EXPECT_EQ(EnumeratorName("syscall", 257), "openat");
+  EXPECT_EQ(EnumeratorValue("cap", "CAP_CHECKPOINT_RESTORE"), int64_t{1} << 40);
   EXPECT_EQ(SyscallFromI386(5), EnumeratorValue("syscall", "open"));
   EXPECT_FALSE(SyscallFromI386(7));  // waitpid: x86-64 has none
 }
@@ -54,6 +59,11 @@ TEST(Schema, EnumerationsOfFieldsExist) {
 TEST(Schema, Guards) {
   EXPECT_EQ(PresenceField(ObjectId::container_), FieldId::container_id);
   EXPECT_EQ(GuardField(ObjectId::process_stdin_), FieldId::process_stdin);
+  EXPECT_EQ(GuardField(ObjectId::process_stderr_), FieldId::process_stderr);
+  // An object inside of one that may be absent has no guard of its own.
+  EXPECT_EQ(GuardObject(ObjectId::container_image_), ObjectId::container_);
+  EXPECT_EQ(GuardObject(ObjectId::pod_), ObjectId::pod_);
+  EXPECT_EQ(GuardObject(ObjectId::process_stdin_), ObjectId::process_stdin_);
   EXPECT_EQ(Hash().size(), 16u);
 }
 
@@ -110,6 +120,13 @@ TEST(Value, Text) {
   EXPECT_EQ(ToString(Value(std::string("a\0b\0", 4)), TypeId::StringList, ""), "[\"a\", \"b\"]");
   EXPECT_EQ(ToString(Value(std::string("a\"\n")), TypeId::String, ""), "\"a\\\"\\x0a\"");
   EXPECT_EQ(ToString(Value(int64_t{0}), TypeId::Time, ""), "1970-01-01T00:00:00.000000000Z");
+}
+
+TEST(Value, ProcessIds) {
+  EXPECT_EQ(ProcessId(0xa1f2, 100'000'000'000), "00a1f2:000000174876e800");
+  EXPECT_EQ(ProcessId(1, 0), "000001:0000000000000000");
+  // As wide whatever the numbers are.
+  EXPECT_EQ(ProcessId(-1, -1), "ffffff:ffffffffffffffff");
 }
 
 }  // namespace

@@ -223,4 +223,11 @@ std::string ToString(const Value& value, TypeId type, std::string_view enumerati
   return std::visit(Visitor{type, enumeration}, value);
 }
 
+std::string ProcessId(int64_t pid, int64_t start_time) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%06llx:%016llx", static_cast<unsigned long long>(pid) & 0xffffff,
+                static_cast<unsigned long long>(start_time));
+  return text;
+}
+
 }  // namespace ks::schema

@@ -50,6 +50,9 @@ std::string ToString(const Endpoint& endpoint);
 // it.
 std::string ToString(const Value& value, TypeId type, std::string_view enumeration);
 
+// The text of process.id and of the elements of process.ancestor_ids.
+std::string ProcessId(int64_t pid, int64_t start_time);
+
 // Same numbers as enum ks_status.
 enum class Status : uint8_t { Unread = 0, Ok = 1, Absent = 2, Truncated = 3, Unknown = 4, Raw = 5, Foreign = 6 };
 

@@ -40,6 +40,14 @@ static KS_INLINE void read_process(struct ks_scratch *s) {
   read_process_cgroup(s);
   read_process_stdin(s);
   read_process_stdin_peer(s);
+  read_process_stdout(s);
+  read_process_stdout_peer(s);
+  read_process_stderr(s);
+  read_process_stderr_peer(s);
+  read_process_tty(s);
+  read_process_caps(s);
+  read_process_ancestors(s);
+  read_process_ancestor_ids(s);
   read_process_parent_pid(s);
   read_process_parent_name(s);
   read_process_parent_uid(s);

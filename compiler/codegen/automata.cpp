@@ -13,7 +13,9 @@ constexpr uint32_t kDeadState = 1;
 
 uint32_t LongestCapture() {
   uint32_t longest = 0;
-  for (const schema::FieldRow& field : schema::Fields()) longest = std::max(longest, field.capture);
+  for (const schema::FieldRow& field : schema::Fields()) {
+    if (field.decided == schema::Decided::Kernel) longest = std::max(longest, field.capture);
+  }
   return longest;
 }
 

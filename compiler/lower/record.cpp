@@ -36,8 +36,8 @@ schema::Record CompleteRecord(const sema::Feed& feed) {
   for (const schema::FieldRow& row : schema::Fields()) {
     if (!schema::Has(feed.kind, row.id)) continue;
     const schema::ObjectRow& object = schema::Row(row.object);
-    bool present = object.guard != Guard::Exists ||
-                   std::find(feed.present.begin(), feed.present.end(), object.id) != feed.present.end();
+    bool present = object.guard != Guard::Exists || std::find(feed.present.begin(), feed.present.end(),
+                                                              schema::GuardObject(object.id)) != feed.present.end();
     record.Set(row.id, Zero(row), present ? Status::Ok : Status::Absent);
   }
   record.Set(FieldId::event_time, feed.offset_ns);
@@ -50,6 +50,11 @@ schema::Record CompleteRecord(const sema::Feed& feed) {
   if (Given(feed, FieldId::file_path) && !Given(feed, FieldId::file_canonical) &&
       schema::Has(feed.kind, FieldId::file_canonical)) {
     record.Set(FieldId::file_canonical, record[FieldId::file_path].value);
+  }
+  if (!Given(feed, FieldId::process_id)) {
+    const auto number = [&](FieldId field) { return std::get<int64_t>(record[field].value); };
+    record.Set(FieldId::process_id,
+               schema::ProcessId(number(FieldId::process_pid), number(FieldId::process_start_time)));
   }
   // A call that has an error number has failed.
   if (Given(feed, FieldId::event_errno) && !Given(feed, FieldId::event_result)) {

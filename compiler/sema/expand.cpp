@@ -30,6 +30,7 @@ std::string Arguments(size_t count) {
 // Whether every field of `given` is one of `wanted`, by name and type: process.parent may stand for a process.
 bool Fits(ObjectId given, ObjectId wanted) {
   if (given == wanted) return true;
+  if (schema::Row(given).guard != schema::Row(wanted).guard) return false;  // a container is no process
   std::string prefix(schema::Row(wanted).dotted);
   for (const schema::FieldRow& row : schema::Fields()) {
     if (row.object != given) continue;

@@ -11,7 +11,7 @@ Facts Bit(ObjectId object) { return Facts{1} << static_cast<unsigned>(object); }
 std::optional<ObjectId> Guarded(const FieldRef& field) {
   const schema::ObjectRow& row = schema::Row(schema::Row(field.field).object);
   if (row.guard == schema::Guard::Always) return std::nullopt;
-  return row.id;
+  return schema::GuardObject(row.id);
 }
 
 // Of a comparison that is true: `process.stdin is socket`, in any spelling.
@@ -47,7 +47,7 @@ Facts FactsIf(const Condition& condition, bool truth) {
       return facts;
     }
     case Condition::Op::Exists:
-      return truth ? Bit(condition.object) : 0;
+      return truth ? Bit(schema::GuardObject(condition.object)) : 0;
     case Condition::Op::Compare:
       return truth ? FactsOfCompare(condition) : 0;
     // What never holds holds no surprise: `false and …` needs no guard.

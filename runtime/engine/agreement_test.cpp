@@ -62,10 +62,12 @@ std::optional<Event> ThroughKernel(const ir::Program& program, const ir::Plan& p
   auto decoded = event::Decode(bytes, 0);
   EXPECT_TRUE(decoded) << decoded.error().ToString();
   // Userspace's own fields, as enrich derives them from what was copied.
-  for (FieldId field : {FieldId::container_id, FieldId::pod_uid}) {
-    if (decoded->record[FieldId::process_cgroup].status != FieldStatus::Unread) {
-      decoded->record.Set(field, original.record[field].value, original.record[field].status);
-    }
+  for (const FieldRow& row : schema::Fields()) {
+    const auto from = schema::DerivedFrom(row.id);
+    const bool told =
+        std::ranges::all_of(from, [&](FieldId field) { return decoded->record[field].status != FieldStatus::Unread; });
+    if (!from.empty() && told)
+      decoded->record.Set(row.id, original.record[row.id].value, original.record[row.id].status);
   }
   return *decoded;
 }

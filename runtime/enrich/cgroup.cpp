@@ -1,3 +1,4 @@
+// What the path of a control group says of its container and pod.
 #include <algorithm>
 #include <array>
 
@@ -58,14 +59,6 @@ std::string_view ContainerId(std::string_view component, std::string_view parent
   return {};
 }
 
-void SetFound(schema::Record& record, FieldId field, std::string_view found, FieldStatus otherwise) {
-  if (found.empty()) {
-    record.Set(field, {}, otherwise);
-  } else {
-    record.Set(field, std::string(found));
-  }
-}
-
 }  // namespace
 
 CgroupFacts ReadCgroup(std::string_view cgroup, bool cut) {
@@ -88,34 +81,6 @@ CgroupFacts ReadCgroup(std::string_view cgroup, bool cut) {
     parent = component;
   }
   return facts;
-}
-
-void Derive(event::Event& event) {
-  schema::Record& record = event.record;
-  const schema::FieldValue& cgroup = record[FieldId::process_cgroup];
-  switch (cgroup.status) {
-    case FieldStatus::Unread:
-      return;
-    case FieldStatus::Ok:
-    case FieldStatus::Truncated: {
-      const auto* path = std::get_if<std::string>(&cgroup.value);
-      KS_CHECK(path != nullptr, "process.cgroup holds no text");
-      // What is there of a cut path is its tail: what it names is named by the whole; what it lacks may be in the rest.
-      const bool cut = cgroup.status == FieldStatus::Truncated;
-      const FieldStatus otherwise = cut ? FieldStatus::Unknown : FieldStatus::Absent;
-      const CgroupFacts facts = ReadCgroup(*path, cut);
-      std::string uid(facts.pod_uid);
-      std::ranges::replace(uid, '_', '-');
-      SetFound(record, FieldId::container_id, facts.container_id, otherwise);
-      SetFound(record, FieldId::pod_uid, uid, otherwise);
-      return;
-    }
-    default: {
-      const FieldStatus same = cgroup.status == FieldStatus::Absent ? FieldStatus::Absent : FieldStatus::Unknown;
-      record.Set(FieldId::container_id, {}, same);
-      record.Set(FieldId::pod_uid, {}, same);
-    }
-  }
 }
 
 }  // namespace ks::enrich

@@ -18,8 +18,9 @@ struct CgroupFacts {
 // component and is not looked at.
 CgroupFacts ReadCgroup(std::string_view cgroup, bool cut = false);
 
-// Sets container.id and pod.uid from process.cgroup. Processes of the host: Absent. A cgroup that was not read leaves
-// them Unread; one that could not be read makes them Unknown, as does one that was cut before it named them.
+// Sets process.id, and container.id and pod.uid from process.cgroup. Processes of the host: Absent. A cgroup that was
+// not read leaves them Unread; one that could not be read makes them Unknown, as does one that was cut before it named
+// them. What the kernel does not know of containers and pods is Unknown.
 void Derive(event::Event& event);
 
 }  // namespace ks::enrich

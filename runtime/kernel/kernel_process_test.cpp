@@ -11,9 +11,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <thread>
 
+#include "bpf/schema/value.h"
 #include "runtime/kernel/kernel_testing.h"
 
 namespace ks::kernel {
@@ -94,6 +96,66 @@ TEST_F(KernelTest, TheProcessIsDescribed) {
   std::string word;
   for (int i = 0; i < 20; ++i) words >> word;
   EXPECT_EQ(seen.Int(KS_FIELD_process_start_time) / (1'000'000'000 / ::sysconf(_SC_CLK_TCK)), std::stoll(word));
+}
+
+// Of /proc/PID/stat: the words behind the name, the first being the state (field 3).
+std::vector<std::string> StatOf(int pid) {
+  std::string stat = ReadAll("/proc/" + std::to_string(pid) + "/stat");
+  std::istringstream words(stat.substr(stat.rfind(')') + 1));
+  return {std::istream_iterator<std::string>(words), {}};
+}
+
+TEST_F(KernelTest, AncestorsAreNamedNearestFirst) {
+  Seen seen = RecordOne(KS_KIND_syscall, [] { ::syscall(SYS_getppid); });
+  std::string names;
+  const Item& ids = seen.At(KS_FIELD_process_ancestor_ids);
+  size_t count = 0;
+  for (int pid = ::getppid(); pid != 0 && count < 16; count++) {
+    std::string name = ReadAll("/proc/" + std::to_string(pid) + "/comm");
+    if (name.empty()) break;  // beyond what this process may see
+    name.back() = '\0';
+    names += name;
+    const std::string id = ids.bytes.substr(24 * count, 24);
+    ASSERT_EQ(id.size(), 24u);
+    const int64_t start = std::stoll(id.substr(7), nullptr, 16);
+    EXPECT_EQ(id.substr(0, 23), schema::ProcessId(pid, start));
+    EXPECT_EQ(id.back(), '\0');
+    const std::vector<std::string> stat = StatOf(pid);
+    EXPECT_EQ(start / (1'000'000'000 / ::sysconf(_SC_CLK_TCK)), std::stoll(stat.at(19)));
+    pid = std::stoi(stat.at(1));
+  }
+  ASSERT_GT(count, 0u);
+  EXPECT_TRUE(seen.At(KS_FIELD_process_ancestors).bytes.starts_with(names)) << names;
+  EXPECT_EQ(ids.bytes.size() % 24, 0u);
+}
+
+// Calls getppid in a descendant, `generations` below.
+void CallBelow(int generations) {
+  if (generations == 0) {
+    ::syscall(SYS_getppid);
+  } else {
+    InChild([generations] { CallBelow(generations - 1); });
+  }
+}
+
+// More than are kept: cut, never a shorter list that looks whole.
+TEST_F(KernelTest, ManyAncestorsAreCut) {
+  std::vector<Seen> calls = Record(KS_KIND_syscall, [] { CallBelow(17); }, 0);
+  std::erase_if(calls, [](const Seen& seen) { return seen.Text(KS_FIELD_process_name) != "kst-test"; });
+  ASSERT_EQ(calls.size(), 1u);
+  EXPECT_EQ(calls[0].StatusOf(KS_FIELD_process_ancestors), KS_TRUNCATED);
+  EXPECT_EQ(calls[0].StatusOf(KS_FIELD_process_ancestor_ids), KS_TRUNCATED);
+  EXPECT_EQ(calls[0].At(KS_FIELD_process_ancestor_ids).bytes.size(), 16u * 24);
+  std::string names;
+  for (int i = 0; i < 16; i++) names += std::string("kst-test\0", 9);
+  EXPECT_EQ(calls[0].At(KS_FIELD_process_ancestors).bytes, names);
+}
+
+TEST_F(KernelTest, CapabilitiesAreTheEffectiveOnes) {
+  Seen seen = RecordOne(KS_KIND_syscall, [] { ::syscall(SYS_getppid); });
+  const std::string status = ReadAll("/proc/self/status");
+  const std::string mask = status.substr(status.find("CapEff:") + 7);
+  EXPECT_EQ(static_cast<uint64_t>(seen.Int(KS_FIELD_process_caps)), std::stoull(mask, nullptr, 16));
 }
 
 TEST_F(KernelTest, TheControlGroupIsItsLastComponents) {
@@ -266,6 +328,33 @@ TEST_F(ChildTest, UserIdsAreTheNewOnesAndTheOnesAskedFor) {
     ::syscall(SYS_setfsuid, 0);
   });
   EXPECT_EQ(seen.Int(KS_FIELD_event_result), 1);
+}
+
+TEST_F(ChildTest, TheTerminalIsNamed) {
+  const int main = ::posix_openpt(O_RDWR | O_NOCTTY);
+  if (main < 0 || ::grantpt(main) != 0 || ::unlockpt(main) != 0) GTEST_SKIP() << "no pseudo terminals here";
+  const std::string name = ::ptsname(main);  // /dev/pts/7
+  Seen seen = CallAfter([&] {
+    ::setsid();
+    ::open(name.c_str(), O_RDWR);  // becomes the session's terminal
+  });
+  EXPECT_EQ("/dev/" + seen.Text(KS_FIELD_process_tty).insert(3, "/"), name);
+  ::close(main);
+  EXPECT_EQ(CallAfter([] { ::setsid(); }).StatusOf(KS_FIELD_process_tty), KS_ABSENT);
+}
+
+TEST_F(ChildTest, StandardOutputAndErrorAreToldApart) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  Seen seen = CallAfter([&] {
+    ::dup2(ends[1], 1);
+    ::close(2);
+  });
+  EXPECT_EQ(seen.Int(KS_FIELD_process_stdout), kPipe);
+  EXPECT_EQ(seen.Int(KS_FIELD_process_stderr), kClosed);
+  EXPECT_EQ(seen.StatusOf(KS_FIELD_process_stdout_peer), KS_ABSENT);
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
 
 TEST_F(ChildTest, StandardInputIsToldApart) {

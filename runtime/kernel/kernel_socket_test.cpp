@@ -98,6 +98,7 @@ TEST_P(SocketTest, ConnectAndAcceptTellBothEnds) {
         child = ::fork();
         if (child == 0) {
           ::dup2(client, 0);
+          ::dup2(client, 2);
           ::syscall(SYS_getppid);
           ::_exit(0);
         }
@@ -108,6 +109,8 @@ TEST_P(SocketTest, ConnectAndAcceptTellBothEnds) {
   ASSERT_EQ(calls.size(), 1u);
   EXPECT_EQ(calls[0].Int(KS_FIELD_process_stdin), 3);
   EXPECT_EQ(calls[0].Endpoint(KS_FIELD_process_stdin_peer), Text(family, port_));
+  EXPECT_EQ(calls[0].Int(KS_FIELD_process_stderr), 3);
+  EXPECT_EQ(calls[0].Endpoint(KS_FIELD_process_stderr_peer), Text(family, port_));
   ::close(client);
   ::close(server);
 }

@@ -42,6 +42,7 @@ void Fill(ks_scratch& scratch, const schema::Record& record, uint64_t noise) {
   for (const schema::FieldRow& row : schema::Fields()) {
     const schema::FieldValue& field = record[row.id];
     scratch.status[static_cast<size_t>(row.id)] = static_cast<uint8_t>(field.status);
+    if (row.decided == schema::Decided::User) continue;  // texts of these have no room in scratch
     if (HasValue(field.status)) WriteValue(reinterpret_cast<uint8_t*>(&scratch.fields) + row.offset, row, field.value);
   }
 }

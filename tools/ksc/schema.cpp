@@ -24,7 +24,7 @@ const char* ClassOf(const FieldRow& row) {
 }
 
 std::string GuardOf(const FieldRow& row) {
-  const schema::ObjectRow& object = schema::Row(row.object);
+  const schema::ObjectRow& object = schema::Row(schema::GuardObject(row.object));
   switch (object.guard) {
     case schema::Guard::Exists:
       return fmt::format("{} exists", object.dotted);
