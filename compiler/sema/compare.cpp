@@ -6,26 +6,6 @@
 
 namespace ks::sema {
 
-// -----------------------------------------------------------------------------------------------------
-
-bool Expander::CheckKinds(const FieldRef& field, const Scope& scope, Span span) {
-  if (scope.kinds == nullptr) return true;
-  std::string lacking;
-  for (EventKind kind : *scope.kinds) {
-    if (schema::Has(kind, field.field)) continue;
-    if (!lacking.empty()) lacking += "` and `";
-    lacking += schema::Row(kind).name;
-  }
-  if (lacking.empty()) return true;
-  std::vector<std::string_view> having;
-  for (const schema::EventRow& row : schema::Events()) {
-    if (schema::Has(row.kind, field.field)) having.push_back(row.name);
-  }
-  scope.Report<Diag::FieldNotInKind>(span, lacking, NameOf(field)).help =
-      fmt::format("events that have it: {}", fmt::join(having, ", "));
-  return false;
-}
-
 Condition Expander::ExpandExists(const syntax::Compare& compare, Span span, const Scope& scope) {
   auto* path = compare.left ? std::get_if<syntax::Path>(&compare.left->node) : nullptr;
   if (path == nullptr) {

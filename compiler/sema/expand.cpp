@@ -278,6 +278,7 @@ Condition Expander::ExpandCall(const syntax::Path& callee, const std::vector<syn
   inner.module = resolved.declaration->module;
   inner.diagnostics = scope.diagnostics;
   inner.kinds = scope.kinds;
+  inner.steps = scope.steps;
   inner.parameters = &bindings;
   inner.call = scope.Place(span);
   inner.def = def.name.text;

@@ -37,6 +37,13 @@ Resolved FromTable(const std::string& dotted) {
   return out;
 }
 
+// Where there is no event at hand, a field of the key may do without a step: it is the same in all of them.
+uint8_t StepOfShared(const FieldRef& field, const Scope& scope) {
+  if (scope.steps == nullptr || scope.steps->own || scope.steps->shared == nullptr) return 0;
+  const Key& key = *scope.steps->shared;
+  return std::any_of(key.begin(), key.end(), [&](const FieldRef& of) { return of.SameAs(field); }) ? 1 : 0;
+}
+
 std::string Rest(const syntax::Path& path) {
   std::string rest;
   for (size_t i = 1; i < path.parts.size(); ++i) rest += "." + path.parts[i].text;
@@ -113,10 +120,21 @@ Resolved Names::Find(const syntax::Path& path, const Scope& scope) {
         prefix = schema::Row(FieldId::event_dst).dotted;
       }
       out = FromTable(prefix + Rest(path));
+      out.field.step = bound.field.step;
       break;
     }
   }
+  const Steps* steps = scope.NamedSteps();
+  if (size_t number = steps == nullptr ? 0 : steps->Find(first); number != 0) {
+    out.what = Resolved::What::Nothing;
+    // ReportUnknown says why not.
+    if (number > steps->known || path.parts.size() == 1) return out;
+    out = FromTable(Rest(path).substr(1));
+    out.field.step = static_cast<uint8_t>(number);
+    if (out.what == Resolved::What::Nothing) return out;
+  }
   if (out.what == Resolved::What::Error) out = FromTable(path.Dotted());
+  if (out.what == Resolved::What::Field && out.field.step == 0) out.field.step = StepOfShared(out.field, scope);
   if (out.what == Resolved::What::Field) {
     size_t record = path.parts.size() - 1 - (out.field.part == Part::Whole ? 0 : 1);
     out.field.record = scope.Place(SpanOf(path, 0, record == 0 ? 1 : record));
@@ -147,6 +165,11 @@ std::vector<std::string_view> Names::Visible(const Scope& scope) {
   if (scope.parameters != nullptr) {
     for (const Binding& binding : *scope.parameters) names.push_back(binding.name);
   }
+  if (const Steps* steps = scope.NamedSteps()) {
+    for (size_t i = 0; i < steps->known; ++i) {
+      if (!steps->matching[i].name.empty()) names.push_back(steps->matching[i].name);
+    }
+  }
   const Imports& imports = ImportsOf(*scope.module);
   for (const auto& [name, import] : imports.names) names.push_back(name);
   for (const auto& [name, import] : imports.packages) names.push_back(name);
@@ -162,6 +185,7 @@ std::vector<std::string_view> Names::Visible(const Scope& scope) {
 
 Diagnostic& Names::ReportUnknown(const syntax::Path& path, const Scope& scope) {
   const std::string& first = path.parts[0].text;
+  if (Diagnostic* d = ReportStep(path, scope)) return *d;
   // A record, a parameter or a package in front: what comes after it is wrong.
   size_t known = 0;
   std::string prefix;

@@ -14,7 +14,7 @@ namespace ks::sema {
 struct Resolved {
   enum class What : uint8_t { Error, Nothing, Field, Record, Declared, Parameter };
   What what = What::Error;  // Error: reported already
-  FieldRef field;
+  FieldRef field;  // of a Record: its step
   ObjectId object{};
   const Library::Declaration* declaration = nullptr;
   const Binding* parameter = nullptr;
@@ -28,6 +28,9 @@ class Names {
   Resolved Find(const syntax::Path& path, const Scope& scope);
   // Reports an unknown name: what is near, what is not imported yet.
   Diagnostic& ReportUnknown(const syntax::Path& path, const Scope& scope);
+
+  // Steps: a name twice, or one that means something else already.
+  void CheckStepName(const syntax::Name& name, const Steps& before, const Scope& scope);
 
   // Of the checked module: packages and names that are not there, cycles, names that get a second meaning.
   void CheckImports(const Scope& scope);
@@ -45,6 +48,7 @@ class Names {
   };
   const Imports& ImportsOf(const syntax::Module& module);
   Resolved Declared(const Library::Package* package, std::string_view name) const;
+  Diagnostic* ReportStep(const syntax::Path& path, const Scope& scope);
   bool ReportSecondMeaning(const syntax::Name& name, const Scope& scope);
   void CheckCycle(const syntax::Import& import, const Scope& scope);
   // Candidates for a suggestion.

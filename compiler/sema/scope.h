@@ -32,6 +32,27 @@ struct Operand {
   static Operand Failed() { return {}; }
 };
 
+// The steps of a sequence, as one of its expressions sees them.
+struct Steps {
+  struct Step {
+    std::string_view name;  // "" if it has none
+    std::vector<EventKind> kinds;
+    Span span;
+  };
+  std::vector<Step> matching;   // by number, from 1: all steps that match
+  size_t known = 0;             // so many may be named: those before the step at hand
+  size_t current = 0;           // the step at hand, if it is one that matches
+  bool own = true;              // there is an event at hand; not in what is said of a sequence as a whole
+  const Key* shared = nullptr;  // fields that are the same in all events, and so need no step to be named
+  bool absence = false;         // it ends in `without`
+  bool unordered = false;
+
+  // The number of a step by its name; 0 if there is none.
+  size_t Find(std::string_view name) const;
+  // "drop.": what to write in front of a field of the step.
+  std::string Prefix(size_t number) const;
+};
+
 struct Binding {
   std::string_view name;
   Operand operand;  // What::Parameter while the def is checked by itself
@@ -43,6 +64,7 @@ struct Scope {
   Diagnostics* diagnostics = nullptr;
   const std::vector<EventKind>* kinds = nullptr;  // null: a def by itself, which may be used for any
   const std::vector<Binding>* parameters = nullptr;
+  const Steps* steps = nullptr;  // in a sequence
   // In the body of a def that a rule calls: the call in the rule, to which mistakes belong that the body alone does not
   // have.
   Span call;
@@ -51,6 +73,8 @@ struct Scope {
   size_t level = 0;  // of and, or, not
 
   bool InCall() const { return call.file != nullptr; }
+  // The steps whose names can be used here: not in the body of a def, which sees what it is given.
+  const Steps* NamedSteps() const { return InCall() ? nullptr : steps; }
   Span Place(Span span) const { return InCall() ? call : span; }
 
   template <Diag id, typename... Args>
@@ -67,6 +91,10 @@ struct Scope {
 
 inline Span Join(Span a, Span b) { return {a.file, a.begin, b.end}; }
 Span SpanOf(const syntax::Path& path, size_t first = 0, size_t count = SIZE_MAX);
+
+// Whether there is an event that something of this step can be read from: `drop.process.name`, and of step 0 the event at
+// hand. Reports if there is none: an exception of a sequence must say of which step.
+bool CheckEvent(uint8_t step, std::string_view name, const Scope& scope, Span span);
 
 Type One(TypeId scalar, std::string_view enumeration = {});
 Type Many(TypeId scalar, std::string_view enumeration = {});

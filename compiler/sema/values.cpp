@@ -205,6 +205,7 @@ Operand Evaluator::EvaluatePath(const syntax::Expr& expr, const syntax::Path& pa
     case Resolved::What::Record:
       out.what = Operand::What::Record;
       out.type = {Type::Shape::Record, {}, {}, resolved.object};
+      out.field.step = resolved.field.step;
       return out;
     case Resolved::What::Parameter:
       out = resolved.parameter->operand;
