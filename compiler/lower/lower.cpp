@@ -25,14 +25,10 @@ constexpr auto kTests = std::to_array<ir::Test>({
 });
 
 ir::Operand Lower(const sema::FieldRef& field) {
-  switch (field.part) {
-    case sema::Part::Ip:
-      return {field.field, ir::Part::Ip};
-    case sema::Part::Port:
-      return {field.field, ir::Part::Port};
-    default:
-      return {field.field, ir::Part::Whole};
-  }
+  ir::Operand out{field.field, ir::Part::Whole, field.element, field.lower, field.step};
+  if (field.part == sema::Part::Ip) out.part = ir::Part::Ip;
+  if (field.part == sema::Part::Port) out.part = ir::Part::Port;
+  return out;
 }
 
 ir::Pred Test(ir::Operand operand, ir::Test test, std::vector<Value> literals, std::string label = {}) {
@@ -77,6 +73,8 @@ ir::Pred CompareFields(ir::Operand left, OperatorId op, ir::Operand right) {
       return ir::MakeNot(Fields(right, ir::Test::LessField, left));
     case OperatorId::GreaterEqual:
       return ir::MakeNot(Fields(left, ir::Test::LessField, right));
+    case OperatorId::DescendsFrom:
+      return Fields(left, ir::Test::HasOther, right);
     default:
       return Fields(left, ir::Test::EqualField, right);
   }
@@ -114,7 +112,8 @@ ir::Pred Lower(const Condition& condition) {
     case Condition::Op::Not:
       return ir::MakeNot(std::move(operands[0]));
     case Condition::Op::Exists:
-      return Test({schema::PresenceField(condition.object), ir::Part::Whole}, ir::Test::Present, {});
+      return Test({schema::PresenceField(condition.object), ir::Part::Whole, -1, false, condition.step},
+                  ir::Test::Present, {});
     case Condition::Op::Compare:
       return Compare(condition);
   }

@@ -44,7 +44,14 @@ class Expander {
   Operand Argument(const syntax::Expr& expr, const syntax::Parameter& parameter, const Type& type, std::string_view def,
                    const Scope& scope);
   bool CheckDefBody(const syntax::Def& def, const Scope& scope, Def* out);
-  Operand CompareLeft(const syntax::Expr& expr, const Scope& scope);
+  Condition ExpandSameProcess(const syntax::Expr& expr, const syntax::Compare& compare, const Operand& left,
+                              const Operand& right, const Scope& scope);
+  Condition ExpandDescends(const syntax::Expr& expr, const syntax::Compare& compare, const Scope& scope);
+  Condition ExpandLabel(const syntax::Expr& expr, const syntax::Compare& compare, const Operand& left,
+                        const Scope& scope);
+  Condition ExistsInList(const Operand& operand, Span span, const Scope& scope);
+  Operand CompareLeft(const syntax::Compare& compare, const Scope& scope);
+  void SuggestOperator(const syntax::Compare& compare, const Operand& left, const Scope& scope, Diagnostic* d);
   const OperatorRow* ChooseOperator(const syntax::Compare& compare, const Operand& left, const Scope& scope);
   bool CompareRight(const syntax::Compare& compare, const OperatorRow& row, const Operand& left, const Scope& scope,
                     Condition* out);
@@ -62,6 +69,6 @@ class Expander {
 
 // The values of a comparison as literals of the field: too long, never or always true, ill formed. Mends `under "/x/"`.
 bool CheckLiterals(const OperatorRow& row, const Operand& left, const ValueList& list, const Scope& scope, Span use,
-                   std::vector<Value>* values);
+                   std::vector<Value>* values, const syntax::Compare* compare = nullptr);
 
 }  // namespace ks::sema

@@ -34,4 +34,13 @@ std::string_view WhyNotNormal(std::string_view path, std::string* mended);
 // "has a [ that is never closed"; "" for a pattern that is well formed. *least: bytes of the shortest text that fits.
 std::string_view WhyMalformedGlob(std::string_view glob, size_t* least);
 
+struct RegexFinding {
+  std::string why, help;          // "has a `[` that is never closed"; "" if it is well formed
+  size_t begin = 0, length = 0;   // where in the pattern; no length: all of it
+  bool always = false;            // it is found in every text
+  std::string_view plain_operator;  // ==, contains or like, if the pattern says no more than that with
+  std::string plain;                // this text
+};
+RegexFinding ReadRegex(const std::string& pattern);
+
 }  // namespace ks::sema

@@ -18,6 +18,7 @@ Type Many(TypeId scalar, std::string_view enumeration) { return {Type::Shape::Ma
 Type TypeOf(const FieldRef& field) {
   if (field.part == Part::Ip) return One(TypeId::Ip);
   if (field.part == Part::Port) return One(TypeId::Port);
+  if (field.element >= 0) return One(TypeId::String);
   return One(Row(field.field).type, Row(field.field).enumeration);
 }
 
@@ -25,7 +26,8 @@ std::string NameOf(const FieldRef& field) {
   std::string name(Row(field.field).dotted);
   if (field.part == Part::Ip) name += ".ip";
   if (field.part == Part::Port) name += ".port";
-  return name;
+  if (field.element >= 0) name += fmt::format("[{}]", field.element);
+  return field.lower ? fmt::format("lower({})", name) : name;
 }
 
 std::optional<Type> FindType(std::string_view name) {

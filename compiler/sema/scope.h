@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,8 @@ struct Operand {
   enum class What : uint8_t { Error, Field, Record, Values, Parameter };
   What what = What::Error;
   Type type;
-  FieldRef field;    // Field
+  FieldRef field;    // Field; of a Record: only its step
+  std::optional<std::string> key;  // Field: pod.labels["app"]
   ValuesPtr values;  // Values
   Span span;
   static Operand Failed() { return {}; }

@@ -54,6 +54,8 @@ Operand Evaluator::Evaluate(const syntax::Expr& expr, const Scope& scope, const 
   if (auto* literal = std::get_if<syntax::Literal>(&expr.node)) return EvaluateLiteral(expr, *literal, scope, want);
   if (auto* list = std::get_if<syntax::List>(&expr.node)) return EvaluateList(expr, *list, scope, want);
   if (auto* path = std::get_if<syntax::Path>(&expr.node)) return EvaluatePath(expr, *path, scope, want);
+  if (auto* index = std::get_if<syntax::Index>(&expr.node)) return EvaluateIndex(expr, *index, scope);
+  if (IsLower(expr)) return EvaluateLower(expr, std::get<syntax::Call>(expr.node), scope, want);
   scope.Report<Diag::NotAValue>(expr.span, Shorten(expr.span.text()), "a condition", "a value");
   return Operand::Failed();
 }

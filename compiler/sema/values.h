@@ -25,6 +25,9 @@ inline void ToBlock(Value& value) {
   if (auto* ip = std::get_if<schema::IpAddress>(&value)) value = schema::Cidr{*ip, 128};
 }
 
+bool IsLabels(FieldId field);             // a list of key=value
+bool IsLower(const syntax::Expr& expr);  // lower(…)
+
 class Evaluator {
  public:
   explicit Evaluator(Names& names) : names_(names) {}
@@ -47,6 +50,8 @@ class Evaluator {
                           const Want* want);
   Operand EvaluateList(const syntax::Expr& expr, const syntax::List& list, const Scope& scope, const Want* want);
   Operand EvaluatePath(const syntax::Expr& expr, const syntax::Path& path, const Scope& scope, const Want* want);
+  Operand EvaluateIndex(const syntax::Expr& expr, const syntax::Index& index, const Scope& scope);
+  Operand EvaluateLower(const syntax::Expr& expr, const syntax::Call& call, const Scope& scope, const Want* want);
   ValuesPtr EvaluateLet(const syntax::Let& let, const syntax::Module& module, bool embedded, Diagnostics& diagnostics,
                         size_t depth);
   ValuesPtr FromFile(const syntax::Let& let, const Type& type, const Scope& scope, bool embedded);
