@@ -107,7 +107,8 @@ Operand Expander::CompareLeft(const syntax::Compare& compare, const Scope& scope
   Operand left = evaluator_.Evaluate(expr, scope, nullptr);
   switch (left.what) {
     case Operand::What::Record: {
-      if (compare.op == "==" || compare.op == "!=") return left;
+      bool name = std::holds_alternative<syntax::Path>(compare.right->node);
+      if (name && (compare.op == "==" || compare.op == "!=")) return left;
       std::vector<std::string_view> fields;
       for (const schema::FieldRow& row : schema::Fields()) {
         if (row.object == left.type.object) fields.push_back(row.name);

@@ -68,6 +68,8 @@ std::string HelpFor(const re2::RE2& regex, std::string_view part) {
   }
 }
 
+constexpr int kMostInstructions = 10'000;  // of RE2's program
+
 // Signs that mean something else than themselves.
 constexpr std::string_view kSpecial = "\\.+*?()|[]{}^$";
 
@@ -118,6 +120,11 @@ RegexFinding ReadRegex(const std::string& pattern) {
       out.begin = at;
       out.length = part.size();
     }
+    return out;
+  }
+  if (regex.ProgramSize() > kMostInstructions) {
+    out.why = "becomes too large a program";
+    out.help = "repetitions multiply when they nest: count less, or use `*`";
     return out;
   }
   // Without an anchor or a word's edge, what is found in the empty text is found in every text.
