@@ -118,11 +118,7 @@ Result<std::unique_ptr<Analysis>> AnalyzeFiles(std::unique_ptr<Analysis> analysi
   if (!analysis->ok()) return analysis;
 
   analysis->lowered = lower::Lower(analysis->checked);
-  for (const ir::Rule& rule : analysis->lowered.rules) {
-    ir::Rule simple = rule;
-    simple.when = ir::Simplify(rule.when);
-    analysis->program.rules.push_back(ir::Split(std::move(simple)));
-  }
+  analysis->program = ir::MakeProgram(analysis->lowered.rules);
   Result<ir::Plan> plan = ir::MakePlan(analysis->program);
   if (!plan) return plan.error();
   analysis->plan = std::move(*plan);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "compiler/ir/passes.h"
+#include "compiler/ir/pattern.h"
 
 namespace ks::ir {
 namespace {
@@ -58,6 +59,9 @@ std::string WhyIllFormedOperand(const Operand& operand) {
   if (static_cast<size_t>(operand.field) >= schema::kFieldCount) return "there is no such field";
   const schema::FieldRow& row = schema::Row(operand.field);
   if (operand.part != Part::Whole && row.type != TypeId::Endpoint) return fmt::format("{} is no endpoint", row.dotted);
+  if (operand.element < -1) return "there is no such element";
+  if (operand.element >= 0 && row.type != TypeId::StringList) return fmt::format("{} is no list", row.dotted);
+  if (operand.lower && schema::Row(row.type).slot != Slot::Text) return fmt::format("{} is no text", row.dotted);
   return "";
 }
 
@@ -69,11 +73,13 @@ std::string WhyIllFormed(const Atom& atom) {
   TypeId type = TypeOf(atom.operand);
   if (!Asks(atom.test, type))
     return fmt::format("this cannot be asked of {}, which is of type {}", row.dotted, schema::Row(type).spelled);
-  bool two = atom.test == Test::EqualField || atom.test == Test::LessField;
+  bool equals = atom.test == Test::EqualField || atom.test == Test::LessField;
+  bool two = equals || atom.test == Test::HasOther;
   if (two != atom.other.has_value()) return two ? "a second field is missing" : "a second field does not belong here";
   if (two) {
     if (std::string why = WhyIllFormedOperand(*atom.other); !why.empty()) return why;
-    if (TypeOf(*atom.other) != type) return "the two fields are not of one type";
+    if (equals && TypeOf(*atom.other) != type) return "the two fields are not of one type";
+    if (!equals && !IsText(TypeOf(*atom.other))) return "an element of a list equals a text only";
   }
   if ((two || atom.test == Test::Present) && !atom.literals.empty()) return "literals do not belong here";
   if (atom.test == Test::Range && atom.literals.size() != 2) return "a range has two bounds";
@@ -86,6 +92,10 @@ std::string WhyIllFormed(const Atom& atom) {
     const auto* text = std::get_if<std::string>(&literal);
     if (atom.test == Test::In && text != nullptr && text->size() > row.capture) {
       return fmt::format("a literal is longer than the {} bytes of {} that are captured", row.capture, row.dotted);
+    }
+    if (atom.test != Test::Matches) continue;
+    if (std::string why = WhyBadPattern(*text); !why.empty()) {
+      return fmt::format("the pattern `{}` is refused: {}", *text, why);
     }
   }
   return "";

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "compiler/ir/glob.h"
+#include "compiler/ir/pattern.h"
 #include "compiler/support/result.h"
 
 namespace ks::ir {
@@ -22,17 +23,8 @@ AtomResult Found(std::optional<size_t> index) {
 
 AtomResult Decided(bool holds) { return holds ? kTrue : kFalse; }
 
-// ---- An operand's value. One of another type than the field's, which no decoder makes, is like one that was not read.
-// ----
-
-std::optional<Value> ValueOf(const Operand& operand, const schema::Record& record) {
-  const Value& value = record[operand.field].value;
-  if (operand.part == Part::Whole) return value;
-  const auto* endpoint = std::get_if<schema::Endpoint>(&value);
-  if (endpoint == nullptr) return std::nullopt;
-  if (operand.part == Part::Ip) return endpoint->ip;
-  return static_cast<int64_t>(endpoint->port);
-}
+// ---- Reading an operand
+// --------------------------------------------------------------------------------------------------
 
 bool Suits(const Value& value, schema::TypeId type) {
   switch (schema::Row(type).slot) {
@@ -49,6 +41,82 @@ bool Suits(const Value& value, schema::TypeId type) {
   }
   return false;
 }
+
+// What an operand is in a record. A value of another type than the field's, which no decoder makes, is like one that was
+// not read: Unknown.
+class Reading {
+ public:
+  Reading(const Operand& operand, const schema::Record& record) : value_(&record[operand.field].value) {
+    status = record[operand.field].status;
+    bool here = status == Status::Ok || status == Status::Truncated;
+    if (operand.element >= 0 && status != Status::Absent) {
+      if (!here) status = Status::Unknown;
+      if (here) TakeElement(static_cast<size_t>(operand.element));
+      here = status == Status::Ok;
+    }
+    if (!here) return;
+    if (operand.part != Part::Whole) TakePart(operand.part);
+    if (!suits_ || !Suits(*value_, TypeOf(operand))) {
+      suits_ = false;
+    } else if (const auto* text = std::get_if<std::string>(value_); text != nullptr && operand.lower) {
+      std::string lowered = *text;
+      for (char& c : lowered) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      own_ = std::move(lowered);
+      value_ = &own_;
+    }
+  }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+
+  Status status = Status::Unread;
+  bool begun = false;  // an element of which only the head is there: it is present, and Unknown
+  bool readable() const { return suits_ && (status == Status::Ok || status == Status::Truncated); }
+  const Value& value() const { return *value_; }
+
+ private:
+  // An element that no NUL ends was cut; behind what was cut there may be more.
+  void TakeElement(size_t index) {
+    const auto* list = std::get_if<std::string>(value_);
+    if (list == nullptr) {
+      suits_ = false;
+      return;
+    }
+    bool whole = status == Status::Ok;
+    std::string_view rest = *list;
+    for (size_t i = 0; !rest.empty(); ++i) {
+      size_t end = rest.find('\0');
+      if (end == std::string_view::npos) {
+        whole = false;
+        begun = i == index;
+        break;
+      }
+      if (i == index) {
+        own_ = std::string(rest.substr(0, end));
+        value_ = &own_;
+        status = Status::Ok;
+        return;
+      }
+      rest.remove_prefix(end + 1);
+    }
+    status = whole ? Status::Absent : Status::Unknown;
+  }
+
+  void TakePart(Part part) {
+    const auto* endpoint = std::get_if<schema::Endpoint>(value_);
+    suits_ = endpoint != nullptr;
+    if (!suits_) return;
+    if (part == Part::Ip) {
+      own_ = endpoint->ip;
+    } else {
+      own_ = static_cast<int64_t>(endpoint->port);
+    }
+    value_ = &own_;
+  }
+
+  const Value* value_;
+  Value own_;
+  bool suits_ = true;
+};
 
 // ---- Tests on a value that is there, whole
 // ------------------------------------------------------------------------------
@@ -133,6 +201,13 @@ std::optional<size_t> FindElement(const std::vector<Value>& literals, std::strin
   });
 }
 
+std::optional<size_t> FindMatchInList(const std::vector<Value>& patterns, std::string_view list) {
+  return VisitElements(list, [&](std::string_view element, bool cut) -> std::optional<size_t> {
+    if (cut) return std::nullopt;  // its end is not the end
+    return FindMatch(patterns, element);
+  });
+}
+
 std::optional<size_t> FindBits(const std::vector<Value>& literals, int64_t value) {
   for (size_t i = 0; i < literals.size(); ++i) {
     int64_t mask = std::get<int64_t>(literals[i]);
@@ -174,6 +249,9 @@ AtomResult EvalTruncated(const Atom& atom, std::string_view part) {
     case Test::HasElement:
       found = FindElement(atom.literals, part);
       break;
+    case Test::Matches:
+      if (TypeOf(atom.operand) == schema::TypeId::StringList) found = FindMatchInList(atom.literals, part);
+      break;
     case Test::Present:
     case Test::Range:
     case Test::Under:
@@ -181,7 +259,6 @@ AtomResult EvalTruncated(const Atom& atom, std::string_view part) {
     case Test::HasBits:
     case Test::EqualField:
     case Test::LessField:
-    case Test::Matches:
     case Test::HasOther:
       break;
   }
@@ -209,10 +286,13 @@ AtomResult EvalOk(const Atom& atom, const Value& value) {
       return Found(FindElement(atom.literals, std::get<std::string>(value)));
     case Test::HasBits:
       return Found(FindBits(atom.literals, std::get<int64_t>(value)));
+    case Test::Matches:
+      return Found(TypeOf(atom.operand) == schema::TypeId::StringList
+                       ? FindMatchInList(atom.literals, std::get<std::string>(value))
+                       : FindMatch(atom.literals, std::get<std::string>(value)));
     case Test::Present:
     case Test::EqualField:
     case Test::LessField:
-    case Test::Matches:
     case Test::HasOther:
       break;
   }
@@ -229,17 +309,18 @@ AtomResult EvalTwo(const Atom& atom, const Frame& frame) {
   const schema::Record* left_record = RecordOf(atom.operand, frame);
   const schema::Record* right_record = RecordOf(*atom.other, frame);
   if (left_record == nullptr || right_record == nullptr) return kUnknown;
-  Status left = (*left_record)[atom.operand.field].status;
-  Status right = (*right_record)[atom.other->field].status;
-  if (left == Status::Absent || right == Status::Absent) return kFalse;
-  if (left != Status::Ok || right != Status::Ok) return kUnknown;
-  std::optional<Value> x = ValueOf(atom.operand, *left_record);
-  std::optional<Value> y = ValueOf(*atom.other, *right_record);
-  if (!x || !y || !Suits(*x, TypeOf(atom.operand)) || !Suits(*y, TypeOf(*atom.other))) return kUnknown;
-  return Decided(atom.test == Test::EqualField ? *x == *y : std::get<int64_t>(*x) < std::get<int64_t>(*y));
+  const Reading left(atom.operand, *left_record), right(*atom.other, *right_record);
+  if (left.status == Status::Absent || right.status == Status::Absent) return kFalse;
+  if (!left.readable() || !right.readable() || right.status != Status::Ok) return kUnknown;
+  if (atom.test == Test::HasOther) {
+    bool found = FindElement({right.value()}, std::get<std::string>(left.value())).has_value();
+    return found || left.status == Status::Ok ? Decided(found) : kUnknown;
+  }
+  if (left.status != Status::Ok) return kUnknown;
+  return Decided(atom.test == Test::EqualField
+                     ? left.value() == right.value()
+                     : std::get<int64_t>(left.value()) < std::get<int64_t>(right.value()));
 }
-
-bool HasSet(Test test) { return test != Test::Present && test != Test::EqualField && test != Test::LessField; }
 
 }  // namespace
 
@@ -249,19 +330,17 @@ std::string_view UnderPrefix(std::string_view literal) {
 }
 
 AtomResult EvalAtom(const Atom& atom, const Frame& frame) {
-  if (HasSet(atom.test) && atom.literals.empty()) return kFalse;
+  if (AsksOfSet(atom.test) && atom.literals.empty()) return kFalse;
   if (atom.other) return EvalTwo(atom, frame);
   const schema::Record* of = RecordOf(atom.operand, frame);
   if (of == nullptr) return kUnknown;
   const schema::Record& record = *of;
-  Status status = record[atom.operand.field].status;
-  if (atom.test == Test::Present) return EvalPresent(status);
-  if (status == Status::Absent) return kFalse;
-  if (status != Status::Ok && status != Status::Truncated) return kUnknown;
-  std::optional<Value> value = ValueOf(atom.operand, record);
-  if (!value || !Suits(*value, TypeOf(atom.operand))) return kUnknown;
-  if (status == Status::Ok) return EvalOk(atom, *value);
-  const auto* text = std::get_if<std::string>(&*value);
+  const Reading read(atom.operand, record);
+  if (atom.test == Test::Present) return read.begun ? kTrue : EvalPresent(read.status);
+  if (read.status == Status::Absent) return kFalse;
+  if (!read.readable()) return kUnknown;
+  if (read.status == Status::Ok) return EvalOk(atom, read.value());
+  const auto* text = std::get_if<std::string>(&read.value());
   return text != nullptr ? EvalTruncated(atom, *text) : kUnknown;
 }
 

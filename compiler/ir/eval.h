@@ -20,7 +20,8 @@ struct AtomResult {
   //     those the first. · Under: the one with the shortest UnderPrefix, of those the first. · Like, HasElement,
   //     HasBits: see below · Contains: the one that ends first in the text, of those the first. · Present, Range,
   //     EqualField, LessField: 0
-  //   Like: the first that matches · HasBits: the first · HasElement: the one that is the earliest element.
+  //   Like: the first that matches · HasBits: the first · HasElement: the one that is the earliest element · Matches:
+  //   the first that is found; of a list, in the earliest element.
   uint32_t index = 0;
 };
 
@@ -33,15 +34,19 @@ struct Frame {
   Frame(const schema::Record* record, std::span<const schema::Record* const> of_steps) : event(record), steps(of_steps) {}
 };
 
-// By status of the field; the complete table is in eval.cpp:
+// By status of the field:
 //             Ok       Absent  Truncated (texts)             Raw, Foreign  Unread, Unknown
 //   Present   True     False   True                          True          Unknown
 //   In        decided  False   False                         Unknown       Unknown
-//   Contains, HasElement
+//   Contains, HasElement, HasOther, Matches of a list
 //             decided  False   True if found, else Unknown   Unknown       Unknown
 //   others    decided  False   Unknown                       Unknown       Unknown
-// Truncated on what is no text is as Unknown. EqualField, LessField: False if either is Absent, else decided if both
-// are Ok, else Unknown. Before all that: In, Under, Like, Contains, HasElement, HasBits without any literal are False.
+// Truncated on what is no text is as Unknown. EqualField, LessField, HasOther: False if either is Absent; the other must
+// be Ok, else Unknown. Before all that: a test of a set (AsksOfSet) without any literal is False.
+//
+// An element of a list: Ok if it is there whole; Absent if the list is whole and has no such element; else, where it may
+// lie in what was cut, Unknown, but Present if its begin is there. lower(x) has the status of x; Truncated, it is still
+// too long to be in a set. A step's event that is not known is Unknown in all its fields.
 AtomResult EvalAtom(const Atom& atom, const Frame& frame);
 
 // Not: False ↔ True · And: the least, Or: the greatest, where False < Unknown < True.

@@ -22,6 +22,16 @@ Atom Make(FieldId field, Test test, std::vector<Value> literals = {}, Part part 
   return atom;
 }
 
+Atom Element(int16_t element, Test test, std::vector<Value> literals = {}) {
+  Atom atom = Make(kArgs, test, std::move(literals));
+  atom.operand.element = element;
+  return atom;
+}
+Atom Lower(Atom atom) {
+  atom.operand.lower = true;
+  return atom;
+}
+
 // "T2": true by literal 2; "F", "U".
 std::string Ask(const Atom& atom, Value value, Status status = Status::Ok) {
   schema::Record record;
@@ -61,6 +71,19 @@ TEST(EvalAtom, TableOfStatuses) {
       {Make(kArgs, ir::Test::Contains, {"a"s}), "a\0"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
       {Make(kArgs, ir::Test::HasElement, {"a"s}), "a\0"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
       {Make(kArgs, ir::Test::HasElement, {"b"s}), "a\0b"s, {"U", "F", "F", "U", "U", "U", "U"}},
+      {Make(kPath, ir::Test::Matches, {"^/a$"s}), "/a"s, {"U", "T0", "F", "U", "U", "U", "U"}},
+      {Make(kArgs, ir::Test::Matches, {"^a$"s}), "a\0"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
+      {Make(kArgs, ir::Test::Matches, {"b$"s}), "a\0b"s, {"U", "F", "F", "U", "U", "U", "U"}},
+      {Element(0, ir::Test::Present), "a\0"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
+      {Element(1, ir::Test::Present), "a\0"s, {"U", "F", "F", "U", "U", "U", "U"}},
+      {Element(1, ir::Test::Present), "a\0b"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
+      {Element(0, ir::Test::In, {"a"s}), "a\0"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
+      {Element(1, ir::Test::In, {"b"s}), "a\0b\0"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
+      {Element(1, ir::Test::In, {"b"s}), "a\0b"s, {"U", "U", "F", "U", "U", "U", "U"}},
+      {Element(2, ir::Test::In, {"b"s}), "a\0b\0"s, {"U", "F", "F", "U", "U", "U", "U"}},
+      {Lower(Make(kPath, ir::Test::In, {"/a"s})), "/A"s, {"U", "T0", "F", "F", "U", "U", "U"}},
+      {Lower(Make(kPath, ir::Test::Under, {"/a"s})), "/A/B"s, {"U", "T0", "F", "U", "U", "U", "U"}},
+      {Lower(Element(0, ir::Test::Contains, {"b"s})), "aBc\0"s, {"U", "T0", "F", "T0", "U", "U", "U"}},
       {Make(kPid, ir::Test::In, {int64_t{1}}), int64_t{1}, {"U", "T0", "F", "U", "U", "U", "U"}},
       {Make(kPid, ir::Test::Range, {int64_t{1}, int64_t{3}}), int64_t{3}, {"U", "T0", "F", "U", "U", "U", "U"}},
       {Make(FieldId::event_access, ir::Test::HasBits, {int64_t{2}}), int64_t{3}, {"U", "T0", "F", "U", "U", "U", "U"}},
@@ -79,6 +102,68 @@ TEST(EvalAtom, WithoutLiteralsIsFalse) {
     EXPECT_EQ(Ask(Make(kPath, ir::Test::Contains), "/a"s, static_cast<Status>(status)), "F");
     EXPECT_EQ(Ask(Make(FieldId::event_access, ir::Test::HasBits), int64_t{1}, static_cast<Status>(status)), "F");
   }
+}
+
+TEST(EvalAtom, LowerIsOfBytesAToZOnly) {
+  EXPECT_EQ(Ask(Lower(Make(kPath, ir::Test::In, {"/[az]\xc3\x84"s})), "/[AZ]\xc3\x84"s), "T0");
+  EXPECT_EQ(Ask(Lower(Make(kPath, ir::Test::In, {"/A"s})), "/A"s), "F") << "the literal is as it is written";
+  EXPECT_EQ(Ask(Lower(Make(kArgs, ir::Test::HasElement, {"-x"s})), "a\0-X\0"s), "T0");
+}
+
+TEST(EvalAtom, MatchesIsOfBytesAndFindsTheFirstPattern) {
+  EXPECT_EQ(Ask(Make(kPath, ir::Test::Matches, {"^c"s, "b.d"s, "b"s}), "abcd"s), "T1");
+  EXPECT_EQ(Ask(Make(kPath, ir::Test::Matches, {"a.b"s}), "a\nb"s), "T0") << "a dot is a newline, too";
+  EXPECT_EQ(Ask(Make(kPath, ir::Test::Matches, {"^a.b$"s}), "a\xff""b"s), "T0") << "bytes that are no UTF-8";
+  EXPECT_EQ(Ask(Make(kPath, ir::Test::Matches, {"\\xff"s}), "a\xff"s), "T0");
+  EXPECT_EQ(Ask(Make(kArgs, ir::Test::Matches, {"^x$"s, "^b$"s}), "a\0b\0x\0"s), "T1") << "the earliest element";
+  EXPECT_EQ(Ask(Make(kArgs, ir::Test::Matches, {"a.b"s}), "a\0b\0"s), "F") << "not across elements";
+  EXPECT_EQ(Ask(Make(kPath, ir::Test::Matches, {"(a+)+$"s}), std::string(500, 'a') + "!"), "F") << "in linear time";
+}
+
+// Which record an operand is read from.
+TEST(EvalAtom, StepsAreOtherEvents) {
+  schema::Record here, first;
+  here.Set(kPath, "/a"s);
+  first.Set(kPath, "/A"s);
+  first.Set(kArgs, "x\0/a\0"s);
+  const schema::Record* steps[] = {&first, nullptr};
+  Atom same = Make(kPath, ir::Test::EqualField);
+  same.other = Operand{kPath};
+  same.other->step = 1;
+  Frame frame(&here, steps);
+  EXPECT_EQ(EvalAtom(same, frame).truth, Truth::False);
+  same.other->lower = true;
+  EXPECT_EQ(EvalAtom(same, frame).truth, Truth::True);
+  same.other->step = 2;
+  EXPECT_EQ(EvalAtom(same, frame).truth, Truth::Unknown) << "a step that is not known";
+  same.other->step = 3;
+  EXPECT_EQ(EvalAtom(same, frame).truth, Truth::Unknown) << "a step that is not there";
+  Atom has = Make(kArgs, ir::Test::HasOther);
+  has.operand.step = 1;
+  has.other = Operand{kPath};
+  EXPECT_EQ(EvalAtom(has, frame).truth, Truth::True);
+  EXPECT_EQ(FieldsOf(MakeAtom(has)), std::vector<FieldId>{kPath});
+  has.other->step = 1;
+  EXPECT_EQ(EvalAtom(has, frame).truth, Truth::False);
+}
+
+TEST(EvalAtom, HasOtherByStatusOfBoth) {
+  Atom has = Make(kArgs, ir::Test::HasOther);
+  has.other = Operand{kPath};
+  auto ask = [&](Status list, std::string elements, Status text) {
+    schema::Record record;
+    record.Set(kArgs, std::move(elements), list);
+    record.Set(kPath, "/a"s, text);
+    return EvalAtom(has, record).truth;
+  };
+  EXPECT_EQ(ask(Status::Ok, "x\0/a\0"s, Status::Ok), Truth::True);
+  EXPECT_EQ(ask(Status::Ok, "x\0/ab\0"s, Status::Ok), Truth::False);
+  EXPECT_EQ(ask(Status::Truncated, "/a\0x"s, Status::Ok), Truth::True);
+  EXPECT_EQ(ask(Status::Truncated, "x\0/a"s, Status::Ok), Truth::Unknown);
+  EXPECT_EQ(ask(Status::Ok, "/a\0"s, Status::Truncated), Truth::Unknown);
+  EXPECT_EQ(ask(Status::Ok, "/a\0"s, Status::Absent), Truth::False);
+  EXPECT_EQ(ask(Status::Absent, "", Status::Unknown), Truth::False);
+  EXPECT_EQ(ask(Status::Unknown, "", Status::Ok), Truth::Unknown);
 }
 
 TEST(EvalAtom, InOfAddressesTakesTheMostSpecific) {

@@ -31,6 +31,7 @@ void MixValue(size_t* hash, const Value& value) {
 void MixOperand(size_t* hash, const Operand& operand) {
   Mix(hash, static_cast<size_t>(operand.field));
   Mix(hash, static_cast<size_t>(operand.part));
+  Mix(hash, static_cast<size_t>(operand.element) << 16 | size_t{operand.step} << 1 | (operand.lower ? 1 : 0));
 }
 
 }  // namespace

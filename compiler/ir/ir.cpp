@@ -1,5 +1,7 @@
 #include "compiler/ir/ir.h"
 
+#include <array>
+
 #include "compiler/ir/hash.h"
 
 namespace ks::ir {
@@ -13,7 +15,33 @@ schema::TypeId TypeOf(const Operand& operand) {
     case Part::Whole:
       break;
   }
-  return schema::Row(operand.field).type;
+  schema::TypeId type = schema::Row(operand.field).type;
+  return operand.element >= 0 && type == schema::TypeId::StringList ? schema::TypeId::String : type;
+}
+
+bool AsksOfSet(Test test) {
+  switch (test) {
+    case Test::In:
+    case Test::Under:
+    case Test::Like:
+    case Test::Contains:
+    case Test::HasElement:
+    case Test::HasBits:
+    case Test::Matches:
+      return true;
+    case Test::Present:
+    case Test::Range:
+    case Test::EqualField:
+    case Test::LessField:
+    case Test::HasOther:
+      break;
+  }
+  return false;
+}
+
+std::string_view Name(RuleSeverity severity) {
+  static constexpr std::array<std::string_view, kSeverityCount> kNames = {"info", "low", "medium", "high", "critical"};
+  return kNames[static_cast<size_t>(severity)];
 }
 
 bool Atom::SameAs(const Atom& other_atom) const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bpf/schema/value.h"
@@ -48,6 +49,9 @@ enum class Test : uint8_t {
   HasOther,    // list: an element equals the text `other`
 };
 
+// Tests of which `x T {a} or x T {b}` is `x T {a, b}`, whatever the status of x. Without literals they are False.
+bool AsksOfSet(Test test);
+
 struct Atom {
   Operand operand;
   Test test{};
@@ -88,6 +92,8 @@ struct TemplatePart {
 };
 
 enum class RuleSeverity : uint8_t { info, low, medium, high, critical };
+std::string_view Name(RuleSeverity severity);
+inline constexpr size_t kSeverityCount = 5;
 
 struct Disclosure {
   FieldId field;

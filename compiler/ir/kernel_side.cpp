@@ -21,10 +21,29 @@ std::string_view TestName(Test test) {
 
 }  // namespace
 
-std::string WhyNotInKernel(const Atom& atom) {
+std::string WhyNeverInKernel(const Atom& atom) {
   for (const Operand* operand : {&atom.operand, atom.other ? &*atom.other : nullptr}) {
-    if (operand != nullptr && IsUser(*operand)) return fmt::format("{} is known in userspace only", Dotted(*operand));
+    if (operand == nullptr) continue;
+    if (operand->step != kThisEvent) {
+      return fmt::format("{} of an earlier step is kept in userspace only", Dotted(*operand));
+    }
+    if (IsUser(*operand)) return fmt::format("{} is known in userspace only", Dotted(*operand));
+    if (operand->element >= 0) {
+      return fmt::format("{}[{}] is taken out of its list in userspace only", Dotted(*operand), operand->element);
+    }
+    if (operand->lower) return fmt::format("lower({}) is made in userspace only", Dotted(*operand));
   }
+  if (atom.test == Test::Matches) {
+    return fmt::format("regular expressions are looked for in {} in userspace only", Dotted(atom.operand));
+  }
+  if (atom.test == Test::HasOther) {
+    return fmt::format("{} is looked for in {} in userspace only", Dotted(*atom.other), Dotted(atom.operand));
+  }
+  return "";
+}
+
+std::string WhyNotInKernel(const Atom& atom) {
+  if (std::string why = WhyNeverInKernel(atom); !why.empty()) return why;
   if (atom.test == Test::EqualField && IsText(atom.operand)) {
     return fmt::format("{} and {} are texts, and two texts are compared in userspace only", Dotted(atom.operand),
                        Dotted(*atom.other));

@@ -15,6 +15,9 @@ Pred Nnf(const Pred& pred);
 // Why the kernel cannot decide this atom, as a sentence; "" if it can. User fields, text comparisons between fields,
 // automata beyond their cap, sets beyond theirs.
 std::string WhyNotInKernel(const Atom& atom);
+// The part of it that depends on no literal, and costs nothing to find out: elements, lower(), other steps, user fields,
+// regular expressions, a list searched for a field.
+std::string WhyNeverInKernel(const Atom& atom);
 inline constexpr size_t kMaxKernelLiterals = 4096;       // In
 inline constexpr size_t kMaxKernelPrefixes = 256;        // Under
 inline constexpr size_t kMaxKernelMasks = 64;            // HasBits
@@ -29,6 +32,10 @@ SplitRule Split(Rule rule);
 
 // Rules as lower makes them → what single events are asked, simplified and split, and what is done with the answers.
 Program MakeProgram(std::vector<Rule> rules);
+
+// The probes of one rule with their kinds, conditions, steps and needs, not split yet: of a sequence one a step, else
+// one. What MakeProgram splits, and what a bundle's text leaves out because it follows.
+std::vector<SplitRule> ProbesOf(const Rule& rule);
 
 // What one live partial or key of this rule takes at most, and all of them: bytes. For people, and for limits.
 struct StateSize {

@@ -39,10 +39,6 @@ Cost CostOf(const Atom& atom) {
   return atom.other ? std::max(cost, CostOf(*atom.other, atom.test)) : cost;
 }
 
-bool HasLiterals(Test test) {
-  return test != Test::Present && test != Test::Range && test != Test::EqualField && test != Test::LessField;
-}
-
 // Fields that every alert shows if its kind has them.
 constexpr FieldId kAlways[] = {
     FieldId::event_result,        FieldId::event_errno,        FieldId::event_syscall,  FieldId::event_src,
@@ -65,8 +61,9 @@ void FillCopies(const SplitRule& split, EventKind kind, RulePlan* plan) {
   std::set<FieldId> fields(std::begin(kAlways), std::end(kAlways));
   for (FieldId field : FieldsOf(split.residual)) AddKernelFields(field, &fields);
   for (const TemplatePart& part : split.rule.alert) {
-    if (part.operand) AddKernelFields(part.operand->field, &fields);
+    if (part.operand && part.operand->step == kThisEvent) AddKernelFields(part.operand->field, &fields);
   }
+  for (const Operand& operand : split.needs) AddKernelFields(operand.field, &fields);
   for (const Disclosure& disclosure : split.rule.disclosures) AddKernelFields(disclosure.field, &fields);
   for (FieldId field : fields) {
     if (schema::Has(kind, field)) plan->copies.push_back(field);
@@ -98,7 +95,7 @@ class AtomTable {
       formula.negated = pred.op == Pred::Op::Not;
       const Atom& atom = formula.negated ? *pred.operands.front().atom : *pred.atom;
       formula.atom = Number(atom);
-      if (!formula.negated && HasLiterals(atom.test) &&
+      if (!formula.negated && AsksOfSet(atom.test) &&
           schema::Row(atom.operand.field).data_class == schema::DataClass::MatchOnly) {
         reported_[formula.atom] = true;
       }
@@ -183,18 +180,30 @@ size_t DepthOf(const Pred& pred) {
 
 // The agent reads the program as text and would refuse it.
 Status CheckDepth(const Program& program) {
-  for (const SplitRule& split : program.rules) {
-    size_t depth = std::max({DepthOf(split.rule.when), DepthOf(split.kernel), DepthOf(split.residual)});
-    if (depth <= kMaxPredDepth) continue;
-    return Error{"plan the kernel half", fmt::format("rule {}, {}", split.rule.id, split.rule.source),
+  auto check = [](const Rule& rule, std::initializer_list<const Pred*> preds) -> Status {
+    size_t depth = 0;
+    for (const Pred* pred : preds) depth = std::max(depth, DepthOf(*pred));
+    if (depth <= kMaxPredDepth) return Ok();
+    return Error{"plan the kernel half", fmt::format("rule {}, {}", rule.id, rule.source),
                  fmt::format("its condition nests {} deep, and {} is the most", depth, kMaxPredDepth),
                  "write the condition flatter, with fewer definitions inside of definitions", "plan-too-large"};
+  };
+  for (const SplitRule& split : program.rules) {
+    if (Status ok = check(split.rule, {&split.rule.when, &split.kernel, &split.residual}); !ok) return ok;
+  }
+  for (const Machine& machine : program.machines) {
+    if (Status ok = check(machine.rule, {&machine.rule.when}); !ok) return ok;
+    if (!machine.rule.sequence) continue;
+    for (const Step& step : machine.rule.sequence->steps) {
+      if (Status ok = check(machine.rule, {&step.cross}); !ok) return ok;
+    }
   }
   return Ok();
 }
 
 void AddNames(const Pred& pred, std::set<std::string>* names) {
-  if (pred.atom && pred.atom->operand.field == FieldId::file_canonical && pred.atom->test == Test::In) {
+  if (pred.atom && pred.atom->operand.field == FieldId::file_canonical && pred.atom->test == Test::In &&
+      !pred.atom->operand.lower) {
     for (const Value& literal : pred.atom->literals) names->insert(std::get<std::string>(literal));
   }
   for (const Pred& operand : pred.operands) AddNames(operand, names);
@@ -214,6 +223,11 @@ Result<Plan> MakePlan(const Program& program) {
   for (const SplitRule& split : program.rules) {
     AddNames(split.kernel, &names);
     AddNames(split.residual, &names);
+  }
+  for (const Machine& machine : program.machines) {
+    AddNames(machine.rule.when, &names);
+    if (!machine.rule.sequence) continue;
+    for (const Step& step : machine.rule.sequence->steps) AddNames(step.cross, &names);
   }
   plan.names.assign(names.begin(), names.end());
   return plan;

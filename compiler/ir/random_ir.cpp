@@ -76,6 +76,13 @@ std::string RandomIr::RandomPattern() {
   return pattern;
 }
 
+std::string RandomIr::RandomRegex() {
+  static const char* const kPieces[] = {"a", "b+", ".*", "(sh|bash)", "[a-c]?", "\\.", "/etc", "a{2}", "(?i:B)", "x|y"};
+  std::string pattern = Chance(20) ? "^" : "";
+  for (size_t pieces = Below(4); pieces > 0; --pieces) pattern += PickFrom(this, kPieces);
+  return Chance(20) ? pattern + "$" : pattern;
+}
+
 schema::IpAddress RandomIr::RandomIp() {
   static const char* const kAddresses[] = {"10.0.0.1",    "10.0.0.2", "10.1.2.3",        "192.168.0.1",
                                            "203.0.113.9", "0.0.0.0",  "255.255.255.255", "127.0.0.1",
@@ -109,6 +116,7 @@ Value RandomIr::RandomLiteral(const Operand& operand, Test test) {
       return schema::Endpoint{RandomIp(), static_cast<uint16_t>(Below(3) * 443)};
     case schema::Slot::Text:
       if (test == Test::Like) return RandomPattern();
+      if (test == Test::Matches) return RandomRegex();
       if (test == Test::Under) return RandomPath(row.capture);
       if (test == Test::In && row.type == TypeId::Path) return RandomPath(row.capture);
       return RandomText(test == Test::In ? row.capture : 8);
@@ -127,14 +135,17 @@ Atom RandomIr::RandomAtom(EventKind kind) {
   std::vector<FieldId> fields = FieldsOfKind(kind);
   auto operand = [&] {
     Operand chosen{fields[Below(fields.size())]};
-    if (schema::Row(chosen.field).type == TypeId::Endpoint) chosen.part = static_cast<Part>(Below(3));
+    const schema::FieldRow& row = schema::Row(chosen.field);
+    if (row.type == TypeId::Endpoint) chosen.part = static_cast<Part>(Below(3));
+    if (row.type == TypeId::StringList && Chance(40)) chosen.element = static_cast<int16_t>(Below(4));
+    if (schema::Row(row.type).slot == schema::Slot::Text && Chance(20)) chosen.lower = true;
     return chosen;
   };
   for (;;) {
     Atom atom;
     atom.operand = operand();
-    atom.test = static_cast<Test>(Below(static_cast<size_t>(Test::LessField) + 1));
-    if (atom.test == Test::EqualField || atom.test == Test::LessField) {
+    atom.test = static_cast<Test>(Below(static_cast<size_t>(Test::HasOther) + 1));
+    if (atom.test == Test::EqualField || atom.test == Test::LessField || atom.test == Test::HasOther) {
       atom.other = operand();
     } else if (atom.test == Test::Range) {
       atom.literals = {RandomInt(""), RandomInt("")};

@@ -39,6 +39,7 @@ class RandomIr {
   std::string RandomText(size_t most);
   std::string RandomPath(size_t most);
   std::string RandomPattern();
+  std::string RandomRegex();
   schema::IpAddress RandomIp();
   int64_t RandomInt(std::string_view enumeration);
   Value RandomValue(const schema::FieldRow& row, const std::vector<const Atom*>& near);

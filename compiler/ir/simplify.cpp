@@ -11,40 +11,20 @@ namespace {
 
 bool IsNegatedAtom(const Pred& pred) { return pred.op == Pred::Op::Not && pred.operands.front().op == Pred::Op::Atom; }
 
-// Tests of which `x T {a} or x T {b}` is `x T {a, b}`, whatever the status of x.
-bool Joins(Test test) {
-  switch (test) {
-    case Test::In:
-    case Test::Under:
-    case Test::Like:
-    case Test::Contains:
-    case Test::HasElement:
-    case Test::HasBits:
-    case Test::Matches:
-      return true;
-    case Test::Present:
-    case Test::Range:
-    case Test::EqualField:
-    case Test::LessField:
-    case Test::HasOther:
-      return false;
-  }
-  return false;
-}
-
 // Joins atoms without a label (a label says which list a literal's number counts in) that stand side by side in an Or,
 // or negated in an And. What the kernel decides stays decidable there: a group that would be too large together is left
 // alone.
 std::vector<Pred> JoinAtoms(std::vector<Pred> operands, bool negated) {
-  std::map<std::tuple<FieldId, Part, Test>, std::vector<size_t>> groups;
+  std::map<std::tuple<FieldId, Part, int16_t, bool, uint8_t, Test>, std::vector<size_t>> groups;
   auto atom_of = [&](size_t i) -> const Atom& {
     return negated ? *operands[i].operands.front().atom : *operands[i].atom;
   };
   for (size_t i = 0; i < operands.size(); ++i) {
     if (negated ? !IsNegatedAtom(operands[i]) : operands[i].op != Pred::Op::Atom) continue;
     const Atom& atom = atom_of(i);
-    if (!Joins(atom.test) || !atom.label.empty()) continue;
-    groups[{atom.operand.field, atom.operand.part, atom.test}].push_back(i);
+    if (!AsksOfSet(atom.test) || !atom.label.empty()) continue;
+    const Operand& of = atom.operand;
+    groups[{of.field, of.part, of.element, of.lower, of.step, atom.test}].push_back(i);
   }
   std::vector<bool> gone(operands.size(), false);
   for (const auto& [key, members] : groups) {
@@ -93,7 +73,7 @@ Pred Simplify(const Pred& pred) {
     case Pred::Op::False:
       return pred;
     case Pred::Op::Atom:
-      return Joins(pred.atom->test) && pred.atom->literals.empty() ? False() : pred;
+      return AsksOfSet(pred.atom->test) && pred.atom->literals.empty() ? False() : pred;
     case Pred::Op::Not:
       return MakeNot(Simplify(pred.operands.front()));
     case Pred::Op::And:

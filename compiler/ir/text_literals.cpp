@@ -86,6 +86,36 @@ std::optional<Value> ParseLiteral(const Token& token, const Operand& operand) {
 }
 
 std::optional<Operand> FindOperand(std::string_view word) {
+  int64_t number = 0;
+  if (word.starts_with(kStepPrefix)) {
+    word.remove_prefix(kStepPrefix.size());
+    size_t colon = word.find(':');
+    if (colon == std::string_view::npos || word[0] == '0' || !ParseInt(word.substr(0, colon), 10, &number)) return {};
+    std::string_view rest = word.substr(colon + 1);
+    if (number < 1 || number > UINT8_MAX || rest.starts_with(kStepPrefix)) return {};
+    std::optional<Operand> operand = FindOperand(rest);
+    if (operand) operand->step = static_cast<uint8_t>(number);
+    return operand;
+  }
+  if (word.starts_with(kLowerPrefix)) {
+    word.remove_prefix(kLowerPrefix.size());
+    if (word.starts_with(kStepPrefix) || word.starts_with(kLowerPrefix)) return {};
+    std::optional<Operand> operand = FindOperand(word);
+    if (operand) operand->lower = true;
+    return operand;
+  }
+  if (word.ends_with(']')) {
+    size_t open = word.rfind('[');
+    if (open == std::string_view::npos || open + 2 > word.size() - 1) return {};
+    std::string_view digits = word.substr(open + 1, word.size() - open - 2);
+    if ((digits[0] == '0' && digits.size() > 1) || !ParseInt(digits, 10, &number)) return {};
+    if (number < 0 || number > INT16_MAX) return {};
+    auto field = schema::FindField(word.substr(0, open));
+    if (!field) return {};
+    Operand operand{*field};
+    operand.element = static_cast<int16_t>(number);
+    return operand;
+  }
   if (auto field = schema::FindField(word)) return Operand{*field};
   for (auto [suffix, part] : {std::pair<std::string_view, Part>{".ip", Part::Ip}, {".port", Part::Port}}) {
     if (!word.ends_with(suffix)) continue;

@@ -25,14 +25,18 @@ inline constexpr auto kTestWords = std::to_array<TestWord>({
     {Test::HasBits, "has-bits"},
     {Test::EqualField, "equal"},
     {Test::LessField, "less"},
+    {Test::Matches, "matches"},
+    {Test::HasOther, "has-other"},
 });
-
-inline constexpr std::array<std::string_view, 5> kSeverityWords = {"info", "low", "medium", "high", "critical"};
 
 // What stands before an address that is written byte by byte.
 inline constexpr std::string_view kRawIp = "ip:";
 inline constexpr std::string_view kRawCidr = "cidr:";
 inline constexpr std::string_view kRawEndpoint = "endpoint:";
+
+// Before an operand that is not the plain field of this event.
+inline constexpr std::string_view kStepPrefix = "step:";
+inline constexpr std::string_view kLowerPrefix = "lower:";
 
 // Of the enumeration's name and back; nothing if the two do not agree.
 std::optional<std::string_view> WordOfInt(int64_t value, const Operand& operand);

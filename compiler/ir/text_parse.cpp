@@ -139,7 +139,7 @@ class Parser {
       Close();
     }
     atom.operand = ParseOperand();
-    if (atom.test == Test::EqualField || atom.test == Test::LessField) atom.other = ParseOperand();
+    if (!AsksOfSet(atom.test) && atom.test != Test::Present && atom.test != Test::Range) atom.other = ParseOperand();
     std::set<Value> seen;
     while (More()) {
       Token token = lexer_.Take();
@@ -254,13 +254,15 @@ class Parser {
     Need(found, "severity");
     if (!found) return {};
     size_t begin = lexer_.peek().begin;
-    auto word = std::find(kSeverityWords.begin(), kSeverityWords.end(), Word());
-    if (word == kSeverityWords.end()) {
-      lexer_.Fail(begin, "there is no such severity");
-      return {};
+    std::string_view word = Word();
+    for (size_t i = 0; i < kSeverityCount; ++i) {
+      auto severity = static_cast<RuleSeverity>(i);
+      if (word != Name(severity)) continue;
+      EndClause();
+      return severity;
     }
-    EndClause();
-    return static_cast<RuleSeverity>(word - kSeverityWords.begin());
+    lexer_.Fail(begin, "there is no such severity");
+    return {};
   }
 
   std::vector<EventKind> ParseKinds() {

@@ -74,10 +74,15 @@ std::string Hex(const schema::IpAddress& ip) {
   return out;
 }
 
+// step:2:lower:process.args[0]
 std::string Word(const Operand& operand) {
-  std::string word(schema::Row(operand.field).dotted);
+  std::string word;
+  if (operand.step != kThisEvent) word += fmt::format("{}{}:", kStepPrefix, operand.step);
+  if (operand.lower) word += kLowerPrefix;
+  word += schema::Row(operand.field).dotted;
   if (operand.part == Part::Ip) word += ".ip";
   if (operand.part == Part::Port) word += ".port";
+  if (operand.element >= 0) word += fmt::format("[{}]", operand.element);
   return word;
 }
 
@@ -230,7 +235,7 @@ Doc MakeDoc(const Rule& rule) {
   items.push_back(Texts("package", {rule.package}));
   items.push_back(Texts("name", {rule.name}));
   if (!rule.title.empty()) items.push_back(Texts("title", {rule.title}));
-  items.push_back(MakeList("severity", {MakeWord(std::string(kSeverityWords[static_cast<size_t>(rule.severity)]))}));
+  items.push_back(MakeList("severity", {MakeWord(std::string(Name(rule.severity)))}));
   if (!rule.attack.empty()) items.push_back(Texts("attack", rule.attack));
   std::vector<Doc> kinds;
   kinds.reserve(rule.kinds.size());

@@ -17,33 +17,11 @@ using schema::Decided;
 using schema::FieldId;
 using FieldStatus = schema::Status;
 
-std::string_view SeverityName(ir::RuleSeverity severity) {
-  switch (severity) {
-    case ir::RuleSeverity::info:
-      return "info";
-    case ir::RuleSeverity::low:
-      return "low";
-    case ir::RuleSeverity::medium:
-      return "medium";
-    case ir::RuleSeverity::high:
-      return "high";
-    case ir::RuleSeverity::critical:
-      return "critical";
-  }
-  return "";
-}
-
 event::RuleInfo MakeInfo(const ir::Rule& rule) {
   event::RuleInfo info{
-      rule.id, rule.package, rule.name, rule.title, std::string(SeverityName(rule.severity)), rule.attack, {}};
+      rule.id, rule.package, rule.name, rule.title, std::string(ir::Name(rule.severity)), rule.attack, {}};
   for (const ir::Disclosure& disclosure : rule.disclosures) info.disclosed.push_back(disclosure.field);
   return info;
-}
-
-// Tests for which "which literal matched" has an answer.
-bool HasWords(Test test) {
-  return test == Test::In || test == Test::Under || test == Test::Like || test == Test::Contains ||
-         test == Test::HasElement || test == Test::HasBits;
 }
 
 void PositiveAtoms(const Pred& pred, bool positive, std::vector<const ir::Atom*>* atoms) {
@@ -118,7 +96,7 @@ Engine::Prepared Engine::Prepare(uint32_t rule, schema::EventKind kind, const ir
     const bool match_only = schema::Row(field).data_class == DataClass::MatchOnly;
     // A named test of metadata speaks if the record tells its value, so that it speaks live as in a replay.
     const bool told = !rule_plan || Told(field, rule_plan->copies);
-    if (!HasWords(atom->test) || !(match_only || (told && !atom->label.empty()))) continue;
+    if (!ir::AsksOfSet(atom->test) || !(match_only || (told && !atom->label.empty()))) continue;
     Speaker speaker{atom, std::nullopt};
     for (size_t i = 0; kind_plan && match_only && i < kind_plan->atoms.size(); ++i) {
       if (kind_plan->reported[i] && kind_plan->atoms[i].SameAs(*atom)) speaker.reported_as = static_cast<uint16_t>(i);

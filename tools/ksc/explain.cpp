@@ -48,13 +48,11 @@ std::string Indent(const std::string& text) {
   return out;
 }
 
-constexpr std::string_view kSeverities[] = {"info", "low", "medium", "high", "critical"};
-
 void ExplainRule(const driver::Analysis& analysis, uint32_t index) {
   const ir::SplitRule& split = analysis.program.rules[index];
   const ir::Rule& rule = split.rule;
   fmt::print("{}  {}\n  {} · {}\n", rule.id, rule.title.empty() ? "" : "\"" + rule.title + "\"",
-             kSeverities[static_cast<size_t>(rule.severity)], rule.source);
+             ir::Name(rule.severity), rule.source);
   for (ir::EventKind kind : rule.kinds) {
     const schema::EventRow& row = schema::Row(kind);
     fmt::print("  on {}, seen at {}\n", row.name, row.hook);
@@ -85,7 +83,7 @@ void ExplainJson(const driver::Analysis& analysis, uint32_t index) {
   }
   fmt::print(R"({{"rule":{},"severity":"{}","source":{},"kernel":{},"residual":{},"reasons":[{}],"copies":[{}]}})"
              "\n",
-             JsonString(split.rule.id), kSeverities[static_cast<size_t>(split.rule.severity)],
+             JsonString(split.rule.id), ir::Name(split.rule.severity),
              JsonString(split.rule.source), JsonString(ir::Print(split.kernel)), JsonString(ir::Print(split.residual)),
              reasons, copies);
 }
