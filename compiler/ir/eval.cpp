@@ -329,6 +329,13 @@ std::string_view UnderPrefix(std::string_view literal) {
   return literal;
 }
 
+schema::FieldValue ReadOperand(const Operand& operand, const schema::Record& record) {
+  const Reading reading(operand, record);
+  if (reading.readable()) return {reading.status, reading.value()};
+  const bool says = reading.status == Status::Absent || reading.status == Status::Unread;
+  return {says ? reading.status : Status::Unknown, {}};
+}
+
 AtomResult EvalAtom(const Atom& atom, const Frame& frame) {
   if (AsksOfSet(atom.test) && atom.literals.empty()) return kFalse;
   if (atom.other) return EvalTwo(atom, frame);

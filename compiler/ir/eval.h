@@ -49,6 +49,9 @@ struct Frame {
 // too long to be in a set. A step's event that is not known is Unknown in all its fields.
 AtomResult EvalAtom(const Atom& atom, const Frame& frame);
 
+// What an operand is in a record: its status, and its value if that is Ok or Truncated.
+schema::FieldValue ReadOperand(const Operand& operand, const schema::Record& record);
+
 // Not: False ↔ True · And: the least, Or: the greatest, where False < Unknown < True.
 Truth Eval(const Pred& pred, const Frame& frame);
 // Calls for every atom below an even number of Nots that is True, in order, with the index of its literal.

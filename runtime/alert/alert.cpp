@@ -94,23 +94,50 @@ std::vector<std::string> Names(const std::vector<FieldId>& fields) {
   return names;
 }
 
-void SetFields(JsonObject& alert, const event::Match& match) {
-  const schema::Record& record = match.event->record;
+// The second lock: the engine lists what may be shown, and this holds it against the rule.
+bool MayLeave(FieldId field, const event::RuleInfo& rule) {
+  return schema::Row(field).data_class == schema::DataClass::Metadata || std::ranges::count(rule.disclosed, field) != 0;
+}
+
+void SetFields(JsonObject& alert, const schema::Record& record, const std::vector<FieldId>& shown,
+               const event::RuleInfo& rule) {
   for (const bool top : {false, true}) {
-    for (FieldId field : match.shown) {
+    for (FieldId field : shown) {
       const FieldRow& row = schema::Row(field);
       if (field == FieldId::event_time || IsAtTop(row) != top || !IsThere(record[field])) continue;
-      SetField(alert, row, record[field].value);
+      if (MayLeave(field, rule)) SetField(alert, row, record[field].value);
     }
   }
 }
 
 std::vector<FieldId> CutFields(const event::Match& match) {
   std::vector<FieldId> cut;
-  for (FieldId field : match.shown) {
-    if (match.event->record[field].status == FieldStatus::Truncated) cut.push_back(field);
-  }
+  const auto add = [&](const schema::Record& record, const std::vector<FieldId>& shown) {
+    for (FieldId field : shown) {
+      if (record[field].status == FieldStatus::Truncated && !std::ranges::count(cut, field)) cut.push_back(field);
+    }
+  };
+  add(match.event->record, match.shown);
+  for (const event::StepMatch& step : match.steps) add(step.event->record, step.shown);
+  std::ranges::sort(cut);
   return cut;
+}
+
+std::string TimeText(uint64_t time_ns) { return schema::ToString(static_cast<int64_t>(time_ns), TypeId::Time, ""); }
+uint64_t TimeOf(const event::Match& match) { return match.time_ns != 0 ? match.time_ns : match.event->time_ns; }
+
+std::string Steps(const event::Match& match) {
+  std::string out;
+  for (const event::StepMatch& step : match.steps) {
+    JsonObject object;
+    object.Set("step", JsonString(step.step));
+    object.Set("kind", JsonString(schema::Row(step.event->kind).name));
+    object.Set("time", JsonString(TimeText(step.event->time_ns)));
+    if (step.events > 1) object.Set("events", fmt::format("{}", step.events));
+    SetFields(object, step.event->record, step.shown, *match.rule);
+    out += (out.empty() ? "[" : ",") + object.ToString();
+  }
+  return out + "]";
 }
 
 // Hashes parts so that no two lists of parts run together.
@@ -135,9 +162,11 @@ std::string MakeId(const event::Match& match, const Origin& origin) {
   const event::Event& event = *match.event;
   Hasher hasher;
   hasher.Add(origin.node).Add(origin.boot).Add(event.cpu).Add(event.sequence).Add(schema::Row(event.kind).name);
+  // One event can end several chains.
+  for (const event::StepMatch& step : match.steps) hasher.Add(step.event->cpu).Add(step.event->sequence);
   const uint64_t hash = hasher.Add(match.rule->id).hash() >> 4;
   constexpr uint64_t kNsPerMs = 1'000'000;
-  const uint64_t ms = event.time_ns / kNsPerMs, ns = event.time_ns % kNsPerMs;
+  const uint64_t ms = TimeOf(match) / kNsPerMs, ns = TimeOf(match) % kNsPerMs;
   // 130 bits in 26 digits of 5, of which the first two bits are 0: 48 of ms, 20 of ns, 60 of the hash.
   const auto digit = [](uint64_t bits) { return "0123456789ABCDEFGHJKMNPQRSTVWXYZ"[bits & 31]; };
   std::string id;
@@ -150,16 +179,14 @@ std::string MakeId(const event::Match& match, const Origin& origin) {
 std::string MakeDedup(const event::Match& match, const Origin& origin) {
   Hasher hasher;
   hasher.Add(match.rule->id).Add(origin.node).Add(origin.boot);
+  if (!match.key.empty()) hasher.Add(match.key);
   for (FieldId field : {FieldId::container_id, FieldId::process_pid, FieldId::process_start_time}) {
+    if (!match.key.empty()) break;
     const schema::FieldValue& value = match.event->record[field];
     const bool known = value.status == FieldStatus::Ok && std::ranges::count(match.shown, field) != 0;
     hasher.Add(known ? JsonValue(value.value, schema::Row(field)) : std::string());
   }
   return fmt::format("fnv1a64:{:016x}", hasher.hash());
-}
-
-std::string TimeText(const event::Event& event) {
-  return schema::ToString(static_cast<int64_t>(event.time_ns), TypeId::Time, "");
 }
 
 std::string_view Color(std::string_view severity) {
@@ -181,7 +208,7 @@ std::string Format(const event::Match& match, const Origin& origin, uint64_t seq
   alert.Set("v", "1");
   alert.Set("id", JsonString(MakeId(match, origin)));
   alert.Set("dedup", JsonString(MakeDedup(match, origin)));
-  alert.Set("time", JsonString(TimeText(*match.event)));
+  alert.Set("time", JsonString(TimeText(TimeOf(match))));
   set_if_known("node", origin.node);
   set_if_known("boot", origin.boot);
   alert.Set("seq", fmt::format("{}", sequence));
@@ -194,7 +221,10 @@ std::string Format(const event::Match& match, const Origin& origin, uint64_t seq
   }
   alert.Set("severity", JsonString(rule.severity));
   alert.Object("event").Set("kind", JsonString(schema::Row(match.event->kind).name));
-  SetFields(alert, match);
+  SetFields(alert, match.event->record, match.shown, rule);
+  if (match.measure) alert.Set(rule.measure, fmt::format("{}", *match.measure));
+  if (!match.steps.empty()) alert.Set("steps", Steps(match));
+  if (match.suppressed > 0) alert.Set("suppressed", fmt::format("{}", match.suppressed));
   alert.Set("message", JsonString(match.message));
   alert.Set("match", JsonStrings(match.matched));
   alert.Set("uncertain", JsonStrings(Names(match.uncertain)));
@@ -207,7 +237,7 @@ std::string Format(const event::Match& match, const Origin& origin, uint64_t seq
 
 std::string FormatHuman(const event::Match& match, bool color) {
   // 2026-11-23T17:12:03.123456789Z → 2026-11-23 17:12:03.123
-  std::string time = TimeText(*match.event);
+  std::string time = TimeText(TimeOf(match));
   time.resize(std::min<size_t>(time.size(), 23));
   std::ranges::replace(time, 'T', ' ');
   std::string severity = match.rule->severity;
@@ -221,6 +251,16 @@ std::string FormatHuman(const event::Match& match, bool color) {
   std::string line =
       fmt::format("{}  {}{:<8}{}  {}: {}", time, on, severity, off, event::Printable(match.rule->name), match.message);
   if (!words.empty()) line += "  [" + words + "]";
+  if (!match.steps.empty()) {
+    const uint64_t first = match.steps.front().event->time_ns;
+    std::string steps;
+    for (const event::StepMatch& step : match.steps) {
+      const auto after = static_cast<double>(step.event->time_ns - std::min(first, step.event->time_ns)) / 1e9;
+      steps += fmt::format("{}{} +{:.3f}s", steps.empty() ? "" : ", ", event::Printable(step.step), after);
+    }
+    line += "  {" + steps + "}";
+  }
+  if (match.suppressed > 0) line += fmt::format("  (and {} held back before)", match.suppressed);
   if (!doubts.empty()) line += "  (uncertain: " + doubts + ")";
   return line;
 }

@@ -3,6 +3,7 @@
 //
 //   v 1 · id · dedup · time · node boot seq · package rule title · bundle version · severity
 //   event {kind, and what belongs to the event itself} · process container pod file target child · src dst
+//   count, distinct or sum · steps [{step, kind, time, events, and its fields}] · suppressed
 //   message · match · uncertain · cut · lost_before · attack · egress
 //
 // - Facts that are not known (an empty node, a replay of sources without a bundle) and fields that are absent, unknown
@@ -21,7 +22,10 @@
 //   sequence, kind and rule. It sorts by time and is the same in every replay of a recording.
 // - `dedup`, "fnv1a64:…", is the same for what one process does against one rule: a hash of rule, node, boot,
 // container, pid and
-//   start time.
+//   start time. Of a rule with a key: for what happens under one key; then the key is hashed in place of the process.
+// - Of a rule over several events: `time` is when it was decided (of a trailing `without` the end of the window), and the
+//   fields outside `steps` are those of the last event that matched. `events`: how many, of a step that repeats.
+// - No match-only value is shown that the rule does not disclose, whatever Match::shown says.
 #pragma once
 
 #include <cstdint>

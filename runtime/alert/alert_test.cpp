@@ -124,6 +124,7 @@ TEST_F(Alert, EveryTypeInItsForm) {
 TEST_F(Alert, ShowsOnlyWhatIsShown) {
   EXPECT_EQ(Line().find("/etc/shadow"), std::string::npos);
   match_.shown = {FieldId::process_args, FieldId::file_path};
+  rule_.disclosed = match_.shown;
   Set(FieldId::process_args, std::string("cat\0/etc/shadow\0", 16));
   Set(FieldId::file_path, std::string("shadow"), FieldStatus::Truncated);
   const Json alert = Parsed();
@@ -180,6 +181,7 @@ TEST_F(Alert, AnyEventIsValidJson) {
     event_ = random.Next(/*derived=*/true);
     match_.shown.clear();
     for (const schema::FieldRow& row : schema::Fields()) match_.shown.push_back(row.id);
+    rule_.disclosed = match_.shown;
     match_.message = event::Printable(random.Text(200));
     const std::string line = Line();
     for (char c : line) ASSERT_TRUE(static_cast<uint8_t>(c) >= 0x20 && c != 0x7f);

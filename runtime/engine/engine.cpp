@@ -24,6 +24,21 @@ event::RuleInfo MakeInfo(const ir::Rule& rule) {
   return info;
 }
 
+std::string_view MeasureName(const ir::Rule& rule) {
+  if (!rule.aggregate) return "";
+  switch (rule.aggregate->function) {
+    case ir::Aggregate::Function::Count:
+      return "count";
+    case ir::Aggregate::Function::Distinct:
+      return "distinct";
+    case ir::Aggregate::Function::Sum:
+      return "sum";
+    case ir::Aggregate::Function::First:
+      break;
+  }
+  return "";
+}
+
 void PositiveAtoms(const Pred& pred, bool positive, std::vector<const ir::Atom*>* atoms) {
   if (pred.op == Pred::Op::Not) positive = !positive;
   if (pred.atom && positive) atoms->push_back(&*pred.atom);
@@ -57,6 +72,9 @@ Engine::Engine(ir::Program program) : program_(std::move(program)) {
     plan_status_ = plan.error();
   }
   for (const ir::SplitRule& split : program_.rules) rules_.push_back(MakeInfo(split.rule));
+  for (const ir::Machine& machine : program_.machines) {
+    for (uint32_t probe : machine.probes) rules_[probe].measure = MeasureName(machine.rule);
+  }
   for (const schema::EventRow& row : schema::Events()) {
     Kind& kind = kinds_[static_cast<size_t>(row.kind)];
     const ir::KindPlan* kind_plan = FindPlan(plan_, row.kind);
@@ -137,9 +155,13 @@ event::Match Engine::MakeMatch(const event::Event& event, const Prepared& prepar
   match.event = &event;
   match.rule = &rules_[prepared.rule];
   match.shown = prepared.shown;
-  match.message = FillTemplate(program_.rules[prepared.rule].rule.alert, event.record, match.rule->disclosed);
-  if (match.message.empty())
-    match.message = event::Printable(match.rule->title.empty() ? match.rule->name : match.rule->title);
+  match.probe = prepared.rule;
+  match.time_ns = event.time_ns;
+  const ir::SplitRule& split = program_.rules[prepared.rule];
+  if (!split.machine) {  // else it is said when the machine has decided
+    match.message = FillTemplate(split.rule.alert, event.record, match.rule->disclosed);
+    if (match.message.empty()) match.message = PlainMessage(*match.rule);
+  }
   for (size_t i = 0; i < prepared.asked.size(); ++i) {
     const FieldStatus status = event.record[prepared.asked[i]].status;
     const bool missing = status == FieldStatus::Unread && !(from_ring && prepared.silent[i]);

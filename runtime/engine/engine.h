@@ -31,6 +31,8 @@ class Engine {
   std::vector<event::Match> DecideAll(const event::Event& event) const;
 
   const ir::Program& program() const { return program_; }
+  // Of a probe: of its rule.
+  const event::RuleInfo& info(uint32_t probe) const { return rules_[probe]; }
   const ir::Plan& plan() const { return plan_; }
   // Why there is no plan, if there is none: then no kernel can run this program, and DecidePassed must not be called.
   const Status& plan_status() const { return plan_status_; }

@@ -28,43 +28,52 @@ std::string JoinArguments(std::string_view list) {
   return out;
 }
 
-std::string Shown(const schema::FieldValue& field, const ir::Operand& operand) {
+std::string Shown(const schema::FieldValue& value, const ir::Operand& operand) {
   const schema::FieldRow& row = schema::Row(operand.field);
-  const bool cut = field.status == FieldStatus::Truncated;
-  if (const auto* text = std::get_if<std::string>(&field.value)) {
-    if (row.type == TypeId::StringList) return JoinArguments(*text) + (cut ? " …" : "");
+  const TypeId type = ir::TypeOf(operand);
+  const bool cut = value.status == FieldStatus::Truncated;
+  if (const auto* text = std::get_if<std::string>(&value.value)) {
+    if (type == TypeId::StringList) return JoinArguments(*text) + (cut ? " …" : "");
     std::string printable = event::Printable(*text);
     if (!cut) return printable;
-    return row.type == TypeId::Path ? "…" + printable : printable + "…";  // of a path the tail is kept
+    return type == TypeId::Path ? "…" + printable : printable + "…";  // of a path the tail is kept
   }
-  if (const auto* endpoint = std::get_if<schema::Endpoint>(&field.value)) {
-    if (operand.part == ir::Part::Ip) return ToString(endpoint->ip);
-    if (operand.part == ir::Part::Port) return fmt::format("{}", endpoint->port);
-  }
-  return ToString(field.value, row.type, row.enumeration);
+  if (const auto* ip = std::get_if<schema::IpAddress>(&value.value)) return ToString(*ip);
+  if (operand.part == ir::Part::Port) return fmt::format("{}", std::get<int64_t>(value.value));
+  return ToString(value.value, row.type, row.enumeration);
+}
+
+const schema::Record* RecordOf(const ir::Operand& operand, const ir::Frame& frame) {
+  if (operand.step == ir::kThisEvent) return frame.event;
+  return operand.step <= frame.steps.size() ? frame.steps[operand.step - 1] : nullptr;
+}
+
+std::string Fill(const ir::TemplatePart& part, const ir::Frame& frame, const std::vector<schema::FieldId>& disclosed) {
+  const schema::FieldId id = part.operand->field;
+  const schema::Record* record = RecordOf(*part.operand, frame);
+  const bool locked = schema::Row(id).data_class == DataClass::MatchOnly && !std::ranges::count(disclosed, id);
+  if (record == nullptr || locked) return "?";
+  const schema::FieldValue value = ir::ReadOperand(*part.operand, *record);
+  if (value.status == FieldStatus::Absent) return part.fallback ? event::Printable(*part.fallback) : "none";
+  if (value.status == FieldStatus::Ok || value.status == FieldStatus::Truncated) return Shown(value, *part.operand);
+  return "?";
 }
 
 }  // namespace
 
-std::string FillTemplate(const std::vector<ir::TemplatePart>& parts, const schema::Record& record,
-                         const std::vector<schema::FieldId>& disclosed) {
+std::string FillTemplate(const std::vector<ir::TemplatePart>& parts, const ir::Frame& frame,
+                         const std::vector<schema::FieldId>& disclosed, std::optional<uint64_t> measure) {
   std::string out;
   for (const ir::TemplatePart& part : parts) {
     out += event::Printable(part.text);
-    if (!part.operand) continue;
-    const schema::FieldId id = part.operand->field;
-    const schema::FieldValue& field = record[id];
-    if (schema::Row(id).data_class == DataClass::MatchOnly && !std::ranges::count(disclosed, id)) {
-      out += '?';
-    } else if (field.status == FieldStatus::Absent) {
-      out += "none";
-    } else if (field.status == FieldStatus::Ok || field.status == FieldStatus::Truncated) {
-      out += Shown(field, *part.operand);
-    } else {
-      out += '?';
-    }
+    if (part.operand) out += Fill(part, frame, disclosed);
+    if (part.measure) out += measure ? fmt::format("{}", *measure) : "?";
   }
   return out;
+}
+
+std::string PlainMessage(const event::RuleInfo& rule) {
+  return event::Printable(rule.title.empty() ? rule.name : rule.title);
 }
 
 std::string MatchedWord(const ir::Atom& atom, uint32_t index) {

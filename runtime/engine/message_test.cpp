@@ -48,7 +48,7 @@ TEST(FillTemplate, MatchOnlyFieldsOnlyIfDisclosed) {
 TEST(FillTemplate, ProcessesCannotFakeLines) {
   EXPECT_EQ(Fill(FieldId::process_name, std::string("a\nCRITICAL\x1b[2J")), "a\\nCRITICAL\\x1b[2J");
   EXPECT_EQ(Fill(FieldId::process_args, std::string("x\ny\0\xff\0", 6)), "\"x\\ny\" \\xff");
-  EXPECT_EQ(FillTemplate({{"by \x07{}", {}}}, {}, {}), "by \\x07{}");
+  EXPECT_EQ(FillTemplate({{"by \x07{}", {}}}, schema::Record(), {}), "by \\x07{}");
 }
 
 TEST(MatchedWord, NamesFirst) {

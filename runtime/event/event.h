@@ -36,6 +36,7 @@ struct RuleInfo {
   std::string id, package, name, title, severity;
   std::vector<std::string> attack;
   std::vector<schema::FieldId> disclosed;
+  std::string measure;  // what the rule counts: "count", "distinct", "sum"; "" if nothing
 };
 
 // An event of a sequence, as its alert lists it.
@@ -53,6 +54,7 @@ struct Match {
   uint64_t time_ns = 0;          // when it was decided: the event's time, or the end of the window
   std::vector<StepMatch> steps;  // of a sequence, in order; else empty
   std::optional<uint64_t> measure;  // of an aggregate: what it came to
+  std::string key;               // of a rule with a key: what tells its keys apart; only of values that may be shown
   uint64_t suppressed = 0;       // alerts of the same rule and key that a limit held back since the last one
   std::string message;                     // the alert template, filled; Printable
   std::vector<std::string> matched;        // the policy's own words: "credential_files#2", "\"/etc/shadow\""

@@ -55,22 +55,38 @@ std::vector<MissingColumn> FindMissingColumns(const ir::Program& program, const 
   return missing;
 }
 
-Status Replay(const engine::Engine& engine, trace::Reader& reader, Totals* totals,
+Status Replay(const engine::Engine& engine, trace::Reader& reader, const state::Options& options, Totals* totals,
               const std::function<void(const event::Match&)>& on_match, const std::function<void()>& on_event) {
-  return reader.ForEach(
+  state::Tracker tracker(engine, options);
+  const state::OnAlert on_alert = [&](const event::Match& match) {
+    ++totals->alerts;
+    ++totals->alerts_by_rule[match.rule->id];
+    on_match(match);
+  };
+  Status read = reader.ForEach(
       [&](const event::Event& event) {
         auto time = static_cast<int64_t>(event.time_ns);
         if (totals->events == 0 || time < totals->first_ns) totals->first_ns = time;
         if (totals->events == 0 || time > totals->last_ns) totals->last_ns = time;
         ++totals->events;
-        for (const event::Match& match : engine.DecideAll(event)) {
-          ++totals->alerts;
-          ++totals->alerts_by_rule[match.rule->id];
-          on_match(match);
-        }
+        tracker.Take(event, engine.DecideAll(event), on_alert);
         on_event();
       },
       [&](const trace::Lost& lost) { totals->lost += lost.records; });
+  if (!read) return read;
+  tracker.Flush(on_alert);
+  const state::Counts counts = tracker.counts();
+  totals->late += counts.late;
+  for (const state::RuleCounts& counted : counts.rules) {
+    state::RuleCounts& all = totals->state[counted.rule];
+    all.rule = counted.rule;
+    all.live += counted.live;
+    all.bytes += counted.bytes;
+    all.evicted += counted.evicted;
+    all.suppressed += counted.suppressed;
+    all.waiting += counted.waiting;
+  }
+  return Ok();
 }
 
 Result<Comparison> Compare(std::string_view expected_lines, const std::vector<std::string>& raised,

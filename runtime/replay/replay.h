@@ -9,6 +9,7 @@
 
 #include "bpf/schema/schema.h"
 #include "runtime/engine/engine.h"
+#include "runtime/state/tracker.h"
 #include "runtime/trace/trace.h"
 
 namespace ks::replay {
@@ -25,14 +26,17 @@ struct Totals {
   uint64_t alerts = 0;
   int64_t first_ns = 0, last_ns = 0;
   std::map<std::string, uint64_t> alerts_by_rule;
+  uint64_t late = 0;                               // events that came later than the bound
+  std::map<std::string, state::RuleCounts> state;  // by rule: what the trace ended with, of all traces together
 };
 
 // What the program's rules need and the trace's header does not name. Said before a replay starts.
 std::vector<MissingColumn> FindMissingColumns(const ir::Program& program, const trace::Info& info);
 
-// Decides every event of the trace by its whole predicates (engine::DecideAll). Adds to *totals, so that several traces
-// can be replayed in one go. `on_event` is called after each event, for progress.
-Status Replay(const engine::Engine& engine, trace::Reader& reader, Totals* totals,
+// Decides every event of the trace by its whole predicates (engine::DecideAll), and rules over several events by the
+// trace's time. Each trace begins without state; windows that are open at its end stay open. Adds to *totals, so that
+// several traces can be replayed in one go. `on_event` is called after each event, for progress.
+Status Replay(const engine::Engine& engine, trace::Reader& reader, const state::Options& options, Totals* totals,
               const std::function<void(const event::Match&)>& on_match, const std::function<void()>& on_event);
 
 // Compares alerts as JSON lines, without regard to order or to what differs from run to run (see kVolatile in replay.cpp).

@@ -17,6 +17,10 @@ namespace ks::state {
 // How an alert leaves. The match, and everything it points to, is valid during the call.
 using OnAlert = std::function<void(const event::Match&)>;
 
+// Rings are read every 20 ms, and a record can wait in one for as long as its writer is kept from finishing it: events
+// of different CPUs come that much out of order. A second is far beyond both, and a trailing absence can wait for it.
+inline constexpr int64_t kDefaultLateBoundNs = 1'000'000'000;
+
 struct Options {
   enum class Engine : uint8_t { Fast, Reference };  // Reference: straight from the text, slow; what Fast is held against
   Engine engine = Engine::Fast;

@@ -90,6 +90,19 @@ void PrintTotals(const replay::Totals& totals, double seconds) {
   if (totals.lost > 0) fmt::print(stderr, "; {} were lost when this was recorded", Count(totals.lost, "record"));
   fmt::print(stderr, "\n");
   for (const auto& [rule, alerts] : totals.alerts_by_rule) fmt::print(stderr, "  {:>8}  {}\n", alerts, rule);
+  // What rules over several events did not say, or do not say yet.
+  if (totals.late > 0) fmt::print(stderr, "  {} came later than the bound\n", Count(totals.late, "event"));
+  for (const auto& [rule, counts] : totals.state) {
+    std::string notes;
+    const auto note = [&](uint64_t number, std::string_view what) {
+      if (number > 0) notes += fmt::format("{}{} {}", notes.empty() ? "" : ", ", number, what);
+    };
+    note(counts.live, "open");
+    note(counts.waiting, "of them complete but for the end of their window");
+    note(counts.evicted, "evicted");
+    note(counts.suppressed, "alerts held back by its limit");
+    if (!notes.empty()) fmt::print(stderr, "  {}: {}\n", rule, notes);
+  }
 }
 
 // Prints what differs. kFindings if something does.
@@ -124,6 +137,8 @@ int Replay(const Words& words) {
       "  ksc replay rules/ t.kst --expect expected.jsonl",
       {FormatOption(),
        {"--expect", "FILE", "alerts as JSON lines; any that is missing or unexpected is a finding", false, {}},
+       {"--engine", "ENGINE", "of rules over several events: fast (default) or reference, slow, which fast is held against",
+        false, {"fast", "reference"}},
        {"--trust", "KEY.pub", "verify the bundle before it is replayed", false, {}}}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
@@ -138,6 +153,9 @@ int Replay(const Words& words) {
 
   engine::Engine engine(std::move(policy->program));
   replay::Totals totals;
+  state::Options options;
+  options.late_bound_ns = state::kDefaultLateBoundNs;
+  if (arguments->Get("--engine", "fast") == "reference") options.engine = state::Options::Engine::Reference;
   std::vector<std::string> raised;
   bool keep = arguments->Has("--expect");
   bool color = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
@@ -162,7 +180,7 @@ int Replay(const Words& words) {
     policy->origin.boot = info.host.boot;
     Progress progress(true);
     Status replayed = replay::Replay(
-        engine, *reader, &totals,
+        engine, *reader, options, &totals,
         [&](const event::Match& match) {
           std::string line;
           if (json || keep) line = alert::Format(match, policy->origin, totals.alerts, 0);

@@ -1,0 +1,68 @@
+#include "runtime/state/tracker.h"
+
+#include <algorithm>
+
+#include "runtime/state/machinery.h"
+#include "runtime/state/order.h"
+
+namespace ks::state {
+
+struct Tracker::State {
+  State(const engine::Engine& of, const Options& options)
+      : engine(of),
+        order(static_cast<uint64_t>(std::max<int64_t>(options.late_bound_ns, 0))),
+        machinery(options.engine == Options::Engine::Fast ? MakeFast(of) : MakeReference(of)) {}
+
+  void Handle(uint64_t time_ns, Taken& taken, const OnAlert& on_alert) {
+    machinery->Close(time_ns, on_alert);
+    machinery->Handle(time_ns, taken, on_alert);
+  }
+  void Release(const OnAlert& on_alert) {
+    order.ReleaseReady([&](uint64_t time_ns, std::unique_ptr<Taken>& taken) { Handle(time_ns, *taken, on_alert); });
+    machinery->Close(order.edge(), on_alert);
+  }
+
+  const engine::Engine& engine;
+  Order<std::unique_ptr<Taken>> order;
+  std::unique_ptr<Machinery> machinery;
+};
+
+Tracker::Tracker(const engine::Engine& engine, const Options& options)
+    : state_(std::make_unique<State>(engine, options)) {}
+Tracker::Tracker(Tracker&&) noexcept = default;
+Tracker& Tracker::operator=(Tracker&&) noexcept = default;
+Tracker::~Tracker() = default;
+
+void Tracker::Take(const event::Event& event, std::vector<event::Match> matches, const OnAlert& on_alert) {
+  const auto is_final = [&](const event::Match& match) { return !state_->engine.program().rules[match.probe].machine; };
+  auto stateful = std::stable_partition(matches.begin(), matches.end(), is_final);
+  for (auto match = matches.begin(); match != stateful; ++match) on_alert(*match);
+  if (stateful != matches.end()) {
+    const std::span<const event::Match> kept(stateful, matches.end());
+    state_->order.Put(event.time_ns, event.cpu, event.sequence, state_->machinery->Keep(event, kept));
+  } else {
+    state_->order.Advance(event.time_ns);
+  }
+  state_->Release(on_alert);
+}
+
+void Tracker::Advance(uint64_t now_ns, const OnAlert& on_alert) {
+  state_->order.Advance(now_ns);
+  state_->Release(on_alert);
+}
+
+void Tracker::Flush(const OnAlert& on_alert) {
+  state_->order.ReleaseAll([&](uint64_t time_ns, std::unique_ptr<Taken>& taken) {
+    state_->Handle(time_ns, *taken, on_alert);
+  });
+  state_->machinery->Close(state_->order.newest_ns(), on_alert);
+}
+
+size_t Tracker::Adopt(Tracker&& old) { return state_->machinery->Adopt(*old.state_->machinery); }
+
+std::string Tracker::Save() const { return state_->machinery->Save(); }
+Result<size_t> Tracker::Load(std::string_view saved) { return state_->machinery->Load(saved); }
+
+Counts Tracker::counts() const { return {state_->machinery->counts(), state_->order.late()}; }
+
+}  // namespace ks::state
