@@ -19,6 +19,7 @@ PARTS = {
     "compiler/codegen": ["compiler/ir"],
     "compiler/bundle": ["compiler/ir"],
     "compiler/driver": ["compiler/lint", "compiler/codegen", "compiler/bundle"],
+    "compiler/ide": ["compiler/driver"],
     "runtime/event": ["bpf/schema", "compiler/support"],
     "runtime/enrich": ["runtime/event"],
     "runtime/trace": ["runtime/event"],
