@@ -19,7 +19,7 @@ const std::string kStatic = "2b0c3ea9f1e84f6d95d1a4e0c07b3a11";
 event::Event With(const std::string& cgroup, FieldStatus status = FieldStatus::Ok) {
   event::Event event;
   event.record.Set(FieldId::process_cgroup, cgroup, status);
-  Derive(event);
+  Derive(event, nullptr);
   return event;
 }
 

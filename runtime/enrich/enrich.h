@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "runtime/enrich/metadata.h"
 #include "runtime/event/event.h"
 
 namespace ks::enrich {
@@ -18,9 +19,10 @@ struct CgroupFacts {
 // component and is not looked at.
 CgroupFacts ReadCgroup(std::string_view cgroup, bool cut = false);
 
-// Sets process.id, and container.id and pod.uid from process.cgroup. Processes of the host: Absent. A cgroup that was
-// not read leaves them Unread; one that could not be read makes them Unknown, as does one that was cut before it named
-// them. What the kernel does not know of containers and pods is Unknown.
-void Derive(event::Event& event);
+// Sets process.id, and from process.cgroup container.id, pod.uid and what the metadata knows of them. Processes of the
+// host: Absent. A cgroup that was not read leaves them Unread; one that could not be read makes them Unknown, as does
+// one that was cut before it named them. What no metadata tells is Unknown. False if there is a container that the
+// metadata does not know.
+bool Derive(event::Event& event, const Metadata* metadata);
 
 }  // namespace ks::enrich

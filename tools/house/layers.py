@@ -21,7 +21,7 @@ PARTS = {
     "compiler/driver": ["compiler/lint", "compiler/codegen", "compiler/bundle"],
     "compiler/ide": ["compiler/driver"],
     "runtime/event": ["bpf/schema", "compiler/support"],
-    "runtime/enrich": ["runtime/event"],
+    "runtime/enrich": ["runtime/event", "compiler/bundle"],
     "runtime/trace": ["runtime/event"],
     "runtime/kernel": ["bpf/schema", "compiler/support"],
     # The engine too: what decides residuals changes with the programs, generation by generation.

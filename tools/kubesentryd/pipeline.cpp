@@ -33,7 +33,11 @@ Status Pipeline::Take(std::string_view record, Output& output) {
     counts_.stray++;
     return Ok();
   }
-  enrich::Derive(*event);
+  if (enricher_ != nullptr) {
+    enricher_->Derive(*event);
+  } else {
+    enrich::Derive(*event, nullptr);
+  }
   UseOrigin(*bundle);
   for (const event::Match& match : bundle->engine().DecidePassed(*event)) {
     const uint64_t number = ++counts_.alerts;

@@ -8,6 +8,7 @@
 
 #include "runtime/alert/alert.h"
 #include "runtime/loader/loader.h"
+#include "tools/kubesentryd/enricher.h"
 #include "tools/kubesentryd/gaps.h"
 #include "tools/kubesentryd/log.h"
 #include "tools/kubesentryd/output.h"
@@ -28,6 +29,9 @@ class Pipeline {
 
   void set_boot_to_utc_ns(int64_t offset) { boot_to_utc_ns_ = offset; }
 
+  // Without one, containers have ids only. It outlives the pipeline.
+  void set_enricher(Enricher* enricher) { enricher_ = enricher; }
+
   // Writes the alerts that a record leads to.
   Status Take(std::string_view record, Output& output);
   // After the ring was read: announces what was lost. The next alert carries its number.
@@ -42,6 +46,7 @@ class Pipeline {
   const loader::Loader& loader_;
   const std::string node_, boot_;
   const bool human_;
+  Enricher* enricher_ = nullptr;
   int64_t boot_to_utc_ns_ = 0;
   GapTracker gaps_;
   PipelineCounts counts_;

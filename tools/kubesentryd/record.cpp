@@ -13,7 +13,6 @@
 #include "compiler/support/diagnostics.h"
 #include "recorder_all.h"
 #include "recorder_usual.h"
-#include "runtime/enrich/enrich.h"
 #include "runtime/kernel/kernel.h"
 #include "runtime/loader/loader.h"
 #include "runtime/loader/names.h"
@@ -21,6 +20,7 @@
 #include "tools/cli/args.h"
 #include "tools/kubesentryd/clock.h"
 #include "tools/kubesentryd/commands.h"
+#include "tools/kubesentryd/enricher.h"
 #include "tools/kubesentryd/gaps.h"
 #include "tools/kubesentryd/host.h"
 #include "tools/kubesentryd/log.h"
@@ -64,6 +64,9 @@ const cli::Command& RecordCommand() {
            .value = "FILE",
            .about = "resolve the files that this bundle's rules name, for file.canonical"},
           {.name = "--trust", .value = "FILE", .about = "public keys (PEM) that the bundle must be signed with"},
+          {.name = "--metadata",
+           .value = "FILE",
+           .about = "names of containers, images and pods, one JSON object a line; read again when it changes"},
           {.name = "--log",
            .value = "FORMAT",
            .about = "of what is said on stderr: human (default) or json",
@@ -106,12 +109,14 @@ class Recorder {
       : path_(arguments.Get("-o")),
         bundle_path_(arguments.Get("--bundle")),
         trust_path_(arguments.Get("--trust")),
+        metadata_path_(arguments.Get("--metadata")),
         kinds_(std::move(kinds)),
         seconds_(seconds),
         log_(arguments.Get("--log", "human") == "json") {}
 
   int Run() {
     Steps steps({{"names", [this] { return ReadNames(); }},
+                 {"metadata", [this] { return OpenMetadata(); }},
                  {"trace", [this] { return CreateTrace(); }},
                  {"kernel", [this] { return OpenKernel(); }, [this] { CloseKernel(); }},
                  {"load", [this] { return Load(); }}},
@@ -148,6 +153,12 @@ class Recorder {
     auto bundle = loader::ReadBundle(bundle_path_, *trust, NowSeconds());
     if (!bundle) return bundle.error();
     named_ = engine::Engine(bundle->program()).plan().names;
+    return Ok();
+  }
+  Status OpenMetadata() {
+    auto enricher = Enricher::Open(metadata_path_, log_);
+    if (!enricher) return enricher.error();
+    enricher_ = std::move(*enricher);
     return Ok();
   }
   Status CreateTrace() {
@@ -189,7 +200,7 @@ class Recorder {
     // What we do ourselves would fill the trace with its own writing.
     const schema::FieldValue& pid = event->record[FieldId::process_pid];
     if (pid.status == schema::Status::Ok && std::get<int64_t>(pid.value) == getpid()) return Ok();
-    enrich::Derive(*event);
+    enricher_->Derive(*event);
     written_[event->kind]++;
     return writer_->Add(*event);
   }
@@ -224,6 +235,7 @@ class Recorder {
       if (BootNs() < next_tick) continue;
       next_tick = BootNs() + kSecondNs;
       boot_to_utc_ns_ = BootToUtcNs();
+      enricher_->Refresh();
       const Status named = kernel_->SetInodes(loader::ResolveNames(named_));
       if (!named && !names_failed_) log_.Failure("names", named.error());
       names_failed_ = !named;
@@ -257,12 +269,13 @@ class Recorder {
                {"malformed", malformed_}});
   }
 
-  const std::string path_, bundle_path_, trust_path_;
+  const std::string path_, bundle_path_, trust_path_, metadata_path_;
   const std::set<EventKind> kinds_;
   const uint64_t seconds_;
   Log log_;
   SignalFile stop_{SIGTERM, SIGINT, SIGHUP};
 
+  std::optional<Enricher> enricher_;
   std::vector<std::string> named_;
   std::optional<trace::Writer> writer_;
   std::unique_ptr<kernel::Kernel> kernel_;

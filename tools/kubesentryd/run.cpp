@@ -51,6 +51,9 @@ const cli::Command& RunCommand() {
            .about = "the signed bundle (.kspb); its folder is watched for changes",
            .required = true},
           {.name = "--trust", .value = "FILE", .about = "public keys (PEM) whose bundles are loaded", .required = true},
+          {.name = "--metadata",
+           .value = "FILE",
+           .about = "names of containers, images and pods, one JSON object a line; read again when it changes"},
           {.name = "--alerts", .value = "FILE", .about = "where alerts go; `-`, the default, is standard output"},
           {.name = "--format",
            .value = "FORMAT",
@@ -74,6 +77,7 @@ class Runner {
   Runner(const cli::Arguments& arguments)
       : bundle_path_(arguments.Get("--bundle")),
         trust_path_(arguments.Get("--trust")),
+        metadata_path_(arguments.Get("--metadata")),
         alerts_path_(arguments.Get("--alerts", "-")),
         status_path_(arguments.Get("--status-socket", DefaultStatusSocket())),
         status_wanted_(arguments.Has("--status-socket")),
@@ -84,6 +88,7 @@ class Runner {
   int Run() {
     Steps steps({{"trust", [this] { return TrustKeys(); }},
                  {"verify", [this] { return VerifyBundle(); }},
+                 {"metadata", [this] { return OpenMetadata(); }},
                  {"alerts", [this] { return OpenAlerts(); }, [this] { output_.reset(); }},
                  {"watch", [this] { return WatchBundle(); }, [this] { watch_.reset(); }},
                  {"kernel", [this] { return OpenKernel(); }, [this] { CloseKernel(); }},
@@ -112,6 +117,12 @@ class Runner {
     first_ = std::move(*verified);
     return Ok();
   }
+  Status OpenMetadata() {
+    auto enricher = Enricher::Open(metadata_path_, log_);
+    if (!enricher) return enricher.error();
+    enricher_ = std::move(*enricher);
+    return Ok();
+  }
   Status OpenAlerts() {
     auto output = Output::Open(alerts_path_, stop_.fd());
     if (!output) return output.error();
@@ -136,6 +147,7 @@ class Runner {
     loader_.emplace(*kernel_);
     pipeline_.emplace(*loader_, node_, BootId(), human_);
     pipeline_->set_boot_to_utc_ns(BootToUtcNs());
+    pipeline_->set_enricher(&*enricher_);
     swapper_.emplace(*loader_, *kernel_, trust_, bundle_path_, log_);
     return Ok();
   }
@@ -202,6 +214,7 @@ class Runner {
   // Every second.
   void Tick() {
     pipeline_->set_boot_to_utc_ns(BootToUtcNs());
+    enricher_->Refresh();
     const Status named = loader_->RefreshNames();
     if (!named && !names_failed_) log_.Failure("names", named.error());
     names_failed_ = !named;
@@ -256,7 +269,7 @@ class Runner {
 
   uint64_t Uptime() const { return (BootNs() - started_ns_) / kSecondNs; }
 
-  const std::string bundle_path_, trust_path_, alerts_path_, status_path_;
+  const std::string bundle_path_, trust_path_, metadata_path_, alerts_path_, status_path_;
   const bool status_wanted_;
   const std::string node_;
   const bool human_;
@@ -265,6 +278,7 @@ class Runner {
   const uint64_t started_ns_ = BootNs();
 
   bundle::Trust trust_;
+  std::optional<Enricher> enricher_;
   std::optional<bundle::VerifiedBundle> first_;
   std::optional<Output> output_;
   std::optional<FileWatch> watch_;
