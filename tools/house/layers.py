@@ -31,7 +31,8 @@ PARTS = {
     "runtime/state": ["runtime/engine"],
     "runtime/replay": ["runtime/engine", "compiler/bundle", "runtime/trace", "runtime/alert"],
     "tools/cli": ["bpf/schema", "compiler/support"],
-    "tools/ksc": ["compiler/driver", "runtime/replay", "tools/cli"],
+    "tools/ksc/lsp": ["compiler/ide"],
+    "tools/ksc": ["compiler/driver", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
     "tools/kubesentryd": ["runtime/loader", "runtime/state", "runtime/enrich", "runtime/alert", "runtime/trace", "tools/cli"],
     # Runs while we build: makes the objects that `kubesentryd record` carries. Not a part of the daemon.
     "tools/kubesentryd/recorder/make_recorder.cpp": ["compiler/codegen", "tools/kubesentryd"],

@@ -17,6 +17,7 @@ constexpr cli::Subcommand kSubcommands[] = {
     {"replay", Replay, "decide recorded events; compare with expected alerts"},
     {"explain", Explain, "what a rule does where, or what an error code means"},
     {"schema", Schema, "every event and field that a policy can name"},
+    {"lsp", Lsp, "the language server, for editors"},
     {"bundle keygen", BundleKeygen, "make a pair of keys"},
     {"bundle sign", BundleSign, "sign a bundle with another key"},
     {"bundle verify", BundleVerify, "check a bundle against trusted keys"},

@@ -1,0 +1,32 @@
+// Bytes of a client → messages. What comes in is not trusted: bounded whatever it says.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ks::lsp {
+
+inline constexpr size_t kMaxMessageBytes = 64 * 1024 * 1024;
+inline constexpr size_t kMaxHeaderBytes = 4096;
+
+class Framing {
+ public:
+  struct Message {
+    std::string body;
+    std::string mistake;  // what is wrong with it; then there is no body
+    bool fatal = false;   // where the next message starts cannot be known
+  };
+  void Feed(std::string_view bytes);
+  // Nothing: more bytes are needed.
+  std::optional<Message> Next();
+
+ private:
+  std::string buffer_;
+  size_t skip_ = 0;  // bytes of a message that is too large, to be thrown away
+};
+
+std::string Framed(std::string_view body);
+
+}  // namespace ks::lsp
