@@ -6,6 +6,7 @@
 
 #include "compiler/ir/glob.h"
 #include "compiler/ir/pattern.h"
+#include "compiler/ir/reading.h"
 #include "compiler/support/result.h"
 
 namespace ks::ir {
@@ -22,101 +23,6 @@ AtomResult Found(std::optional<size_t> index) {
 }
 
 AtomResult Decided(bool holds) { return holds ? kTrue : kFalse; }
-
-// ---- Reading an operand
-// --------------------------------------------------------------------------------------------------
-
-bool Suits(const Value& value, schema::TypeId type) {
-  switch (schema::Row(type).slot) {
-    case schema::Slot::Int:
-      return std::holds_alternative<int64_t>(value);
-    case schema::Slot::Ip:
-      return std::holds_alternative<schema::IpAddress>(value);
-    case schema::Slot::Endpoint:
-      return std::holds_alternative<schema::Endpoint>(value);
-    case schema::Slot::Text:
-      return std::holds_alternative<std::string>(value);
-    case schema::Slot::None:
-      break;
-  }
-  return false;
-}
-
-// What an operand is in a record. A value of another type than the field's, which no decoder makes, is like one that was
-// not read: Unknown.
-class Reading {
- public:
-  Reading(const Operand& operand, const schema::Record& record) : value_(&record[operand.field].value) {
-    status = record[operand.field].status;
-    bool here = status == Status::Ok || status == Status::Truncated;
-    if (operand.element >= 0 && status != Status::Absent) {
-      if (!here) status = Status::Unknown;
-      if (here) TakeElement(static_cast<size_t>(operand.element));
-      here = status == Status::Ok;
-    }
-    if (!here) return;
-    if (operand.part != Part::Whole) TakePart(operand.part);
-    if (!suits_ || !Suits(*value_, TypeOf(operand))) {
-      suits_ = false;
-    } else if (const auto* text = std::get_if<std::string>(value_); text != nullptr && operand.lower) {
-      std::string lowered = *text;
-      for (char& c : lowered) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-      own_ = std::move(lowered);
-      value_ = &own_;
-    }
-  }
-  Reading(const Reading&) = delete;
-  Reading& operator=(const Reading&) = delete;
-
-  Status status = Status::Unread;
-  bool begun = false;  // an element of which only the head is there: it is present, and Unknown
-  bool readable() const { return suits_ && (status == Status::Ok || status == Status::Truncated); }
-  const Value& value() const { return *value_; }
-
- private:
-  // An element that no NUL ends was cut; behind what was cut there may be more.
-  void TakeElement(size_t index) {
-    const auto* list = std::get_if<std::string>(value_);
-    if (list == nullptr) {
-      suits_ = false;
-      return;
-    }
-    bool whole = status == Status::Ok;
-    std::string_view rest = *list;
-    for (size_t i = 0; !rest.empty(); ++i) {
-      size_t end = rest.find('\0');
-      if (end == std::string_view::npos) {
-        whole = false;
-        begun = i == index;
-        break;
-      }
-      if (i == index) {
-        own_ = std::string(rest.substr(0, end));
-        value_ = &own_;
-        status = Status::Ok;
-        return;
-      }
-      rest.remove_prefix(end + 1);
-    }
-    status = whole ? Status::Absent : Status::Unknown;
-  }
-
-  void TakePart(Part part) {
-    const auto* endpoint = std::get_if<schema::Endpoint>(value_);
-    suits_ = endpoint != nullptr;
-    if (!suits_) return;
-    if (part == Part::Ip) {
-      own_ = endpoint->ip;
-    } else {
-      own_ = static_cast<int64_t>(endpoint->port);
-    }
-    value_ = &own_;
-  }
-
-  const Value* value_;
-  Value own_;
-  bool suits_ = true;
-};
 
 // ---- Tests on a value that is there, whole
 // ------------------------------------------------------------------------------
@@ -317,9 +223,8 @@ AtomResult EvalTwo(const Atom& atom, const Frame& frame) {
     return found || left.status == Status::Ok ? Decided(found) : kUnknown;
   }
   if (left.status != Status::Ok) return kUnknown;
-  return Decided(atom.test == Test::EqualField
-                     ? left.value() == right.value()
-                     : std::get<int64_t>(left.value()) < std::get<int64_t>(right.value()));
+  return Decided(atom.test == Test::EqualField ? left.value() == right.value()
+                                               : std::get<int64_t>(left.value()) < std::get<int64_t>(right.value()));
 }
 
 }  // namespace
@@ -404,8 +309,7 @@ void AddFields(const Pred& pred, std::set<FieldId>* fields) {
 
 }  // namespace
 
-void ForEachTrueAtom(const Pred& pred, const Frame& frame,
-                     const std::function<void(const Atom&, uint32_t)>& on_true) {
+void ForEachTrueAtom(const Pred& pred, const Frame& frame, const std::function<void(const Atom&, uint32_t)>& on_true) {
   VisitTrue(pred, false, frame, on_true);
 }
 

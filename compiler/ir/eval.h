@@ -31,7 +31,8 @@ struct Frame {
   const schema::Record* event = nullptr;
   std::span<const schema::Record* const> steps;
   Frame(const schema::Record& record) : event(&record) {}  // NOLINT(google-explicit-constructor): most have no steps
-  Frame(const schema::Record* record, std::span<const schema::Record* const> of_steps) : event(record), steps(of_steps) {}
+  Frame(const schema::Record* record, std::span<const schema::Record* const> of_steps)
+      : event(record), steps(of_steps) {}
 };
 
 // By status of the field:
@@ -41,12 +42,12 @@ struct Frame {
 //   Contains, HasElement, HasOther, Matches of a list
 //             decided  False   True if found, else Unknown   Unknown       Unknown
 //   others    decided  False   Unknown                       Unknown       Unknown
-// Truncated on what is no text is as Unknown. EqualField, LessField, HasOther: False if either is Absent; the other must
-// be Ok, else Unknown. Before all that: a test of a set (AsksOfSet) without any literal is False.
+// Truncated on what is no text is as Unknown. EqualField, LessField, HasOther: False if either is Absent; the other
+// must be Ok, else Unknown. Before all that: a test of a set (AsksOfSet) without any literal is False.
 //
-// An element of a list: Ok if it is there whole; Absent if the list is whole and has no such element; else, where it may
-// lie in what was cut, Unknown, but Present if its begin is there. lower(x) has the status of x; Truncated, it is still
-// too long to be in a set. A step's event that is not known is Unknown in all its fields.
+// An element of a list: Ok if it is there whole; Absent if the list is whole and has no such element; else, where it
+// may lie in what was cut, Unknown, but Present if its begin is there. lower(x) has the status of x; Truncated, it is
+// still too long to be in a set. A step's event that is not known is Unknown in all its fields.
 AtomResult EvalAtom(const Atom& atom, const Frame& frame);
 
 // What an operand is in a record: its status, and its value if that is Ok or Truncated.

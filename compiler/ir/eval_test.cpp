@@ -113,7 +113,11 @@ TEST(EvalAtom, LowerIsOfBytesAToZOnly) {
 TEST(EvalAtom, MatchesIsOfBytesAndFindsTheFirstPattern) {
   EXPECT_EQ(Ask(Make(kPath, ir::Test::Matches, {"^c"s, "b.d"s, "b"s}), "abcd"s), "T1");
   EXPECT_EQ(Ask(Make(kPath, ir::Test::Matches, {"a.b"s}), "a\nb"s), "T0") << "a dot is a newline, too";
-  EXPECT_EQ(Ask(Make(kPath, ir::Test::Matches, {"^a.b$"s}), "a\xff""b"s), "T0") << "bytes that are no UTF-8";
+  EXPECT_EQ(Ask(Make(kPath, ir::Test::Matches, {"^a.b$"s}),
+                "a\xff"
+                "b"s),
+            "T0")
+      << "bytes that are no UTF-8";
   EXPECT_EQ(Ask(Make(kPath, ir::Test::Matches, {"\\xff"s}), "a\xff"s), "T0");
   EXPECT_EQ(Ask(Make(kArgs, ir::Test::Matches, {"^x$"s, "^b$"s}), "a\0b\0x\0"s), "T1") << "the earliest element";
   EXPECT_EQ(Ask(Make(kArgs, ir::Test::Matches, {"a.b"s}), "a\0b\0"s), "F") << "not across elements";

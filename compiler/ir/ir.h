@@ -112,7 +112,7 @@ using Key = std::vector<Operand>;
 
 inline constexpr uint64_t kDefaultMaxKeys = 16'384;
 
-struct Join {  // own == an earlier step's
+struct Join {     // own == an earlier step's
   Operand own;    // step kThisEvent
   Operand other;  // an earlier step
   bool operator==(const Join&) const = default;
@@ -181,8 +181,8 @@ struct SplitRule {
   std::optional<uint32_t> machine;  // index in Program::machines, if what it says is not an alert yet
   uint32_t step = 0;                // of a sequence: which of its steps
   std::vector<Operand> needs;       // what state asks of the event: keys, joins, measures; step kThisEvent
-  Pred kernel;    // negation normal form; only atoms that the kernel decides
-  Pred residual;  // what is left for userspace; True if nothing
+  Pred kernel;                      // negation normal form; only atoms that the kernel decides
+  Pred residual;                    // what is left for userspace; True if nothing
   // Why each atom that stays up does so: "container.id is known in userspace only".
   std::vector<std::string> reasons;
 };

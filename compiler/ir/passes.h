@@ -15,8 +15,8 @@ Pred Nnf(const Pred& pred);
 // Why the kernel cannot decide this atom, as a sentence; "" if it can. User fields, text comparisons between fields,
 // automata beyond their cap, sets beyond theirs.
 std::string WhyNotInKernel(const Atom& atom);
-// The part of it that depends on no literal, and costs nothing to find out: elements, lower(), other steps, user fields,
-// regular expressions, a list searched for a field.
+// The part of it that depends on no literal, and costs nothing to find out: elements, lower(), other steps, user
+// fields, regular expressions, a list searched for a field.
 std::string WhyNeverInKernel(const Atom& atom);
 inline constexpr size_t kMaxKernelLiterals = 4096;       // In
 inline constexpr size_t kMaxKernelPrefixes = 256;        // Under
