@@ -6,18 +6,10 @@
 #include <memory>
 #include <unordered_map>
 
+#include "bpf/schema/regex.h"
+
 namespace ks::ir {
 namespace {
-
-RE2::Options PatternOptions() {
-  RE2::Options options;
-  options.set_encoding(RE2::Options::EncodingLatin1);
-  options.set_log_errors(false);
-  options.set_max_mem(kMaxPatternMemory);
-  options.set_dot_nl(true);
-  options.set_never_capture(true);
-  return options;
-}
 
 // Compiled patterns of this thread: no lock is taken where events are decided. Bundles come and go; when so many
 // patterns have been seen, what is asked for next is compiled again.
@@ -28,7 +20,7 @@ const RE2& Compiled(const std::string& pattern) {
   auto found = kept.find(pattern);
   if (found == kept.end()) {
     if (kept.size() >= kMaxKept) kept.clear();
-    found = kept.emplace(pattern, std::make_unique<RE2>(pattern, PatternOptions())).first;
+    found = kept.emplace(pattern, std::make_unique<RE2>(pattern, schema::RegexOptions())).first;
   }
   return *found->second;
 }
@@ -39,7 +31,7 @@ std::string WhyBadPattern(const std::string& pattern) {
   if (pattern.size() > kMaxPatternBytes) {
     return fmt::format("it has {} bytes, and {} are the most", pattern.size(), kMaxPatternBytes);
   }
-  RE2 compiled(pattern, PatternOptions());
+  RE2 compiled(pattern, schema::RegexOptions());
   return compiled.ok() ? "" : compiled.error();
 }
 

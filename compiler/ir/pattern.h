@@ -10,8 +10,6 @@
 
 namespace ks::ir {
 
-// What one compiled pattern and its automata take at most. A pattern that does not fit is refused.
-inline constexpr int64_t kMaxPatternMemory = 1 << 20;
 inline constexpr size_t kMaxPatternBytes = 4096;
 
 // Why RE2 refuses the pattern, in its words; "" if it does not.
