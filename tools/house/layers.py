@@ -29,7 +29,7 @@ PARTS = {
     "runtime/engine": ["compiler/ir", "runtime/event"],
     "runtime/alert": ["runtime/event"],
     "runtime/state": ["runtime/engine"],
-    "runtime/replay": ["runtime/engine", "compiler/bundle", "runtime/trace", "runtime/alert"],
+    "runtime/replay": ["runtime/engine", "runtime/state", "compiler/bundle", "runtime/trace", "runtime/alert"],
     "tools/cli": ["bpf/schema", "compiler/support"],
     "tools/ksc/lsp": ["compiler/ide"],
     "tools/ksc": ["compiler/driver", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
