@@ -70,7 +70,7 @@ TEST(Guards, WhatIsAbsentDecidesNothing) {
   for (int i = 0; i < 40'000; ++i) {
     Condition condition = RandomCondition(random, 4);
     Diagnostics diagnostics;
-    CheckGuards(condition, 0, diagnostics);
+    CheckGuards(condition, {}, diagnostics);
     if (diagnostics.errors() > 0) {
       ++refused;
       continue;
@@ -95,8 +95,8 @@ TEST(Guards, FactsAreSound) {
   for (int i = 0; i < 20'000; ++i) {
     Condition condition = RandomCondition(random, 4);
     Facts facts = FactsOf(condition);
-    bool container = (facts >> static_cast<unsigned>(ObjectId::container_) & 1) != 0;
-    bool pod = (facts >> static_cast<unsigned>(ObjectId::pod_) & 1) != 0;
+    bool container = facts.Has(ObjectId::container_);
+    bool pod = facts.Has(ObjectId::pod_);
     useful += container || pod;
     for (unsigned bits = 0; bits < 32; ++bits) {
       World world{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, (bits & 8) != 0, (bits & 16) != 0};
@@ -106,6 +106,19 @@ TEST(Guards, FactsAreSound) {
     }
   }
   EXPECT_GT(useful, 500u);
+}
+
+// A guard of one step says nothing about another, unless the key makes them the same.
+TEST(Guards, AreOfOneStep) {
+  Facts facts = Facts::Of(ObjectId::container_).AsStep(2);
+  EXPECT_TRUE(facts.Has(ObjectId::container_, 2));
+  EXPECT_FALSE(facts.Has(ObjectId::container_, 1));
+  EXPECT_FALSE(facts.Has(ObjectId::container_));
+  facts.Share(ObjectId::pod_, 3);
+  EXPECT_FALSE(facts.Has(ObjectId::pod_, 1));
+  facts.Share(ObjectId::container_, 3);
+  for (uint8_t step = 0; step <= 3; ++step) EXPECT_TRUE(facts.Has(ObjectId::container_, step));
+  EXPECT_FALSE(facts.Has(ObjectId::container_, 4));
 }
 
 TEST(Guards, SpelledAsTheUserWould) {

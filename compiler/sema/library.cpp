@@ -95,6 +95,9 @@ void Library::Add(const syntax::Module& module, bool embedded) {
   for (const syntax::Def& def : module.defs) uses.Visit(def.body);
   for (const syntax::Rule& rule : module.rules) {
     for (const syntax::On& on : rule.ons) uses.Visit(on.where);
+    for (const syntax::Sequence& sequence : rule.sequences) {
+      for (const syntax::Step& step : sequence.steps) uses.Visit(step.where);
+    }
     for (const syntax::Exception& exception : rule.exceptions) uses.Visit(exception.condition);
   }
   for (const syntax::Test& test : module.tests) {

@@ -22,24 +22,6 @@ bool IsAttackId(std::string_view id) {
   return id.size() == 5 || (id.size() == 9 && id[5] == '.' && digits(6, 3));
 }
 
-// Puts a clause in front of the alert, on its own line if the alert stands on one.
-void FixWithDisclose(Diagnostic& d, const syntax::Text& alert, const std::string& field) {
-  std::string_view source = alert.span.file->text();
-  size_t at = alert.span.begin;
-  auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (at > 0 && (blank(source[at - 1]) || source[at - 1] == '\n')) --at;
-  constexpr std::string_view kKeyword = "alert";
-  if (!source.substr(0, at).ends_with(kKeyword)) return;
-  at -= kKeyword.size();
-  size_t line = at;
-  while (line > 0 && blank(source[line - 1])) --line;
-  bool alone = line == 0 || source[line - 1] == '\n';
-  std::string indent = alone ? "\n" + std::string(source.substr(line, at - line)) : " ";
-  uint32_t offset = static_cast<uint32_t>(at);
-  d.fixes.push_back(
-      {{alert.span.file, offset, offset}, fmt::format("disclose {} \"why it is needed\"{}", field, indent)});
-}
-
 }  // namespace
 
 void RuleChecker::CheckAttack(const syntax::Rule& rule, const Scope& scope) {
@@ -53,41 +35,72 @@ void RuleChecker::CheckAttack(const syntax::Rule& rule, const Scope& scope) {
   }
 }
 
-void RuleChecker::CheckHead(const syntax::Rule& rule, const Scope& scope, Rule* out) {
+void RuleChecker::CheckStatus(const syntax::Rule& rule, const Scope& scope) {
+  if (rule.statuses.empty()) return;
+  const syntax::Name& status = rule.statuses[0];
+  constexpr std::array<std::string_view, 3> kStatuses = {"experimental", "stable", "deprecated"};
+  if (std::find(kStatuses.begin(), kStatuses.end(), status.text) != kStatuses.end()) return;
+  Diagnostic& d = scope.Report<Diag::UnknownStatus>(status.span, Shorten(status.text));
+  d.help = fmt::format("it is one of {}", fmt::join(kStatuses, ", "));
+  if (std::string_view near = DidYouMean(status.text, {kStatuses.begin(), kStatuses.end()}); !near.empty()) {
+    d.help = fmt::format("did you mean `{}`?", near);
+    scope.Fix(d, status.span, std::string(near));
+  }
+}
+
+void RuleChecker::CheckClauses(const syntax::Rule& rule, const Scope& scope) {
   auto missing = [&](std::string_view clause, std::string_view example) {
     scope.Report<Diag::ClauseMissing>(rule.name.span, rule.name.text, clause).help = fmt::format("add `{}`", example);
   };
-  auto twice = [&](Span second, Span first, std::string_view clause) {
-    scope.Report<Diag::ClauseTwice>(second, rule.name.text, clause).related.push_back({first, "the first one"});
-  };
-  if (rule.severities.empty()) missing("severity", "severity medium");
-  if (rule.ons.empty()) missing("on", "on exec where …");
-  if (rule.alerts.empty()) missing("alert", "alert \"…\"");
-  for (size_t i = 1; i < rule.severities.size(); ++i)
-    twice(rule.severities[i].span, rule.severities[0].span, "severity");
-  for (size_t i = 1; i < rule.ons.size(); ++i) twice(rule.ons[i].span, rule.ons[0].span, "on");
-  for (size_t i = 1; i < rule.alerts.size(); ++i) twice(rule.alerts[i].span, rule.alerts[0].span, "alert");
-
-  if (!rule.severities.empty()) {
-    const syntax::Name& severity = rule.severities[0];
-    auto it = std::find(kSeverities.begin(), kSeverities.end(), severity.text);
-    if (it != kSeverities.end()) {
-      out->severity = static_cast<RuleSeverity>(it - kSeverities.begin());
-    } else {
-      Diagnostic& d = scope.Report<Diag::UnknownSeverity>(severity.span, Shorten(severity.text));
-      d.help = fmt::format("it is one of {}", fmt::join(kSeverities, ", "));
-      std::string_view near = DidYouMean(severity.text, {kSeverities.begin(), kSeverities.end()});
-      if (!near.empty()) {
-        d.help = fmt::format("did you mean `{}`?", near);
-        scope.Fix(d, severity.span, std::string(near));
-      }
+  auto twice = [&](const auto& clauses, std::string_view clause, auto span) {
+    for (size_t i = 1; i < clauses.size(); ++i) {
+      scope.Report<Diag::ClauseTwice>(span(clauses[i]), rule.name.text, clause)
+          .related.push_back({span(clauses[0]), "the first one"});
     }
+  };
+  auto whole = [](const auto& clause) { return clause.span; };
+  auto head = [](const syntax::Sequence& sequence) { return sequence.head; };
+  if (rule.severities.empty()) missing("severity", "severity medium");
+  if (rule.ons.empty() && (rule.sequences.empty() || !rule.whens.empty())) missing("on", "on exec where …");
+  if (rule.alerts.empty()) missing("alert", "alert \"…\"");
+  twice(rule.severities, "severity", whole);
+  twice(rule.ons, "on", whole);
+  twice(rule.sequences, "sequence", head);
+  twice(rule.whens, "when", whole);
+  twice(rule.limits, "limit", whole);
+  twice(rule.max_keys, "max keys", whole);
+  twice(rule.owners, "owner", whole);
+  twice(rule.statuses, "status", whole);
+  twice(rule.alerts, "alert", whole);
+  if (rule.sequences.empty()) return;
+  Span span = rule.sequences[0].head;
+  if (!rule.ons.empty()) {
+    Diagnostic& d = scope.Report<Diag::ClauseConflict>(span, rule.name.text, "on", "sequence");
+    d.related.push_back({rule.ons[0].span, "the other one"});
+    d.help = "write what `on` asks for as a step of the sequence, or make two rules";
+  } else if (!rule.whens.empty()) {
+    Diagnostic& d = scope.Report<Diag::ClauseConflict>(rule.whens[0].span, rule.name.text, "sequence", "when");
+    d.related.push_back({span, "the other one"});
+    d.help = "`when` counts the events of an `on`; in a sequence a step can be repeated: `fail: connect repeat 10`";
   }
-  CheckAttack(rule, scope);
 }
 
-void RuleChecker::CheckKinds(const syntax::On& on, const Scope& scope, Rule* out) {
-  for (const syntax::Name& name : on.kinds) {
+std::optional<RuleSeverity> RuleChecker::CheckSeverity(const syntax::Name& severity, const Scope& scope) {
+  auto it = std::find(kSeverities.begin(), kSeverities.end(), severity.text);
+  if (it != kSeverities.end()) return static_cast<RuleSeverity>(it - kSeverities.begin());
+  Diagnostic& d = scope.Report<Diag::UnknownSeverity>(severity.span, Shorten(severity.text));
+  d.help = fmt::format("it is one of {}", fmt::join(kSeverities, ", "));
+  std::string_view near = DidYouMean(severity.text, {kSeverities.begin(), kSeverities.end()});
+  if (!near.empty()) {
+    d.help = fmt::format("did you mean `{}`?", near);
+    scope.Fix(d, severity.span, std::string(near));
+  }
+  return std::nullopt;
+}
+
+std::vector<EventKind> RuleChecker::CheckKinds(const std::vector<syntax::Name>& of, const Scope& scope) {
+  std::vector<EventKind> kinds;
+  for (const syntax::Name& name : of) {
     auto kind = schema::FindEvent(name.text);
     if (!kind) {
       std::vector<std::string_view> names;
@@ -101,20 +114,22 @@ void RuleChecker::CheckKinds(const syntax::On& on, const Scope& scope, Rule* out
       } else {
         d.help = fmt::format("kinds: {}", fmt::join(names, ", "));
       }
-    } else if (std::find(out->kinds.begin(), out->kinds.end(), *kind) != out->kinds.end()) {
+    } else if (std::find(kinds.begin(), kinds.end(), *kind) != kinds.end()) {
       scope.Report<Diag::Repeated>(name.span, name.text).help = "remove one of the two";
     } else {
-      out->kinds.push_back(*kind);
+      kinds.push_back(*kind);
     }
   }
+  return kinds;
 }
 
-void RuleChecker::CheckException(const syntax::Exception& exception, const Scope& scope, Rule* out, Facts given) {
+Exception RuleChecker::CheckException(const syntax::Exception& exception, const RuleScope& rule) {
+  const Scope& scope = rule.scope;
   Exception checked;
   checked.syntax = &exception;
   if (exception.condition) {
     checked.condition = expander_.Expand(*exception.condition, scope);
-    if (!expander_.TakeFailed()) CheckGuards(checked.condition, given, *scope.diagnostics);
+    if (!expander_.TakeFailed()) CheckGuards(checked.condition, rule.given, *scope.diagnostics, scope.steps);
   }
   std::string why = Shorten(exception.why);
   if (!exception.owner || exception.owner->text.empty()) {
@@ -135,73 +150,7 @@ void RuleChecker::CheckException(const syntax::Exception& exception, const Scope
       }
     }
   }
-  out->exceptions.push_back(std::move(checked));
-}
-
-void RuleChecker::CheckDisclosures(const syntax::Rule& rule, const Scope& scope, Rule* out) {
-  for (const syntax::Disclose& disclose : rule.disclosures) {
-    if (disclose.reason.find_first_not_of(" \t") == std::string::npos) {
-      scope.Report<Diag::DiscloseReason>(disclose.span).help = "say what the reader of the alert needs it for";
-    }
-    for (const syntax::Path& path : disclose.fields) {
-      Span span = SpanOf(path);
-      Resolved resolved = names_.Find(path, scope);
-      if (resolved.what == Resolved::What::Nothing) {
-        names_.ReportUnknown(path, scope);
-        continue;
-      }
-      if (resolved.what == Resolved::What::Error) continue;
-      if (resolved.what != Resolved::What::Field) {
-        scope.Report<Diag::NotAValue>(span, Shorten(path.Dotted()),
-                                      resolved.what == Resolved::What::Record ? "a record" : "no field", "a field");
-        continue;
-      }
-      if (!expander_.CheckKinds(resolved.field, scope, span)) continue;
-      bool match_only = schema::Row(resolved.field.field).data_class == schema::DataClass::MatchOnly;
-      bool again = std::any_of(out->disclosures.begin(), out->disclosures.end(),
-                               [&](const Disclosure& d) { return d.field == resolved.field.field; });
-      if (!match_only || again) {
-        scope.Report<Diag::DiscloseNeedless>(
-            span, Shorten(path.Dotted()),
-            again ? "it is disclosed already" : "it is metadata, which any alert may carry");
-      } else {
-        out->disclosures.push_back({resolved.field.field, disclose.reason});
-      }
-    }
-  }
-}
-
-void RuleChecker::CheckAlert(const syntax::Rule& rule, const syntax::Text& text, const Scope& scope, Facts given,
-                             Rule* out) {
-  for (TemplatePiece& piece : ParseTemplate(text, scope)) {
-    if (!piece.path) {
-      out->alert.push_back({std::move(piece.text), std::nullopt});
-      continue;
-    }
-    Span span = SpanOf(*piece.path);
-    std::string dotted = Shorten(piece.path->Dotted());
-    Resolved resolved = names_.Find(*piece.path, scope);
-    if (resolved.what == Resolved::What::Nothing) names_.ReportUnknown(*piece.path, scope);
-    if (resolved.what == Resolved::What::Nothing || resolved.what == Resolved::What::Error) continue;
-    if (resolved.what != Resolved::What::Field) {
-      scope.Report<Diag::NotAValue>(span, dotted, resolved.what == Resolved::What::Record ? "a record" : "no field",
-                                    "a field");
-      continue;
-    }
-    const FieldRef& field = resolved.field;
-    if (!expander_.CheckKinds(field, scope, span)) continue;
-    CheckGuard(field, given, rule.ons.empty() ? nullptr : rule.ons[0].where.get(), *scope.diagnostics);
-    bool match_only = schema::Row(field.field).data_class == schema::DataClass::MatchOnly;
-    bool disclosed = std::any_of(out->disclosures.begin(), out->disclosures.end(),
-                                 [&](const Disclosure& d) { return d.field == field.field; });
-    if (match_only && !disclosed) {
-      Diagnostic& d = scope.Report<Diag::NeedsDisclose>(span, dotted);
-      d.label = "may be compared on the node, and stays there";
-      d.help = "disclose it in this rule, and say why";
-      FixWithDisclose(d, text, dotted);
-    }
-    out->alert.push_back({"", field});
-  }
+  return checked;
 }
 
 void RuleChecker::ReportUntested(const syntax::Rule& rule, const Scope& scope, const Rule& checked) {
@@ -219,29 +168,70 @@ void RuleChecker::ReportUntested(const syntax::Rule& rule, const Scope& scope, c
       "one case that must raise it, and one that must not, keep a rule honest";
 }
 
+RuleScope::RuleScope(const Rule& rule, const Scope& module_scope) : scope(module_scope) {
+  scope.kinds = &rule.kinds;
+  if (!rule.sequence) {
+    given = FactsOf(rule.where);
+    return;
+  }
+  steps_ = StepsOf(*rule.sequence);
+  steps_.known = steps_.matching.size();
+  steps_.own = false;
+  steps_.shared = &rule.sequence->by;
+  scope.steps = &steps_;
+  uint8_t number = 0;
+  for (const Step& step : rule.sequence->steps) {
+    if (step.syntax == nullptr || step.syntax->role != syntax::Step::Role::Match) continue;
+    if (++number > kMaxMatchingSteps) break;
+    given |= FactsOf(step.where).AsStep(number);
+  }
+  ShareFacts(rule.sequence->by, number, &given);
+}
+
+void RuleChecker::CheckOn(const syntax::On& on, const Scope& module_scope, Rule* out, bool* failed) {
+  out->kinds = CheckKinds(on.kinds, module_scope);
+  if (!on.where) return;
+  Scope scope = module_scope;
+  scope.kinds = &out->kinds;
+  out->where = expander_.Expand(*on.where, scope);
+  *failed = expander_.TakeFailed();
+  if (!*failed) CheckGuards(out->where, {}, *scope.diagnostics);
+}
+
 Rule RuleChecker::Check(const syntax::Rule& rule, const Scope& module_scope) {
   Rule out;
   out.syntax = &rule;
   out.id = IdOf(PackageOf(*module_scope.module), rule.name.text);
-  Scope scope = module_scope;
-  CheckHead(rule, scope, &out);
-  if (!rule.ons.empty()) CheckKinds(rule.ons[0], scope, &out);
-  scope.kinds = &out.kinds;
+  CheckClauses(rule, module_scope);
+  if (!rule.severities.empty()) {
+    out.severity = CheckSeverity(rule.severities[0], module_scope).value_or(RuleSeverity::medium);
+  }
+  CheckAttack(rule, module_scope);
+  CheckStatus(rule, module_scope);
   expander_.StartRule();
   expander_.TakeFailed();
-  Facts given = 0;
-  if (!rule.ons.empty() && rule.ons[0].where) {
-    out.where = expander_.Expand(*rule.ons[0].where, scope);
-    bool failed = expander_.TakeFailed();
-    if (!failed) CheckGuards(out.where, 0, *scope.diagnostics);
-    // After a mistake we do not know what was asked for; then nothing is said to be missing.
-    given = failed ? ~Facts{0} : FactsOf(out.where);
+  bool failed = false;
+  if (!rule.ons.empty()) {
+    CheckOn(rule.ons[0], module_scope, &out, &failed);
+  } else if (!rule.sequences.empty()) {
+    CheckSequence(rule.sequences[0], module_scope, &out, &failed);
   }
-  for (const syntax::Exception& exception : rule.exceptions) CheckException(exception, scope, &out, given);
+  RuleScope scope(out, module_scope);
+  // After a mistake we do not know what was asked for; then nothing is said to be missing.
+  if (failed) {
+    scope.given = Facts::All();
+    scope.guessed = true;
+  }
+  if (!rule.whens.empty() && rule.sequences.empty()) CheckAggregate(rule.whens[0], scope.scope, scope.given, &out);
+  if (!rule.limits.empty()) out.limit = CheckLimit(rule.limits[0], scope);
+  if (!rule.max_keys.empty()) out.max_keys = CheckMaxKeys(rule.max_keys[0], out, module_scope);
+  for (const syntax::Exception& exception : rule.exceptions) {
+    out.exceptions.push_back(CheckException(exception, scope));
+  }
   CheckDisclosures(rule, scope, &out);
-  if (!rule.alerts.empty()) CheckAlert(rule, rule.alerts[0], scope, given, &out);
-  ReportUntested(rule, scope, out);
-  LintBypass(out, *scope.diagnostics);
+  if (!rule.alerts.empty()) CheckAlert(rule, rule.alerts[0], scope, &out);
+  ReportUntested(rule, module_scope, out);
+  LintBypass(out, *module_scope.diagnostics);
   return out;
 }
 

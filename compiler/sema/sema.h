@@ -258,6 +258,12 @@ inline constexpr size_t kMaxCallDepth = 16;               // defs that call defs
 inline constexpr size_t kMaxConditionDepth = 128;         // and, or, not in each other, after defs are expanded
 inline constexpr size_t kMaxParameters = 32;              // of one def
 inline constexpr size_t kMaxTestEvents = 20'000;          // of one file
+inline constexpr size_t kMaxMatchingSteps = 16;           // of one sequence
+inline constexpr size_t kMaxSteps = 32;                   // of one sequence, with `without` and `until`
+inline constexpr int64_t kMaxWindowNs = int64_t{366} * 86'400 * 1'000'000'000;
+inline constexpr uint64_t kMaxRepeat = 1'000;
+inline constexpr uint64_t kMaxKeys = 4'000'000;
+inline constexpr uint64_t kMaxCount = 1'000'000;  // of `count`, `distinct` and `limit`
 inline constexpr size_t kMaxDataBytes = 16 * 1024 * 1024;
 
 }  // namespace ks::sema

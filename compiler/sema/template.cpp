@@ -70,6 +70,16 @@ class TemplateParser {
     return pieces_.back().text;
   }
 
+  // What stands in quotes, of either kind; the literal around it has its own.
+  static std::optional<std::string> Quoted(std::string_view text) {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    while (text.ends_with(' ')) text.remove_suffix(1);
+    if (text.size() < 2 || text.front() != text.back() || (text.front() != '"' && text.front() != '\'')) {
+      return std::nullopt;
+    }
+    return std::string(text.substr(1, text.size() - 2));
+  }
+
   // From a `{`; the position behind its `}`.
   size_t Field(size_t open) {
     std::string_view value = text_.value;
@@ -79,10 +89,22 @@ class TemplateParser {
           "`{{` stands for the brace itself";
       return open + 1;
     }
-    syntax::Path path;
+    size_t last = end;  // of the path
+    std::optional<std::string> fallback;
     bool ok = true;
-    for (size_t at = open + 1; ok && at <= end;) {
-      size_t stop = std::min(value.find('.', at), end);
+    if (size_t mark = value.find("??", open + 1); mark < end) {
+      fallback = Quoted(value.substr(mark + 2, end - mark - 2));
+      ok = fallback.has_value();
+      last = mark;
+    }
+    size_t at = open + 1;
+    if (fallback) {
+      while (at < last && value[at] == ' ') ++at;
+      while (last > at && value[last - 1] == ' ') --last;
+    }
+    syntax::Path path;
+    while (ok && at <= last) {
+      size_t stop = std::min(value.find('.', at), last);
       std::string_view part = value.substr(at, stop - at);
       ok = !part.empty();
       for (char c : part) ok = ok && IsNameByte(c);
@@ -91,9 +113,9 @@ class TemplateParser {
     }
     if (!ok) {
       scope_.Report<Diag::TemplateBrace>(At(open, end + 1 - open), "between braces stands the name of a field").help =
-          "as in {process.name}; `{{` and `}}` stand for the braces themselves";
+          "as in {process.name} or {container.id ?? 'the host'}; `{{` and `}}` stand for the braces themselves";
     } else {
-      pieces_.push_back({"", std::move(path)});
+      pieces_.push_back({"", std::move(path), std::move(fallback)});
     }
     return end + 1;
   }
