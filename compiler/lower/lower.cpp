@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "compiler/lower/state.h"
 #include "compiler/sema/operators.h"
 #include "compiler/support/result.h"
 
@@ -150,13 +151,17 @@ ir::Rule Lower(const sema::Rule& rule, const sema::CheckedModule& module) {
   }
   out.when = ir::MakeAnd(std::move(when));
   for (const sema::TemplatePart& part : rule.alert) {
-    ir::TemplatePart lowered{part.text, std::nullopt};
+    ir::TemplatePart lowered;
+    lowered.text = part.text;
+    lowered.measure = part.measure;
+    lowered.fallback = part.fallback;
     if (part.field) lowered.operand = Lower(*part.field);
     out.alert.push_back(std::move(lowered));
   }
   for (const sema::Disclosure& disclosure : rule.disclosures) {
     out.disclosures.push_back({disclosure.field, disclosure.reason});
   }
+  LowerState(rule, &out);
   const Span& span = rule.syntax->name.span;
   if (span.file != nullptr) out.source = fmt::format("{}:{}", span.file->logical(), span.file->At(span.begin).line);
   return out;
@@ -177,6 +182,10 @@ Expect Lower(const syntax::Expect& expect) {
 }
 
 }  // namespace
+
+ir::Operand LowerField(const sema::FieldRef& field) { return Lower(field); }
+
+ir::Pred LowerCondition(const sema::Condition& condition) { return Lower(condition); }
 
 Lowered Lower(std::span<const sema::CheckedModule> modules) {
   Lowered out;
