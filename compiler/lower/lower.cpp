@@ -167,9 +167,12 @@ ir::Rule Lower(const sema::Rule& rule, const sema::CheckedModule& module) {
   return out;
 }
 
-Expect Lower(const syntax::Expect& expect) {
+Expect Lower(const sema::Expect& step) {
+  const syntax::Expect& expect = *step.syntax;
   Expect out;
   out.span = expect.span;
+  out.rule = step.rule;
+  out.offset_ns = step.offset_ns;
   if (expect.text) {
     out.what = Expect::What::Text;
     out.text = expect.text->value;
@@ -190,14 +193,22 @@ ir::Pred LowerCondition(const sema::Condition& condition) { return Lower(conditi
 Lowered Lower(std::span<const sema::CheckedModule> modules) {
   Lowered out;
   for (const sema::CheckedModule& module : modules) {
-    for (const sema::Rule& rule : module.rules) out.rules.push_back(Lower(rule, module));
+    for (const sema::Rule& rule : module.rules) {
+      if (rule.disabled) {
+        out.disabled.push_back(rule.id);
+      } else {
+        out.rules.push_back(Lower(rule, module));
+      }
+    }
     for (const sema::TestCase& test : module.tests) {
-      TestCase lowered{test.rule, test.syntax->name.value, test.syntax->name.span, {}};
+      TestCase lowered{test.rule, test.environment, test.syntax->name.value, test.syntax->name.span, {}};
       for (const auto& step : test.steps) {
         if (auto* feed = std::get_if<sema::Feed>(&step)) {
-          lowered.steps.emplace_back(Feed{feed->kind, feed->offset_ns, CompleteRecord(*feed)});
+          lowered.steps.emplace_back(Feed{feed->kind, feed->offset_ns, CompleteRecord(*feed), feed->syntax ? feed->syntax->kind.span : Span{}});
+        } else if (auto* trace = std::get_if<sema::ReplayTrace>(&step)) {
+          lowered.steps.emplace_back(ReplayTrace{trace->path, trace->offset_ns, trace->syntax->span});
         } else {
-          lowered.steps.emplace_back(Lower(*std::get<sema::Expect>(step).syntax));
+          lowered.steps.emplace_back(Lower(std::get<sema::Expect>(step)));
         }
       }
       out.tests.push_back(std::move(lowered));

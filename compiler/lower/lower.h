@@ -18,6 +18,7 @@ struct Feed {
   schema::EventKind kind{};
   int64_t offset_ns = 0;  // since the start of the case; also the event's `time`, unless the test gives one
   schema::Record record;
+  Span span;
 };
 
 // About the events fed since the expectation before.
@@ -38,7 +39,8 @@ struct ReplayTrace {
 };
 
 struct TestCase {
-  std::string rule;  // id
+  std::string rule;         // id
+  std::string environment;  // it runs with this one's tunes, and else not; "": without any
   std::string name;
   Span span;
   std::vector<std::variant<Feed, Expect, ReplayTrace>> steps;
@@ -47,6 +49,7 @@ struct TestCase {
 struct Lowered {
   std::vector<ir::Rule> rules;
   std::vector<TestCase> tests;
+  std::vector<std::string> disabled;  // ids of rules that the environment's tunes turn off
 };
 
 // What a test gives, completed: zero or empty, except that containers and pods are absent unless given, standard input

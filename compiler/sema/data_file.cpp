@@ -7,6 +7,21 @@
 
 namespace ks::sema {
 
+bool IsBelow(std::string_view name) {
+  bool outside = name.empty() || name.starts_with('/') || name.find('\0') != std::string_view::npos;
+  for (size_t at = 0; at <= name.size();) {
+    size_t end = std::min(name.find('/', at), name.size());
+    outside = outside || name.substr(at, end - at) == "..";
+    at = end + 1;
+  }
+  return !outside;
+}
+
+std::string Beside(const SourceFile& source, const std::string& name) {
+  size_t slash = source.name().rfind('/');
+  return slash == std::string::npos ? name : source.name().substr(0, slash + 1) + name;
+}
+
 ValuesPtr Evaluator::FromFile(const syntax::Let& let, const Type& type, const Scope& scope, bool embedded) {
   const std::string& name = let.from->value;
   auto fail = [&](std::string_view why, std::string help) {
@@ -14,16 +29,8 @@ ValuesPtr Evaluator::FromFile(const syntax::Let& let, const Type& type, const Sc
     return Broken();
   };
   if (embedded) return fail("an embedded package has no folder", "write the values into the package");
-  bool outside = name.empty() || name.starts_with('/') || name.find('\0') != std::string::npos;
-  for (size_t at = 0; at <= name.size();) {
-    size_t end = std::min(name.find('/', at), name.size());
-    outside = outside || std::string_view(name).substr(at, end - at) == "..";
-    at = end + 1;
-  }
-  if (outside) return fail("it is not below the folder of this file", "move the file beside the policy");
-  const std::string& source = scope.module->file->name();
-  size_t slash = source.rfind('/');
-  std::string path = slash == std::string::npos ? name : source.substr(0, slash + 1) + name;
+  if (!IsBelow(name)) return fail("it is not below the folder of this file", "move the file beside the policy");
+  std::string path = Beside(*scope.module->file, name);
   Result<std::string> text = ReadFile(path, kMaxDataBytes);
   if (!text) return fail(text.error().cause, fmt::format("the path is relative to this file: {}", path));
 

@@ -1,5 +1,7 @@
 #include "compiler/sema/sema.h"
 
+#include <functional>
+
 namespace ks::sema {
 namespace {
 
@@ -26,6 +28,7 @@ class UseCollector {
       if (!field.value) continue;
       if (auto* inner = std::get_if<syntax::RecordInit>(&field.value->node)) Visit(*inner);
       if (auto* expr = std::get_if<syntax::ExprPtr>(&field.value->node)) Visit(*expr);
+      if (field.value->with) Visit(*field.value->with);
     }
   }
 
@@ -101,20 +104,43 @@ void Library::Add(const syntax::Module& module, bool embedded) {
     for (const syntax::Exception& exception : rule.exceptions) uses.Visit(exception.condition);
   }
   for (const syntax::Test& test : module.tests) {
-    std::string id = test.rule.parts.size() == 1 ? IdOf(name, test.rule.parts[0].text) : test.rule.Dotted();
-    Tested& tested = tested_[id];
+    std::string id = RuleIdOf(test.rule, name);
+    if (test.environment) environments_.insert(test.environment->value);
     for (const syntax::TestLet& let : test.lets) uses.Visit(let.record);
-    for (const syntax::TestCase& test_case : test.cases) {
-      for (const syntax::TestStep& step : test_case.steps) {
+    std::function<void(const std::vector<syntax::TestStep>&)> visit = [&](const std::vector<syntax::TestStep>& steps) {
+      for (const syntax::TestStep& step : steps) {
         if (auto* feed = std::get_if<syntax::Feed>(&step.node)) uses.Visit(feed->record);
+        if (auto* repeat = std::get_if<syntax::Repeat>(&step.node)) visit(repeat->steps);
         if (auto* expect = std::get_if<syntax::Expect>(&step.node)) {
           bool quiet = expect->quiet || (expect->count && *expect->count == 0);
+          // What an environment changes is no test of the rule itself.
+          if (test.environment) continue;
+          Tested& tested = tested_[expect->from ? RuleIdOf(*expect->from, name) : id];
           (quiet ? tested.quiet : tested.alert) = true;
         }
       }
-    }
+    };
+    for (const syntax::TestCase& test_case : test.cases) visit(test_case.steps);
+  }
+  for (const syntax::Tune& tune : module.tunes) {
+    tunes_[RuleIdOf(tune.rule, name)].push_back({&module, &tune});
+    tuned_.insert(tune.environment.value);
+    environments_.insert(tune.environment.value);
+    for (const syntax::Exception& exception : tune.exceptions) uses.Visit(exception.condition);
   }
 }
+
+std::string RuleIdOf(const syntax::Path& path, std::string_view package) {
+  return path.parts.size() == 1 ? IdOf(package, path.parts[0].text) : path.Dotted();
+}
+
+const std::vector<Library::TuneAt>& Library::TunesOf(std::string_view rule_id) const {
+  static const std::vector<TuneAt> kNone;
+  auto it = tunes_.find(rule_id);
+  return it == tunes_.end() ? kNone : it->second;
+}
+
+std::vector<std::string> Library::Environments() const { return {environments_.begin(), environments_.end()}; }
 
 const Library::Package* Library::Find(std::string_view package) const {
   if (auto it = user_.find(package); it != user_.end()) return &it->second;

@@ -34,6 +34,10 @@ std::string_view WhyNotNormal(std::string_view path, std::string* mended);
 // "has a [ that is never closed"; "" for a pattern that is well formed. *least: bytes of the shortest text that fits.
 std::string_view WhyMalformedGlob(std::string_view glob, size_t* least);
 
+// Files that a policy names stand beside it, or below.
+bool IsBelow(std::string_view name);
+std::string Beside(const SourceFile& source, const std::string& name);
+
 struct RegexFinding {
   std::string why, help;          // "has a `[` that is never closed"; "" if it is well formed
   size_t begin = 0, length = 0;   // where in the pattern; no length: all of it

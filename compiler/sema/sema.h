@@ -58,15 +58,29 @@ class Library {
   };
   Tested TestsOf(std::string_view rule_id) const;
 
+  struct TuneAt {
+    const syntax::Module* module = nullptr;
+    const syntax::Tune* tune = nullptr;
+  };
+  // In the order of the files.
+  const std::vector<TuneAt>& TunesOf(std::string_view rule_id) const;
+  // Every environment that a tune or a test names, ascending.
+  std::vector<std::string> Environments() const;
+  bool HasTunesFor(std::string_view environment) const { return tuned_.contains(environment); }
+
  private:
   void Add(const syntax::Module& module, bool embedded);
   std::map<std::string, Package, std::less<>> user_, embedded_;
   std::map<std::string, Tested, std::less<>> tested_;
   std::set<std::string, std::less<>> used_;  // "package.name"
+  std::map<std::string, std::vector<TuneAt>, std::less<>> tunes_;  // by the rule's id
+  std::set<std::string, std::less<>> tuned_, environments_;        // those of tunes; and those of tests, too
 };
 
 std::string PackageOf(const syntax::Module& module);  // "" if it has none
 std::string IdOf(std::string_view package, std::string_view name);
+// What `test r`, `tune r` and `from r` name: a rule of the own package, or of the one in front.
+std::string RuleIdOf(const syntax::Path& path, std::string_view package);
 
 struct Options {
   int64_t now_ns = 0;       // since 1970 in UTC: which exceptions have expired
@@ -201,6 +215,7 @@ struct Given {
   Value value;
 };
 struct Feed {
+  const syntax::Feed* syntax = nullptr;
   EventKind kind{};
   int64_t offset_ns = 0;  // since the start of the case
   std::vector<Given> fields;
@@ -218,7 +233,8 @@ struct ReplayTrace {
 };
 struct TestCase {
   const syntax::TestCase* syntax = nullptr;
-  std::string rule;  // its id
+  std::string rule;         // its id
+  std::string environment;  // whose tune it is about, or ""
   std::vector<std::variant<Feed, Expect, ReplayTrace>> steps;  // `repeat` written out
 };
 

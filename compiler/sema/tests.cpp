@@ -6,9 +6,41 @@
 
 namespace ks::sema {
 
+void ReportBase(const std::string& name, Span span, const std::map<std::string_view, const syntax::TestLet*>& lets,
+                const Scope& scope) {
+  std::vector<std::string_view> names;
+  for (const auto& [known, let] : lets) names.push_back(known);
+  Diagnostic& d = scope.Report<Diag::UnknownBase>(span, Shorten(name));
+  if (std::string_view near = DidYouMean(name, names); !near.empty()) {
+    d.help = fmt::format("did you mean `{}`?", near);
+    scope.Fix(d, span, std::string(near));
+  } else {
+    d.help = "what `with` changes is a let of the same test, above";
+  }
+}
+
+void TestChecker::CheckEnvironment(const syntax::Test& test, const std::string& rule, const Scope& scope) {
+  const std::string& environment = test.environment->value;
+  std::vector<std::string_view> names;
+  for (const Library::TuneAt& at : names_.library().TunesOf(rule)) {
+    if (at.tune->environment.value == environment) return;
+    names.push_back(at.tune->environment.value);
+  }
+  Diagnostic& d = scope.Report<Diag::UnknownEnvironment>(test.environment->span, Shorten(test.rule.Dotted()),
+                                                         Shorten(environment));
+  if (std::string_view near = DidYouMean(environment, names); !near.empty()) {
+    d.help = fmt::format("did you mean `{}`?", near);
+    scope.Fix(d, test.environment->span, fmt::format("\"{}\"", near));
+  } else if (names.empty()) {
+    d.help = "a test of what holds everywhere has no `in`";
+  } else {
+    d.help = fmt::format("there are tunes of it for {}", fmt::join(names, ", "));
+  }
+}
+
 std::vector<TestCase> TestChecker::Check(const syntax::Test& test, const Scope& scope) {
   std::string home = PackageOf(*scope.module);
-  std::string id = test.rule.parts.size() == 1 ? IdOf(home, test.rule.parts[0].text) : test.rule.Dotted();
+  std::string id = RuleIdOf(test.rule, home);
   if (names_.library().FindRule(id) == nullptr) {
     std::vector<std::string_view> names;
     if (const Library::Package* package = names_.library().Find(home)) {
@@ -22,31 +54,18 @@ std::vector<TestCase> TestChecker::Check(const syntax::Test& test, const Scope& 
       d.help = "a rule of another package is named with its package, as in `test std.rules.reverse_shell`";
     }
   }
-  lets_.clear();
-  used_lets_.clear();
-  for (const syntax::TestLet& let : test.lets) {
-    auto object = schema::FindObject(let.object.text);
-    if (!object) {
-      std::vector<std::string_view> names;
-      for (const schema::ObjectRow& row : schema::Objects()) {
-        if (!row.dotted.empty() && row.dotted.find('.') == std::string_view::npos) names.push_back(row.dotted);
-      }
-      Diagnostic& d = scope.Report<Diag::UnknownType>(let.object.span, let.object.text);
-      d.help = fmt::format("records: {}", fmt::join(names, ", "));
-    }
-    auto [it, fresh] = lets_.emplace(let.name.text, &let);
-    if (!fresh) {
-      scope.Report<Diag::DuplicateName>(let.name.span, "a let", let.name.text)
-          .related.push_back({it->second->name.span, "first defined here"});
-    }
-  }
+  rule_ = id;
+  if (test.environment) CheckEnvironment(test, id, scope);
+  CheckLets(test, scope);
   std::vector<TestCase> cases;
   for (const syntax::TestCase& test_case : test.cases) {
-    if (!case_names_.emplace(id, test_case.name.value).second) {
+    std::string of = test.environment ? id + " in " + test.environment->value : id;
+    if (!case_names_.emplace(of, test_case.name.value).second) {
       scope.Report<Diag::DuplicateName>(test_case.name.span, "a case of this rule with the name",
                                         Shorten(test_case.name.value));
     }
     cases.push_back(CheckCase(test_case, id, scope));
+    if (test.environment) cases.back().environment = test.environment->value;
   }
   for (const syntax::TestLet& let : test.lets) {
     if (lets_[let.name.text] == &let && !used_lets_.contains(&let)) {
@@ -54,60 +73,6 @@ std::vector<TestCase> TestChecker::Check(const syntax::Test& test, const Scope& 
     }
   }
   return cases;
-}
-
-TestCase TestChecker::CheckCase(const syntax::TestCase& test_case, const std::string& rule, const Scope& scope) {
-  TestCase out;
-  out.syntax = &test_case;
-  out.rule = rule;
-  int64_t now = 0;
-  bool expected = true;
-  for (const auto& step : test_case.steps) {
-    if (auto* feed = std::get_if<syntax::Feed>(&step.node)) {
-      expected = false;
-      if (!feed->after.empty()) {
-        // What does not fit into 64 bits was reported by the parser.
-        std::optional<Value> after = ParseText(feed->after, One(TypeId::Duration)).value;
-        if (after && __builtin_add_overflow(now, std::get<int64_t>(*after), &now)) {
-          scope.Report<Diag::OutOfRange>(feed->kind.span, feed->after, "a case lasts less than 293 years");
-          now = 0;
-        }
-      }
-      CheckFeed(*feed, now, scope, &out);
-    } else if (auto* expect = std::get_if<syntax::Expect>(&step.node)) {
-      expected = true;
-      out.steps.emplace_back(Expect{expect, rule, now});
-    }
-  }
-  if (!expected || test_case.steps.empty()) {
-    scope.Report<Diag::CaseWithoutExpect>(test_case.name.span, Shorten(test_case.name.value)).help =
-        "end it with `expect alert`, `expect 2 alert` or `expect quiet`";
-  }
-  return out;
-}
-
-void TestChecker::CheckFeed(const syntax::Feed& feed, int64_t offset_ns, const Scope& scope, TestCase* out) {
-  auto kind = schema::FindEvent(feed.kind.text);
-  if (!kind) {
-    std::vector<std::string_view> names;
-    for (const schema::EventRow& row : schema::Events()) names.push_back(row.name);
-    Diagnostic& d = scope.Report<Diag::UnknownKind>(feed.kind.span, feed.kind.text);
-    d.help = fmt::format("kinds: {}", fmt::join(names, ", "));
-    if (std::string_view near = DidYouMean(feed.kind.text, names); !near.empty()) {
-      d.help = fmt::format("did you mean `{}`?", near);
-      scope.Fix(d, feed.kind.span, std::string(near));
-    }
-    return;
-  }
-  if (++events_ > kMaxTestEvents) {
-    if (events_ == kMaxTestEvents + 1) scope.Report<Diag::TooManyEvents>(feed.kind.span, kMaxTestEvents);
-    return;
-  }
-  Feed checked;
-  checked.kind = *kind;
-  checked.offset_ns = offset_ns;
-  CheckRecord(feed.record, "", scope, &checked);
-  out->steps.emplace_back(std::move(checked));
 }
 
 void TestChecker::CheckRecord(const syntax::RecordInit& record, const std::string& prefix, const Scope& scope,
@@ -152,7 +117,8 @@ void TestChecker::ReportUnknown(const std::string& prefix, const syntax::Name& n
 void TestChecker::EnterRecord(ObjectId object, const syntax::RecordInit& record, const syntax::Name& name,
                               const Scope& scope, Feed* out) {
   const schema::ObjectRow& row = schema::Row(object);
-  if (row.guard == schema::Guard::Exists) out->present.push_back(object);
+  bool there = std::find(out->present.begin(), out->present.end(), object) != out->present.end();
+  if (row.guard == schema::Guard::Exists && !there) out->present.push_back(object);
   if (row.guard == schema::Guard::Socket) {
     // `stdin: { peer: … }` says that it is a socket.
     FieldId guard = schema::GuardField(object);
@@ -185,8 +151,11 @@ void TestChecker::CheckField(const syntax::FieldInit& init, const std::string& d
                                            fmt::format("is a {}, not a {}", it->second->object.text, dotted));
         return;
       }
-      return EnterRecord(*object, it->second->record, init.name, scope, out);
+      EnterLet(*it->second, *object, init.name, scope, out);
+      if (init.value->with) EnterRecord(*object, *init.value->with, init.name, scope, out);
+      return;
     }
+    if (init.value->with) return ReportBase(path->parts[0].text, expr->span, lets_, scope);
   }
   if (!field) {
     scope.Report<Diag::RecordForValue>(expr->span, dotted, "is a record").help =
@@ -206,6 +175,13 @@ void TestChecker::Give(FieldId field, Value value, const syntax::Name& name, con
     scope.Report<Diag::FieldNotInKind>(name.span, schema::Row(out->kind).name, schema::Row(field).dotted).help =
         fmt::format("events that have it: {}", fmt::join(having, ", "));
     return;
+  }
+  // What stands behind `with` replaces what the let says.
+  for (Given& given : out->fields) {
+    if (given.field == field) {
+      given.value = std::move(value);
+      return;
+    }
   }
   out->fields.push_back({field, std::move(value)});
 }
