@@ -156,7 +156,8 @@ bool Workspace::DependsOnBroken(const Document& document) const {
 void Workspace::Check(Document& document) {
   document.meaning = {};
   document.refers.clear();
-  // Of a text with mistakes the tree that others see is older: what it means is kept for hover, its mistakes are not shown.
+  // Of a text with mistakes the tree that others see is older: what it means is kept for hover, its mistakes are not
+  // shown.
   Diagnostics found;
   document.checked = sema::Check(document.module(), *library_, options_, found);
   if (document.now != document.seen || !document.now->ok() || DependsOnBroken(document)) return;
@@ -169,11 +170,11 @@ void Workspace::Check(Document& document) {
 }
 
 std::vector<std::string> Workspace::Update() {
-  std::set<std::string> changed = removed_;                // names whose diagnostics are new
-  std::set<std::string> recheck;                           // names
-  std::set<std::string> packages, rules;                   // whose surface is another; whose text may be another
+  std::set<std::string> changed = removed_;  // names whose diagnostics are new
+  std::set<std::string> recheck;             // names
+  std::set<std::string> packages, rules;     // whose surface is another; whose text may be another
   std::set<const SourceFile*> gone;
-  std::vector<std::shared_ptr<Parsed>> old;                // alive until all that points into it is replaced
+  std::vector<std::shared_ptr<Parsed>> old;  // alive until all that points into it is replaced
   bool surface = false;
   auto leaves = [&](const syntax::Module& module) {
     gone.insert(module.file);

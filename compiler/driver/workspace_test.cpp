@@ -35,7 +35,8 @@ TEST(Workspace, OnlyWhatDependsIsCheckedAgain) {
   Workspace workspace({});
   workspace.Set("lists.ksp", kLists);
   workspace.Set("rules.ksp", kRules);
-  workspace.Set("other.ksp", "ksp 1\npackage c\nrule q {\n  severity low\n  on exec where process.uid == 0\n  alert \"q\"\n}\n");
+  workspace.Set("other.ksp",
+                "ksp 1\npackage c\nrule q {\n  severity low\n  on exec where process.uid == 0\n  alert \"q\"\n}\n");
   EXPECT_EQ(workspace.Update().size(), 3u);
   EXPECT_EQ(Codes(workspace, "rules.ksp"), std::vector<std::string>{});
 

@@ -6,6 +6,7 @@
 #include "compiler/ide/context.h"
 #include "compiler/ide/describe.h"
 #include "compiler/ide/ide.h"
+#include "compiler/ide/words.h"
 #include "compiler/sema/operators.h"
 #include "compiler/sema/scope.h"
 
@@ -14,40 +15,6 @@ namespace {
 
 using At = Context::At;
 using Kind = Completion::Kind;
-
-struct Word {
-  std::string_view word, about, snippet;
-};
-constexpr Word kDeclarations[] = {
-    {"package", "whose names the file adds to", ""},
-    {"import", "names of another package", "import ${1:std.linux}.{$0}"},
-    {"let", "a value, a list or a set with a name", "let ${1:name}: ${2:set<string>} = [$0]"},
-    {"def", "a condition with a name", "def ${1:name}(${2:p}: ${3:process}) = $0"},
-    {"rule", "what is looked for, and what is said", "rule ${1:name} \"${2:title}\" {\n  severity ${3:medium}\n  on $0\n  alert \"${4:text}\"\n}"},
-    {"tune", "what one environment changes of a rule", "tune ${1:rule} in \"${2:environment}\" {\n  $0\n}"},
-    {"test", "cases that a rule must decide rightly", "test ${1:rule} {\n  case \"${2:name}\" {\n    $0\n    expect 1 alert\n  }\n}"},
-    {"allow", "a finding that is no mistake in this file", "allow ${1:code} \"${2:reason}\""},
-};
-constexpr Word kClauses[] = {
-    {"severity", "info, low, medium, high, critical", ""},
-    {"attack", "techniques of MITRE ATT&CK", ""},
-    {"on", "the events that are looked at, and their condition", "on ${1:exec} where $0"},
-    {"sequence", "several events, one after another", "sequence by ${1:process} within ${2:30s} {\n  $0\n}"},
-    {"when", "as soon as so many have been seen", "when ${1:count} >= ${2:5} by ${3:container.id} within ${4:60s}"},
-    {"limit", "at most so many alerts in a time", "limit ${1:1} per ${2:10m} by $0"},
-    {"max", "at most so many keys are kept: max keys 16384", "max keys $0"},
-    {"except", "where the rule does not hold", "except \"${1:why}\" where $0"},
-    {"owner", "who answers for the rule, or for the exception above", "owner \"$0\""},
-    {"expires", "the day on which the exception above ends", ""},
-    {"ticket", "where the exception above was decided", "ticket \"$0\""},
-    {"disclose", "a match-only field that alerts may show, and why", "disclose ${1:file.path} \"${2:reason}\""},
-    {"ref", "where to read more", "ref \"$0\""},
-    {"status", "experimental, stable, deprecated", ""},
-    {"allow", "a finding that is no mistake here", "allow ${1:code} \"${2:reason}\""},
-    {"alert", "what is said: fields stand in braces", "alert \"$0\""},
-};
-constexpr std::string_view kOnce[] = {"severity", "on", "sequence", "when", "limit", "max", "alert", "status"};
-constexpr std::string_view kChanges[] = {"severity", "except", "limit", "max", "owner", "expires", "ticket"};
 
 class Completer {
  public:
@@ -178,7 +145,8 @@ class Completer {
         }
         return;
       case At::ParameterType:
-        for (std::string_view name : sema::TypeNames()) Add(Kind::Type, name, schema::FindObject(name) ? "record" : "type");
+        for (std::string_view name : sema::TypeNames())
+          Add(Kind::Type, name, schema::FindObject(name) ? "record" : "type");
         return;
       case At::RecordKey:
         return Below(at_.record, at_.kinds, true);
@@ -256,8 +224,25 @@ class Completer {
       return;
     }
     const Document* home = workspace_.Of(declared.module->file);
+    if (wanted_ && home && !Fits(*home, *declared.let, *wanted_)) return;
     std::string values = home ? ValuesOf(*home, *declared.let) : "";
     Add(Kind::Let, name, values.empty() ? "let" : "let " + values, declared.let->doc);
+  }
+
+  static schema::TypeId TypeIdOf(schema::FieldId field, const std::string& part) {
+    return part.empty() ? schema::Row(field).type : part == "ip" ? schema::TypeId::Ip : schema::TypeId::Port;
+  }
+
+  // Whether a let may stand on the right of something of this type; one with a mistake may.
+  static bool Fits(const Document& home, const syntax::Let& let, schema::TypeId wanted) {
+    using schema::TypeId;
+    for (const sema::Let& checked : home.checked.lets) {
+      if (checked.syntax != &let) continue;
+      TypeId type = checked.type.scalar;
+      bool text = sema::IsText(type) && sema::IsText(wanted);
+      return text || type == wanted || (type == TypeId::Cidr && wanted == TypeId::Ip);
+    }
+    return true;
   }
 
   // A dotted name of the table with step and parameter resolved, and the kinds that its event is of.
@@ -340,9 +325,10 @@ class Completer {
   void Values(const std::string& left, const std::string& op) {
     if (!at_.path.empty()) return Operand(true);
     std::string part;
-    if (auto field = LeftField(left, &part); field && part.empty()) {
-      Enumerators(*field);
-      if (schema::Row(*field).type == schema::TypeId::Enum && op == "is") return;
+    if (auto field = LeftField(left, &part)) {
+      wanted_ = TypeIdOf(*field, part);
+      if (part.empty()) Enumerators(*field);
+      if (wanted_ == schema::TypeId::Enum || wanted_ == schema::TypeId::Flags) return;
     }
     size_t before = items_.size();
     Names();
@@ -360,9 +346,7 @@ class Completer {
     std::optional<schema::FieldId> field;
     if (!at_.left.empty()) field = LeftField(at_.left, &part);
     if (field) {
-      schema::TypeId type = part.empty() ? schema::Row(*field).type
-                            : part == "ip" ? schema::TypeId::Ip
-                                           : schema::TypeId::Port;
+      schema::TypeId type = TypeIdOf(*field, part);
       for (const sema::OperatorRow& row : sema::Operators()) {
         if (row.types & (1u << static_cast<unsigned>(type))) Add(Kind::Word, row.spelling, std::string(row.about));
       }
@@ -393,7 +377,8 @@ class Completer {
   void Rules() {
     for (const sema::Library::Package* package : workspace_.library().Packages()) {
       for (const auto& [name, rule] : package->rules) {
-        Add(Kind::Rule, package->name == package_ ? name : sema::IdOf(package->name, name), rule->title ? rule->title->value : "");
+        Add(Kind::Rule, package->name == package_ ? name : sema::IdOf(package->name, name),
+            rule->title ? rule->title->value : "");
       }
     }
   }
@@ -420,6 +405,7 @@ class Completer {
   Context at_;
   std::string package_;
   const std::vector<syntax::Import>* imports_ = nullptr;
+  std::optional<schema::TypeId> wanted_;  // of a value
   std::vector<Completion> items_;
 };
 

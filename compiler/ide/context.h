@@ -25,16 +25,16 @@ struct Context {
     Attack,
     Status,
     AllowCode,
-    Kind,         // an event
-    AfterKind,    // `|`, `where`
-    Operand,      // the start of a condition
-    Value,        // right of an operator, `left` is on its left
-    Operator,     // behind an operand, which is `left`
-    Field,        // of by, disclose, when
-    Function,     // of when
+    Kind,       // an event
+    AfterKind,  // `|`, `where`
+    Operand,    // the start of a condition
+    Value,      // right of an operator, `left` is on its left
+    Operator,   // behind an operand, which is `left`
+    Field,      // of by, disclose, when
+    Function,   // of when
     RuleName,
     Package,
-    Imported,     // a name out of `package`
+    Imported,  // a name out of `package`
     Type,
     ParameterType,
     RecordKey,    // `record` is what the keys are below of
@@ -46,8 +46,8 @@ struct Context {
   std::vector<std::string> path;  // what stands before the dot
   std::string record, package, left, op;
   std::vector<std::string_view> words;
-  bool clauses = false;                    // a new clause, change or step may start here, too
-  std::vector<schema::EventKind> kinds;    // of the event that names speak of; empty: any
+  bool clauses = false;                  // a new clause, change or step may start here, too
+  std::vector<schema::EventKind> kinds;  // of the event that names speak of; empty: any
   std::map<std::string, std::vector<schema::EventKind>, std::less<>> steps;  // that may be named here
   std::map<std::string, std::string, std::less<>> names;  // parameters of the def, lets of the test: with their types
   std::vector<std::string_view> has;                      // clauses that the rule has

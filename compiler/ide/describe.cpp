@@ -55,7 +55,8 @@ std::string DescribeField(const TableName& name) {
              ? "- **decided in** kernel: can be tested before anything is copied out\n"
              : "- **decided in** userspace: known to the agent only\n";
   if (row.capture > 0) {
-    out += fmt::format("- **captured** {} bytes at most; a longer value is unknown, never silently false\n", row.capture);
+    out +=
+        fmt::format("- **captured** {} bytes at most; a longer value is unknown, never silently false\n", row.capture);
   }
   out += row.data_class == schema::DataClass::Metadata
              ? "- **data class** metadata: may appear in alerts\n"
@@ -109,13 +110,17 @@ std::string ValuesOf(const driver::Document& document, const syntax::Let& let) {
     size_t n = 0;
     for (const schema::Value& value : checked.values.values) {
       if (n++ == kShown) break;
-      shown += (shown.empty() ? "" : ", ") +
-               schema::ToString(value, checked.type.scalar == schema::TypeId::StringList ? schema::TypeId::String : checked.type.scalar,
-                                checked.type.enumeration);
+      shown +=
+          (shown.empty() ? "" : ", ") +
+          schema::ToString(
+              value, checked.type.scalar == schema::TypeId::StringList ? schema::TypeId::String : checked.type.scalar,
+              checked.type.enumeration);
     }
     size_t count = checked.values.values.size();
-    return fmt::format("{}, {} value{}: {}{}", sema::ToString(checked.type), count, count == 1 ? "" : "s", shown,
-                       count > kShown ? ", …" : "");
+    std::string type = !let.type           ? sema::ToString(checked.type)
+                       : let.type->element ? fmt::format("{}<{}>", let.type->name.text, let.type->element->name.text)
+                                           : let.type->name.text;
+    return fmt::format("{}, {} value{}: {}{}", type, count, count == 1 ? "" : "s", shown, count > kShown ? ", …" : "");
   }
   return "";
 }

@@ -90,7 +90,8 @@ std::string About(const Occurrence& at) {
     case What::Rule:
       return at.rule ? AboutRule(at) : "";
     case What::Step:
-      return at.step ? Code(at.step->span.text()) + "a step of the sequence: its event's fields are behind the dot\n" : "";
+      return at.step ? Code(at.step->span.text()) + "a step of the sequence: its event's fields are behind the dot\n"
+                     : "";
     case What::TestLet:
       return fmt::format("```ksp\nlet {}\n```\na record of this test\n", name);
     case What::Parameter:

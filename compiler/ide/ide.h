@@ -1,5 +1,5 @@
-// What an editor asks about a place in a policy. Pure: a workspace and a place in, an answer out. Works on texts that are
-// not whole; answers are then about what could be understood.
+// What an editor asks about a place in a policy. Pure: a workspace and a place in, an answer out. Works on texts that
+// are not whole; answers are then about what could be understood.
 #pragma once
 
 #include <optional>

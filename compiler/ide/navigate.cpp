@@ -83,7 +83,9 @@ std::string WhyTaken(const Symbol& symbol, const std::string& name,
     bool uses = std::any_of(occurrences.begin(), occurrences.end(), [&](auto& o) { return o.symbol == symbol; });
     std::string package = sema::PackageOf(document->module());
     if (!uses && package != home) continue;
-    auto taken = [&](std::string_view what) { return fmt::format("`{}` is taken: {} has a {} of that name", name, document->name, what); };
+    auto taken = [&](std::string_view what) {
+      return fmt::format("`{}` is taken: {} has a {} of that name", name, document->name, what);
+    };
     if (symbol.what == What::Rule) {
       for (const syntax::Rule& rule : document->module().rules) {
         if (package == home && rule.name.text == name) return taken("rule");
@@ -103,7 +105,8 @@ std::string WhyTaken(const Symbol& symbol, const std::string& name,
     }
     // A parameter, step or test's let would hide the new name where the old one is used.
     for (const Occurrence& occurrence : occurrences) {
-      if (uses && IsLocal(occurrence.symbol.what) && occurrence.span.text() == name) return taken(Called(occurrence.symbol.what));
+      if (uses && IsLocal(occurrence.symbol.what) && occurrence.span.text() == name)
+        return taken(Called(occurrence.symbol.what));
     }
   }
   return "";
@@ -177,7 +180,8 @@ Renameable PrepareRename(const Workspace& workspace, const Document& document, u
   }
   for (const Document* other : workspace.Documents()) {
     if (!other->now->ok()) {
-      out.refusal = fmt::format("{} has syntax errors, so uses of the name in it cannot be found; mend them first", other->name);
+      out.refusal =
+          fmt::format("{} has syntax errors, so uses of the name in it cannot be found; mend them first", other->name);
       return out;
     }
   }

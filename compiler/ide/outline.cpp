@@ -18,20 +18,23 @@ std::vector<Outline> Symbols(const Document& document) {
   using Kind = Outline::Kind;
   const syntax::Module& module = document.now->module;
   std::vector<Outline> out;
-  if (module.package) out.push_back({Kind::Package, module.package->Dotted(), "", module.package_span, module.package_span, {}});
+  if (module.package)
+    out.push_back({Kind::Package, module.package->Dotted(), "", module.package_span, module.package_span, {}});
   for (const syntax::Let& let : module.lets) out.push_back({Kind::Let, let.name.text, "", let.span, let.name.span, {}});
   for (const syntax::Def& def : module.defs) out.push_back({Kind::Def, def.name.text, "", def.span, def.name.span, {}});
   for (const syntax::Rule& rule : module.rules) {
     Outline made{Kind::Rule, rule.name.text, rule.title ? rule.title->value : "", rule.span, rule.name.span, {}};
     for (const syntax::Sequence& sequence : rule.sequences) {
       for (const syntax::Step& step : sequence.steps) {
-        if (step.name) made.children.push_back({Kind::Step, step.name->text, Kinds(step.kinds), step.span, step.name->span, {}});
+        if (step.name)
+          made.children.push_back({Kind::Step, step.name->text, Kinds(step.kinds), step.span, step.name->span, {}});
       }
     }
     out.push_back(std::move(made));
   }
   for (const syntax::Tune& tune : module.tunes) {
-    out.push_back({Kind::Tune, "tune " + tune.rule.Dotted(), "in " + tune.environment.value, tune.span, tune.rule_span, {}});
+    out.push_back(
+        {Kind::Tune, "tune " + tune.rule.Dotted(), "in " + tune.environment.value, tune.span, tune.rule_span, {}});
   }
   for (const syntax::Test& test : module.tests) {
     Outline made{Kind::Test, "test " + test.rule.Dotted(), "", test.span, test.rule_span, {}};

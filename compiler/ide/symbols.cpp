@@ -23,7 +23,8 @@ class Collector {
     for (const syntax::Import& import : module.imports) {
       std::string from = import.package.Dotted();
       for (const syntax::Name& name : import.names) imported_.emplace(name.text, from);
-      if (import.names.empty() && !import.package.parts.empty()) aliases_.emplace(import.package.parts.back().text, from);
+      if (import.names.empty() && !import.package.parts.empty())
+        aliases_.emplace(import.package.parts.back().text, from);
     }
   }
 
@@ -60,8 +61,7 @@ class Collector {
     auto it = found->names.find(name);
     if (it == found->names.end()) return false;
     const sema::Library::Declaration& declared = it->second;
-    Occurrence& made =
-        Add(span, {declared.let ? What::Let : What::Def, sema::IdOf(package, name)}, declaration);
+    Occurrence& made = Add(span, {declared.let ? What::Let : What::Def, sema::IdOf(package, name)}, declaration);
     made.let = declared.let;
     made.def = declared.def;
     made.home = workspace_.Of(declared.module->file);

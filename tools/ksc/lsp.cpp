@@ -32,8 +32,10 @@ bool MoreIsComing() {
 
 std::string CacheFolder() {
   std::string version = std::string(KS_VERSION) + "-" + std::string(schema::Hash());
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/') return fmt::format("{}/ksc/{}", cache, version);
-  if (const char* home = std::getenv("HOME"); home && *home == '/') return fmt::format("{}/.cache/ksc/{}", home, version);
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/')
+    return fmt::format("{}/ksc/{}", cache, version);
+  if (const char* home = std::getenv("HOME"); home && *home == '/')
+    return fmt::format("{}/.cache/ksc/{}", home, version);
   return "";
 }
 
@@ -50,14 +52,15 @@ std::vector<lsp::TestResult> RunAll(const driver::Analysis& analysis) {
 }  // namespace
 
 int Lsp(const Words& words) {
-  const cli::Command command = {"ksc lsp",
-                                "",
-                                0,
-                                0,
-                                "The language server: speaks the Language Server Protocol on standard input and output. "
-                                "Editors start it; tools/vscode does for VS Code.",
-                                "  ksc lsp      # for example in Neovim: vim.lsp.start({cmd = {'ksc', 'lsp'}, root_dir = '.'})",
-                                {}};
+  const cli::Command command = {
+      "ksc lsp",
+      "",
+      0,
+      0,
+      "The language server: speaks the Language Server Protocol on standard input and output. "
+      "Editors start it; tools/vscode does for VS Code.",
+      "  ksc lsp      # for example in Neovim: vim.lsp.start({cmd = {'ksc', 'lsp'}, root_dir = '.'})",
+      {}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;

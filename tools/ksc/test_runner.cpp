@@ -66,7 +66,7 @@ class Runner {
 
  private:
   TestOutcome Judge(const lower::Expect& expect, const std::vector<std::string>& alerts, const lower::TestCase& test,
-                const lower::Feed* last) const {
+                    const lower::Feed* last) const {
     bool met = false;
     std::string wanted;
     switch (expect.what) {

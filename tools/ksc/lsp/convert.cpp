@@ -84,7 +84,8 @@ std::optional<std::string> PathOf(const std::string& uri) {
 std::string UriOf(const std::string& path) {
   std::string out = "file://";
   for (char c : path) {
-    bool plain = std::isalnum(static_cast<unsigned char>(c)) || std::string_view("/-._~").find(c) != std::string_view::npos;
+    bool plain =
+        std::isalnum(static_cast<unsigned char>(c)) || std::string_view("/-._~").find(c) != std::string_view::npos;
     out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return out;

@@ -71,7 +71,8 @@ int SymbolKind(ide::Outline::Kind kind) {
 const ide::Document& Server::DocumentOf(const json& params) {
   std::string name = NameOf(TextMember(Member(params, "textDocument"), "uri"));
   const ide::Document* document = workspace_.Find(name);
-  if (document == nullptr) throw Failure{kInvalidParams, fmt::format("`{}` is not open, and in no folder of the workspace", name)};
+  if (document == nullptr)
+    throw Failure{kInvalidParams, fmt::format("`{}` is not open, and in no folder of the workspace", name)};
   return *document;
 }
 
@@ -164,7 +165,8 @@ json Server::PrepareRename(const json& params) {
 json Server::EditsOf(const std::vector<FixIt>& edits) {
   json changes = json::object();
   for (const FixIt& edit : edits) {
-    changes[UriFor(edit.span.file->name())].push_back({{"range", RangeOf(edit.span, encoding_)}, {"newText", edit.text}});
+    changes[UriFor(edit.span.file->name())].push_back(
+        {{"range", RangeOf(edit.span, encoding_)}, {"newText", edit.text}});
   }
   return {{"changes", std::move(changes)}};
 }
@@ -200,7 +202,8 @@ json Server::CodeActions(const json& params) {
   const json& range = Member(params, "range");
   auto place = [&](const char* end) {
     const json& at = Member(range, end);
-    return OffsetOf(document.file(), NumberMember(at, "line").value_or(0), NumberMember(at, "character").value_or(0), encoding_);
+    return OffsetOf(document.file(), NumberMember(at, "line").value_or(0), NumberMember(at, "character").value_or(0),
+                    encoding_);
   };
   uint32_t begin = place("start"), end = place("end");
   json out = json::array();
@@ -211,7 +214,10 @@ json Server::CodeActions(const json& params) {
       const FixIt& fix = diagnostic.fixes[0];
       std::string_view text = fix.text;
       while (text.starts_with('\n') || text.starts_with(' ')) text.remove_prefix(1);
-      title = fmt::format("{} `{}`", text.empty() ? "remove" : fix.span.begin == fix.span.end ? "insert" : "change to",
+      title = fmt::format("{} `{}`",
+                          text.empty()                     ? "remove"
+                          : fix.span.begin == fix.span.end ? "insert"
+                                                           : "change to",
                           text.empty() ? fix.span.text() : text.substr(0, text.find('\n')));
     }
     out.push_back({{"title", title},

@@ -248,7 +248,8 @@ void Server::FoldersChanged(const json& params) {
       auto path = PathOf(TextMember(folder, "uri"));
       if (!path || std::erase(folders_, *path) == 0) continue;
       for (const ide::Document* document : workspace_.Documents()) {
-        if (document->name.starts_with(*path + "/") && !open_.contains(document->name)) workspace_.Remove(document->name);
+        if (document->name.starts_with(*path + "/") && !open_.contains(document->name))
+          workspace_.Remove(document->name);
       }
       dirty_ = true;
     }
@@ -273,7 +274,9 @@ json Server::DiagnosticOf(const Diagnostic& diagnostic) const {
   if (!diagnostic.label.empty()) text += "\n" + diagnostic.label;
   if (!diagnostic.help.empty()) text += "\nhelp: " + diagnostic.help;
   json made = {{"range", RangeOf(diagnostic.span, encoding_)},
-               {"severity", diagnostic.severity == Severity::Error ? 1 : diagnostic.severity == Severity::Warning ? 2 : 3},
+               {"severity", diagnostic.severity == Severity::Error     ? 1
+                            : diagnostic.severity == Severity::Warning ? 2
+                                                                       : 3},
                {"code", row.code},
                {"source", "ksc"},
                {"message", std::move(text)}};
@@ -314,10 +317,12 @@ json Server::ExecuteCommand(const json& params) {
   if (command != "ksc.runTest") throw Failure{kInvalidRequest, fmt::format("there is no command `{}`", command)};
   const json& arguments = Member(params, "arguments");
   auto argument = [&](size_t i) {
-    return arguments.is_array() && i < arguments.size() && arguments[i].is_string() ? arguments[i].get<std::string>() : "";
+    return arguments.is_array() && i < arguments.size() && arguments[i].is_string() ? arguments[i].get<std::string>()
+                                                                                    : "";
   };
   std::string name = NameOf(argument(0)), rule = argument(1), test_case = argument(2);
-  if (workspace_.Find(name) == nullptr) throw Failure{kInvalidRequest, "the first argument is the URI of a policy that is known"};
+  if (workspace_.Find(name) == nullptr)
+    throw Failure{kInvalidRequest, "the first argument is the URI of a policy that is known"};
   std::vector<driver::Source> sources;
   for (const ide::Document* document : workspace_.Documents()) {
     sources.push_back({document->name, std::string(document->file().text()), ""});
@@ -338,7 +343,9 @@ json Server::ExecuteCommand(const json& params) {
   size_t passed = 0, failed = 0;
   failed_tests_.erase(name);
   for (const TestResult& result : host_.run_tests(**analysis)) {
-    if (result.file != name || (!rule.empty() && result.rule != rule) || (!test_case.empty() && result.name != test_case)) continue;
+    if (result.file != name || (!rule.empty() && result.rule != rule) ||
+        (!test_case.empty() && result.name != test_case))
+      continue;
     (result.passed ? passed : failed)++;
     results.push_back({{"rule", result.rule}, {"case", result.name}, {"passed", result.passed}, {"why", result.why}});
     Log(result.passed ? kInfoMessage : kErrorMessage,

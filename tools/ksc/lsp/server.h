@@ -99,9 +99,9 @@ class Server {
   Encoding encoding_ = Encoding::Utf16;
   bool initialized_ = false, shut_down_ = false, exited_ = false, dirty_ = false;
   std::vector<std::string> folders_;
-  std::map<std::string, int64_t> open_;           // name → version
-  std::set<std::string> told_;                    // files with diagnostics at the client
-  std::map<std::string, std::string> read_only_;  // path of a written file of the standard library → its name
+  std::map<std::string, int64_t> open_;                    // name → version
+  std::set<std::string> told_;                             // files with diagnostics at the client
+  std::map<std::string, std::string> read_only_;           // path of a written file of the standard library → its name
   std::map<std::string, std::vector<json>> failed_tests_;  // by file: shown until its text changes
   std::set<std::string> to_publish_;
   std::vector<std::string>* out_ = nullptr;
