@@ -9,6 +9,7 @@
 
 #include "compiler/driver/stdlib.h"
 #include "compiler/ir/passes.h"
+#include "compiler/lint/lint.h"
 #include "compiler/syntax/parser.h"
 
 namespace ks::driver {
@@ -92,6 +93,36 @@ Status ReadSources(const std::vector<std::string>& paths, Analysis* analysis) {
   return Ok();
 }
 
+// A file that could not be parsed hides no mistake of the others. But what it declares, uses and tests is not known:
+// that something is missing is not said.
+void CheckBesideBroken(const syntax::Module& module, const sema::Library& library, const sema::Options& options,
+                       Diagnostics* diagnostics) {
+  Diagnostics found;
+  sema::Check(module, library, options, found);
+  for (const Diagnostic& diagnostic : found.all()) {
+    switch (diagnostic.id) {
+      case Diag::UnknownName:
+      case Diag::UnknownField:
+      case Diag::UnknownPackage:
+      case Diag::NotInPackage:
+      case Diag::UnusedName:
+      case Diag::UnusedImport:
+      case Diag::TestOfNothing:
+      case Diag::RuleUntested:
+        break;
+      default:
+        diagnostics->Add(diagnostic);
+    }
+  }
+}
+
+void Lint(Analysis* analysis, const Options& options) {
+  for (const sema::CheckedModule& module : analysis->checked) lint::LintModule(module, analysis->diagnostics);
+  lint::LintRules(analysis->checked, analysis->lowered.rules, analysis->diagnostics);
+  if (options.cost) lint::LintCost(analysis->checked, analysis->program, analysis->diagnostics);
+  lint::ReportUnusedAllows(analysis->diagnostics);
+}
+
 Result<std::unique_ptr<Analysis>> AnalyzeFiles(std::unique_ptr<Analysis> analysis, const Options& options) {
   for (const auto& file : analysis->files) {
     analysis->modules.push_back(syntax::Parse(*file, analysis->diagnostics));
@@ -100,25 +131,36 @@ Result<std::unique_ptr<Analysis>> AnalyzeFiles(std::unique_ptr<Analysis> analysi
     analysis->embedded_files.push_back(std::make_unique<SourceFile>(std::string(file.name), std::string(file.text)));
     analysis->embedded_modules.push_back(syntax::Parse(*analysis->embedded_files.back(), analysis->diagnostics));
   }
-  // What could not be parsed is missing from the tree: its absence is no further mistake.
+  std::set<const SourceFile*> broken;
+  for (const Diagnostic& diagnostic : analysis->diagnostics.all()) broken.insert(diagnostic.span.file);
+  if (analysis->diagnostics.suppressed() > 0) {  // and we do not know in which files
+    analysis->diagnostics.Sort();
+    return analysis;
+  }
+  sema::Library library;
+  for (const syntax::Module& module : analysis->modules) {
+    if (!broken.contains(module.file)) lint::ReadAllows(module, analysis->diagnostics);
+    library.AddUser(module);
+  }
+  for (const syntax::Module& module : analysis->embedded_modules) library.AddEmbedded(module);
+  sema::Options sema_options;
+  sema_options.now_ns = options.now_ns;
+  for (const syntax::Module& module : analysis->modules) {
+    if (broken.empty()) {
+      analysis->checked.push_back(sema::Check(module, library, sema_options, analysis->diagnostics));
+    } else if (!broken.contains(module.file)) {
+      CheckBesideBroken(module, library, sema_options, &analysis->diagnostics);
+    }
+  }
   if (!analysis->ok()) {
     analysis->diagnostics.Sort();
     return analysis;
   }
 
-  sema::Library library;
-  for (const syntax::Module& module : analysis->modules) library.AddUser(module);
-  for (const syntax::Module& module : analysis->embedded_modules) library.AddEmbedded(module);
-  sema::Options sema_options;
-  sema_options.now_ns = options.now_ns;
-  for (const syntax::Module& module : analysis->modules) {
-    analysis->checked.push_back(sema::Check(module, library, sema_options, analysis->diagnostics));
-  }
-  analysis->diagnostics.Sort();
-  if (!analysis->ok()) return analysis;
-
   analysis->lowered = lower::Lower(analysis->checked);
   analysis->program = ir::MakeProgram(analysis->lowered.rules);
+  if (options.lint) Lint(analysis.get(), options);
+  analysis->diagnostics.Sort();
   Result<ir::Plan> plan = ir::MakePlan(analysis->program);
   if (!plan) return plan.error();
   analysis->plan = std::move(*plan);

@@ -31,6 +31,8 @@ struct Analysis {
 struct Options {
   int64_t now_ns = 0;       // since 1970: which exceptions have expired
   std::string environment;  // whose `tune` blocks hold; "": none
+  bool lint = false;        // also what is legal and hardly meant
+  bool cost = false;        // with it: notes of what userspace decides
 };
 
 // Reads the files and, below folders, every *.ksp (symbolic links to folders are not followed). Mistakes in the policy

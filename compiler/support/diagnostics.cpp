@@ -6,17 +6,48 @@
 
 namespace ks {
 
+bool Diagnostics::IsAllowed(Diag id, const Span& span) {
+  bool allowed = false;
+  for (Allowance& allowance : allowances_) {
+    const Span& where = allowance.where;
+    if (allowance.id != id || where.file != span.file || span.begin < where.begin || span.end > where.end) continue;
+    allowance.used = allowed = true;
+  }
+  return allowed;
+}
+
 Diagnostic& Diagnostics::Add(Diag id, Span span, std::string message) {
-  Diagnostic diagnostic{id, kDiagRows[static_cast<size_t>(id)].severity, span, std::move(message), {}, {}, {}, {}};
+  auto row = static_cast<size_t>(id);
+  Diagnostic diagnostic{
+      id, denied_[row] ? Severity::Error : kDiagRows[row].severity, span, std::move(message), {}, {}, {}, {}, false};
+  if (!allowances_.empty() && IsAllowed(id, span)) {
+    unshown_ = std::move(diagnostic);
+    return unshown_;
+  }
+  ++counts_[row];
   if (diagnostic.severity == Severity::Error) ++errors_;
   if (diagnostic.severity == Severity::Warning) ++warnings_;
   if (all_.size() >= kMaxDiagnostics) {
     ++suppressed_;
-    overflow_ = std::move(diagnostic);
-    return overflow_;
+    unshown_ = std::move(diagnostic);
+    return unshown_;
   }
   all_.push_back(std::move(diagnostic));
   return all_.back();
+}
+
+void Diagnostics::Allow(Diag id, Span where, Span at) { allowances_.push_back({id, where, at, false}); }
+
+void Diagnostics::Deny(Diag id) {
+  auto row = static_cast<size_t>(id);
+  Severity severity = kDiagRows[row].severity;
+  if (denied_[row] || severity == Severity::Error) return;
+  denied_[row] = true;
+  errors_ += counts_[row];
+  if (severity == Severity::Warning) warnings_ -= counts_[row];
+  for (Diagnostic& diagnostic : all_) {
+    if (diagnostic.id == id) diagnostic.severity = Severity::Error;
+  }
 }
 
 void Diagnostics::Sort() {

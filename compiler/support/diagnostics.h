@@ -55,6 +55,9 @@ struct Diagnostic {
   std::vector<Label> related;  // other places: "first defined here"
   std::string help;            // one sentence; may be empty
   std::vector<FixIt> fixes;    // shown under help
+  // The fixes together are the one way to mend it and keep what the policy means: `ksc check --fix` applies them. Else
+  // they are a suggestion.
+  bool machine_applicable = false;
 };
 
 class Diagnostics {
@@ -68,6 +71,14 @@ class Diagnostics {
     return Add(id, span, fmt::format(fmt::runtime(text), args...));
   }
 
+  // One that was made elsewhere.
+  void Add(const Diagnostic& diagnostic) {
+    Diagnostic& own = Add(diagnostic.id, diagnostic.span, diagnostic.message);
+    Severity severity = own.severity;
+    own = diagnostic;
+    own.severity = severity;
+  }
+
   const std::vector<Diagnostic>& all() const { return all_; }
   size_t errors() const { return errors_; }
   size_t warnings() const { return warnings_; }
@@ -76,10 +87,25 @@ class Diagnostics {
   // By file, then position.
   void Sort();
 
+  // From now on findings of this row inside of the span are not reported; warnings and notes only.
+  void Allow(Diag id, Span where, Span at);
+  struct Allowance {
+    Diag id;
+    Span where, at;  // what it covers; where it stands
+    bool used = false;
+  };
+  const std::vector<Allowance>& allowances() const { return allowances_; }
+  // Makes errors of all findings of this row, reported and to come.
+  void Deny(Diag id);
+
  private:
   Diagnostic& Add(Diag id, Span span, std::string message);
+  bool IsAllowed(Diag id, const Span& span);
   std::vector<Diagnostic> all_;
-  Diagnostic overflow_;
+  Diagnostic unshown_;  // what is reported goes here if it is allowed, or beyond kMaxDiagnostics
+  std::vector<Allowance> allowances_;
+  std::array<bool, kDiagRows.size()> denied_{};
+  std::array<size_t, kDiagRows.size()> counts_{};
   size_t errors_ = 0, warnings_ = 0, suppressed_ = 0;
 };
 

@@ -125,6 +125,7 @@ void RenderFixes(Excerpt& excerpt, const std::vector<FixIt>& fixes) {
     return;
   }
   excerpt.out += excerpt.Gutter(std::to_string(number)) + " " + Printable(line) + "\n";
+  if (marks.find('+') == std::string::npos) return;  // only a removal
   excerpt.out += excerpt.Gutter("") + " " + excerpt.paint(kGreen, marks) + "\n";
 }
 

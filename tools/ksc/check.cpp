@@ -15,12 +15,16 @@ int Check(const Words& words) {
       "  ksc check rules/\n  ksc check --strict --format json rules/shell.ksp",
       {FormatOption(),
        {"--strict", "", "warnings are findings, too", false, {}},
+       {"--cost", "", "note what of each rule userspace decides, and why", false, {}},
        {"--dump", "STAGE", "print what the step made of it: ast, types", false, {"ast", "types"}}}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
   bool json = WantsJson(*arguments);
-  auto analysis = AnalyzePaths(arguments->positionals(), json, &code);
+  driver::Options options;
+  options.lint = true;
+  options.cost = arguments->Has("--cost");
+  auto analysis = AnalyzePaths(arguments->positionals(), json, &code, options);
   if (!analysis) return code;
   std::string dump = arguments->Get("--dump");
   if (dump == "ast") {

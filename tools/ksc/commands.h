@@ -36,7 +36,8 @@ inline bool WantsJson(const cli::Arguments& arguments) { return arguments.Get("-
 int64_t Now();
 
 // Analyses the paths. A failure of the world is printed and gives nothing.
-std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& paths, bool json, int* exit_code);
+std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& paths, bool json, int* exit_code,
+                                               driver::Options options = {});
 
 struct ReportOptions {
   bool json = false;

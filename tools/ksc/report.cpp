@@ -20,8 +20,8 @@ int64_t Now() {
 
 std::string Count(uint64_t n, std::string_view noun) { return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s"); }
 
-std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& paths, bool json, int* exit_code) {
-  driver::Options options;
+std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& paths, bool json, int* exit_code,
+                                               driver::Options options) {
   options.now_ns = Now() * 1'000'000'000;
   auto analysis = driver::Analyze(paths, options);
   if (!analysis) {

@@ -1,0 +1,158 @@
+// Lints of what stands on the right of one comparison.
+#include <algorithm>
+
+#include "compiler/lint/conditions.h"
+#include "compiler/lower/state.h"
+#include "compiler/sema/literals.h"
+#include "compiler/sema/operators.h"
+
+namespace ks::lint {
+namespace {
+
+using ir::Atom;
+using ir::Pred;
+using ir::Test;
+using schema::Value;
+using sema::Condition;
+
+constexpr size_t kMaxCompared = 64;  // literals of one list, each against each
+
+const Condition* FindCompare(const Condition& condition, const Span& span) {
+  if (condition.op == Condition::Op::Compare && condition.span.begin == span.begin && condition.span.end == span.end &&
+      condition.span.file == span.file) {
+    return &condition;
+  }
+  for (const Condition& operand : condition.operands) {
+    if (const Condition* found = FindCompare(operand, span)) return found;
+  }
+  return nullptr;
+}
+
+// The atom of a comparison, with this literal alone.
+const Atom* AtomOf(const Pred& pred) {
+  if (pred.atom) return &*pred.atom;
+  return pred.operands.empty() ? nullptr : AtomOf(pred.operands.front());
+}
+
+// The literals as the user wrote them, if each value is one of them.
+std::vector<Span> SpansOf(const syntax::Compare& compare, size_t values) {
+  std::vector<Span> spans;
+  if (!compare.right) return spans;
+  if (auto* list = std::get_if<syntax::List>(&compare.right->node)) {
+    for (const syntax::ExprPtr& item : list->items) {
+      if (!item || !std::holds_alternative<syntax::Literal>(item->node)) {
+        auto* path = item ? std::get_if<syntax::Path>(&item->node) : nullptr;
+        if (path == nullptr) return {};
+      }
+      spans.push_back(item->span);
+    }
+  }
+  if (spans.size() != values) spans.clear();
+  return spans;
+}
+
+// The item with the comma that goes with it.
+Span WithComma(const std::vector<Span>& items, size_t i) {
+  if (i > 0) return {items[i].file, items[i - 1].end, items[i].end};
+  return {items[i].file, items[i].begin, items[i + 1].begin};
+}
+
+}  // namespace
+
+void ConditionLint::CheckList(const syntax::Compare& compare, const Condition& condition) {
+  auto* values = std::get_if<sema::Values>(&condition.right);
+  if (values == nullptr || values->values.size() < 2 || values->values.size() > kMaxCompared) return;
+  sema::Right right = sema::Row(condition.compare).right;
+  bool all = right == sema::Right::All;
+  if (!values->label.empty()) {
+    auto key = fmt::format("{} {}", values->label, static_cast<int>(condition.compare));
+    if (!lists_seen_.insert(key).second) return;
+  }
+  Pred whole = lower::LowerCondition(condition);
+  const Atom* atom = AtomOf(whole);
+  if (atom == nullptr) return;
+  if (atom->test == Test::In && !std::holds_alternative<schema::Cidr>(values->values.front()) &&
+      !std::holds_alternative<schema::IpAddress>(values->values.front())) {
+    return;  // distinct values are no part of each other
+  }
+  std::vector<Pred> single;
+  for (const Value& value : values->values) {
+    Atom one = *atom;
+    one.literals = {value};
+    one.label.clear();
+    single.push_back(ir::MakeAtom(std::move(one)));
+  }
+  // Of `any` what implies another that stays has no effect; of `all`, what is implied by it.
+  auto needless = [&](size_t i, size_t k) {
+    return all ? solver_.Implies(single[k], single[i]) : solver_.Implies(single[i], single[k]);
+  };
+  std::vector<bool> gone(single.size(), false);
+  for (size_t i = 0; i < single.size(); ++i) {
+    for (size_t k = 0; k < single.size() && !gone[i]; ++k) gone[i] = k != i && !gone[k] && needless(i, k);
+  }
+  std::vector<std::vector<size_t>> by(single.size());
+  for (size_t i = 0; i < single.size(); ++i) {
+    for (size_t k = 0; gone[i] && k < single.size(); ++k) {
+      if (gone[k] || !needless(i, k)) continue;
+      by[k].push_back(i);
+      break;
+    }
+  }
+  std::vector<Span> spans = SpansOf(compare, single.size());
+  for (size_t k = 0; k < single.size(); ++k) {
+    if (gone[k] || by[k].empty()) continue;
+    auto text = [&](size_t i) {
+      return spans.empty() ? schema::ToString(values->values[i], ir::TypeOf(atom->operand), "")
+                           : std::string(spans[i].text());
+    };
+    std::string names;
+    for (size_t i : by[k]) names += fmt::format("{}`{}`", names.empty() ? "" : ", ", sema::Shorten(text(i)));
+    Span place = spans.empty() ? compare.right->span : spans[by[k].front()];
+    Diagnostic& d = diagnostics_.Report<Diag::LiteralShadowed>(place, names, by[k].size() == 1 ? "has" : "have",
+                                                               sema::Shorten(text(k)));
+    d.label = all ? fmt::format("holds wherever `{}` does", sema::Shorten(text(k)))
+                  : fmt::format("`{}` holds wherever this does", sema::Shorten(text(k)));
+    d.help = by[k].size() == 1 ? "remove it" : "remove them";
+    if (atom->test == Test::Contains && !all) d.help += "; or, where whole names are meant, compare with `in`";
+    if (spans.empty()) {
+      if (!values->label.empty()) d.label = fmt::format("of `{}`: {}", values->label, d.label);
+      continue;
+    }
+    d.related.push_back({spans[k], "this one"});
+    for (size_t i : by[k]) d.fixes.push_back({WithComma(spans, i), ""});
+    d.machine_applicable = true;
+  }
+}
+
+void ConditionLint::CheckGlob(const syntax::Compare& compare, const Condition& condition) {
+  auto* values = std::get_if<sema::Values>(&condition.right);
+  if (values == nullptr || condition.compare != sema::OperatorId::Like) return;
+  auto* literal = compare.right ? std::get_if<syntax::Literal>(&compare.right->node) : nullptr;
+  for (const Value& value : values->values) {
+    const auto& text = std::get<std::string>(value);
+    if (text.find_first_of("*?[\\") != std::string::npos) continue;
+    Diagnostic& d = diagnostics_.Report<Diag::GlobIsLiteral>(compare.right->span, sema::Shorten(text));
+    d.label = "fits this text alone";
+    d.help = "compare with `==`; or add the `*` that is missing";
+    if (literal != nullptr) {
+      d.fixes.push_back({compare.op_span, compare.negated ? "!=" : "=="});
+    }
+  }
+}
+
+void ConditionLint::VisitLiterals(const syntax::Expr& expr, const Condition& condition) {
+  if (auto* logic = std::get_if<syntax::Logic>(&expr.node)) {
+    for (const syntax::ExprPtr& operand : logic->operands) {
+      if (operand) VisitLiterals(*operand, condition);
+    }
+  } else if (auto* negation = std::get_if<syntax::Not>(&expr.node)) {
+    if (negation->operand) VisitLiterals(*negation->operand, condition);
+  } else if (auto* compare = std::get_if<syntax::Compare>(&expr.node)) {
+    if (const Condition* found = FindCompare(condition, expr.span)) {
+      CheckList(*compare, *found);
+      CheckGlob(*compare, *found);
+    }
+  }
+}
+
+}  // namespace ks::lint
