@@ -15,6 +15,7 @@ def run(what, *pieces):
         pass
     out, err = process.communicate(timeout=30)
     print(f"== {what}: exit {process.returncode}{', stderr: ' + err.decode().strip() if err else ''}")
+    told = {}  # how often depends on how fast the pieces come; what is told last does not
     while out:
         head, _, rest = out.partition(b"\r\n\r\n")
         length = int(head.split(b":")[1])
@@ -25,7 +26,9 @@ def run(what, *pieces):
         elif "id" in message:
             print(f'  {message["id"]}: {"a result" if message["result"] is not None else "null"}')
         else:
-            print(f'  {message["method"]}: {len(message["params"].get("diagnostics", []))}')
+            told[message["params"]["uri"]] = len(message["params"]["diagnostics"])
+    for uri, count in sorted(told.items()):
+        print(f"  {uri}: {count} diagnostics")
 
 
 def frame(body):
