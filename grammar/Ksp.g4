@@ -18,7 +18,7 @@ importNames: '{' ID (',' ID?)* '}';
 letDecl: 'let' ID (':' type)? ('=' expression | 'from' text);
 type: ID ('<' ID '>')?;
 defDecl: 'def' ID parameters? '=' expression;
-parameters: '(' parameter (',' parameter)* ')';
+parameters: '(' parameter (',' parameter?)* ')';
 parameter: ID ':' ID;
 
 // ---- Rules -----------------------------------------------------------------------------------------------------------
@@ -109,8 +109,8 @@ ENDPOINT: IP4 ':' D+ | '[' IP6 ']' ':' D+;
 ID: [a-zA-Z_] [a-zA-Z0-9_]*;
 STRING: '"' ('\\' ~[\r\n] | ~["\\\r\n])* '"';
 RAW_STRING: 'r"' ~["\r\n]* '"' | 'r#"' RAW_TEXT '"'+ '#';
-DOC: '##' ~[\r\n]* -> channel(HIDDEN);
-COMMENT: '#' ~[\r\n]* -> channel(HIDDEN);
+DOC: '##' ~[\n]* -> channel(HIDDEN);
+COMMENT: '#' ~[\n]* -> channel(HIDDEN);
 SPACE: [ \t\r\n]+ -> skip;
 
 // What cannot be a token: taken as a whole, so that one mistake is reported once, in words.

@@ -102,6 +102,8 @@ bool Lex(const SourceFile& file, std::vector<Token>& out, std::vector<Comment>* 
     made.begin = static_cast<uint32_t>(token->getStartIndex());
     made.end = static_cast<uint32_t>(token->getStopIndex() + 1);
     if (token->getType() == KspLexer::COMMENT || token->getType() == KspLexer::DOC) {
+      size_t last = text.find_last_not_of(" \t\r", made.end - 1);
+      made.end = static_cast<uint32_t>(last + 1);
       comments->push_back({{&file, made.begin, made.end}, Alone(text, made.begin)});
     }
     if (token->getType() == KspLexer::COMMENT) continue;

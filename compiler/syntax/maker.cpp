@@ -130,6 +130,7 @@ Def Maker::MakeDef(KspParser::DefDeclContext* context) {
   made.span = SpanOf(context);
   made.doc = Doc(context);
   if (auto* parameters = context->parameters()) {
+    CheckCommas(parameters);
     for (auto* parameter : parameters->parameter()) {
       made.parameters.push_back({NameOf(parameter->ID(0)), NameOf(parameter->ID(1))});
     }

@@ -12,6 +12,7 @@ PARTS = {
     "bpf/schema": [],
     "compiler/support": [],
     "compiler/syntax": ["compiler/support"],
+    "compiler/format": ["compiler/syntax"],
     "compiler/sema": ["compiler/syntax", "bpf/schema"],
     "compiler/ir": ["bpf/schema", "compiler/support"],
     "compiler/lower": ["compiler/sema", "compiler/ir"],
@@ -32,7 +33,7 @@ PARTS = {
     "runtime/replay": ["runtime/engine", "runtime/state", "compiler/bundle", "runtime/trace", "runtime/alert"],
     "tools/cli": ["bpf/schema", "compiler/support"],
     "tools/ksc/lsp": ["compiler/ide"],
-    "tools/ksc": ["compiler/driver", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
+    "tools/ksc": ["compiler/driver", "compiler/format", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
     "tools/kubesentryd": ["runtime/loader", "runtime/state", "runtime/enrich", "runtime/alert", "runtime/trace", "tools/cli"],
     # Runs while we build: makes the objects that `kubesentryd record` carries. Not a part of the daemon.
     "tools/kubesentryd/recorder/make_recorder.cpp": ["compiler/codegen", "tools/kubesentryd"],

@@ -13,6 +13,7 @@ namespace ks::ksc {
 using Words = std::vector<std::string>;
 
 int Check(const Words& words);
+int Fmt(const Words& words);
 int Compile(const Words& words);
 int Test(const Words& words);
 int Replay(const Words& words);

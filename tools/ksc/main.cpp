@@ -12,6 +12,7 @@ namespace {
 
 constexpr cli::Subcommand kSubcommands[] = {
     {"check", Check, "find mistakes in policies"},
+    {"fmt", Fmt, "format policies: one style, comments kept"},
     {"compile", Compile, "policies to a signed bundle"},
     {"test", Test, "run the tests that stand in policies"},
     {"replay", Replay, "decide recorded events; compare with expected alerts"},
