@@ -40,7 +40,13 @@ class Order {
     while (!waiting_.empty()) ReleaseFirst(release);
   }
 
-  uint64_t edge() const { return newest_ns_ - std::min(newest_ns_, bound_ns_); }
+  // What is older counts as late from now on, whatever the bound.
+  void Settle(uint64_t time_ns) {
+    settled_ns_ = std::max(settled_ns_, time_ns);
+    Advance(time_ns);
+  }
+
+  uint64_t edge() const { return std::max(settled_ns_, newest_ns_ - std::min(newest_ns_, bound_ns_)); }
   uint64_t newest_ns() const { return newest_ns_; }
   uint64_t late() const { return late_; }
   size_t waiting() const { return waiting_.size(); }
@@ -52,7 +58,7 @@ class Order {
     auto node = waiting_.extract(waiting_.begin());
     release(std::get<0>(node.key()), node.mapped());
   }
-  uint64_t bound_ns_, newest_ns_ = 0, late_ = 0, arrived_ = 0;
+  uint64_t bound_ns_, newest_ns_ = 0, settled_ns_ = 0, late_ = 0, arrived_ = 0;
   std::map<Place, T> waiting_;
 };
 

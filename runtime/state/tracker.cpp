@@ -1,6 +1,7 @@
 #include "runtime/state/tracker.h"
 
 #include <algorithm>
+#include <map>
 
 #include "runtime/state/machinery.h"
 #include "runtime/state/order.h"
@@ -11,7 +12,9 @@ struct Tracker::State {
   State(const engine::Engine& of, const Options& options)
       : engine(of),
         order(static_cast<uint64_t>(std::max<int64_t>(options.late_bound_ns, 0))),
-        machinery(options.engine == Options::Engine::Fast ? MakeFast(of) : MakeReference(of)) {}
+        machinery(options.engine == Options::Engine::Fast ? MakeFast(of) : MakeReference(of)) {
+    for (uint32_t i = 0; i < of.program().machines.size(); ++i) by_fingerprint[Fingerprint(of.program().machines[i])] = i;
+  }
 
   void Handle(uint64_t time_ns, Taken& taken, const OnAlert& on_alert) {
     machinery->Close(time_ns, on_alert);
@@ -25,6 +28,7 @@ struct Tracker::State {
   const engine::Engine& engine;
   Order<std::unique_ptr<Taken>> order;
   std::unique_ptr<Machinery> machinery;
+  std::map<std::string, uint32_t> by_fingerprint;  // machines
 };
 
 Tracker::Tracker(const engine::Engine& engine, const Options& options)
@@ -46,6 +50,28 @@ void Tracker::Take(const event::Event& event, std::vector<event::Match> matches,
   state_->Release(on_alert);
 }
 
+std::vector<event::Match> Tracker::TakeOf(const Tracker& of, const event::Event& event,
+                                          std::vector<event::Match> matches, const OnAlert& on_alert) {
+  const ir::Program& theirs = of.state_->engine.program();
+  const ir::Program& ours = state_->engine.program();
+  std::vector<event::Match> taken, rest;
+  for (event::Match& match : matches) {
+    const ir::SplitRule& probe = theirs.rules[match.probe];
+    auto same = state_->by_fingerprint.end();
+    if (probe.machine) same = state_->by_fingerprint.find(Fingerprint(theirs.machines[*probe.machine]));
+    if (same == state_->by_fingerprint.end()) {
+      rest.push_back(std::move(match));
+      continue;
+    }
+    const ir::Machine& machine = ours.machines[same->second];
+    match.probe = machine.probes[machine.rule.sequence ? probe.step : 0];
+    match.rule = &state_->engine.info(match.probe);
+    taken.push_back(std::move(match));
+  }
+  if (!taken.empty()) Take(event, std::move(taken), on_alert);
+  return rest;
+}
+
 void Tracker::Advance(uint64_t now_ns, const OnAlert& on_alert) {
   state_->order.Advance(now_ns);
   state_->Release(on_alert);
@@ -56,9 +82,14 @@ void Tracker::Flush(const OnAlert& on_alert) {
     state_->Handle(time_ns, *taken, on_alert);
   });
   state_->machinery->Close(state_->order.newest_ns(), on_alert);
+  state_->order.Settle(state_->order.newest_ns());
 }
 
-size_t Tracker::Adopt(Tracker&& old) { return state_->machinery->Adopt(*old.state_->machinery); }
+size_t Tracker::Adopt(Tracker& old, const OnAlert& on_alert) {
+  old.Flush(on_alert);
+  state_->order.Settle(old.state_->order.newest_ns());
+  return state_->machinery->Adopt(*old.state_->machinery);
+}
 
 std::string Tracker::Save() const { return state_->machinery->Save(); }
 Result<size_t> Tracker::Load(std::string_view saved) { return state_->machinery->Load(saved); }

@@ -57,6 +57,11 @@ class Tracker {
   // are decided, in the order of time. Copies what it keeps.
   void Take(const event::Event& event, std::vector<event::Match> matches, const OnAlert& on_alert);
 
+  // Of an event that another program's engine decided (its bundle was swapped out while the event was on its way): what
+  // it says of rules that are the same here is taken, as if this engine had said it. Returns the rest, for `of`.
+  std::vector<event::Match> TakeOf(const Tracker& of, const event::Event& event, std::vector<event::Match> matches,
+                                   const OnAlert& on_alert);
+
   // The clock has reached `now_ns` (since 1970) though no event said so: windows close.
   void Advance(uint64_t now_ns, const OnAlert& on_alert);
 
@@ -64,8 +69,9 @@ class Tracker {
   void Flush(const OnAlert& on_alert);
 
   // Takes over the state of every rule that is the same in `old` (its conditions, keys and windows, not its texts), also
-  // where it stands elsewhere in the program. Returns how many rules.
-  size_t Adopt(Tracker&& old);
+  // where it stands elsewhere in the program. What waits in `old` for late events is handled first. `old` stays usable,
+  // for what TakeOf leaves. Returns how many rules.
+  size_t Adopt(Tracker& old, const OnAlert& on_alert);
 
   // All state as bytes with a checksum, and back. Load takes what fits (as Adopt) and refuses what is damaged, of another
   // layout, or lies about its sizes; then nothing is changed.

@@ -9,14 +9,36 @@
 
 namespace ks::agent {
 
-void Pipeline::UseOrigin(const loader::ActiveBundle& bundle) {
-  if (origin_generation_ == bundle.generation()) return;
-  origin_generation_ = bundle.generation();
-  origin_ = {.node = node_,
-             .boot = boot_,
-             .bundle_digest = bundle.bundle().digest(),
-             .bundle_version = bundle.bundle().manifest().version,
-             .egress_digest = bundle.bundle().egress_digest()};
+Pipeline::Generation& Pipeline::Of(const loader::ActiveBundle& bundle, Output& output, Status* written) {
+  const auto known = generations_.find(bundle.generation());
+  if (known != generations_.end()) return known->second;
+  Forget();
+  Generation generation{{.node = node_,
+                         .boot = boot_,
+                         .bundle_digest = bundle.bundle().digest(),
+                         .bundle_version = bundle.bundle().manifest().version,
+                         .egress_digest = bundle.bundle().egress_digest()},
+                        state::Tracker(bundle.engine(), options_)};
+  const auto before = generations_.lower_bound(bundle.generation());
+  if (before != generations_.begin()) {
+    Generation& old = std::prev(before)->second;
+    generation.tracker.Adopt(old.tracker, Writer(old, output, written));
+  }
+  return generations_.emplace(bundle.generation(), std::move(generation)).first->second;
+}
+
+// Engines go with their bundles; what refers to them goes before it is used again.
+void Pipeline::Forget() {
+  std::erase_if(generations_, [&](const auto& entry) { return loader_.OfGeneration(entry.first) == nullptr; });
+}
+
+state::OnAlert Pipeline::Writer(const Generation& generation, Output& output, Status* written) {
+  return [this, &generation, &output, written](const event::Match& match) {
+    const uint64_t number = ++counts_.alerts;
+    const std::string line = human_ ? alert::FormatHuman(match, output.is_terminal())
+                                    : alert::Format(match, generation.origin, number, std::exchange(lost_before_, 0));
+    if (Status one = output.Line(line); !one && *written) *written = one;
+  };
 }
 
 Status Pipeline::Take(std::string_view record, Output& output) {
@@ -38,14 +60,37 @@ Status Pipeline::Take(std::string_view record, Output& output) {
   } else {
     enrich::Derive(*event, nullptr);
   }
-  UseOrigin(*bundle);
-  for (const event::Match& match : bundle->engine().DecidePassed(*event)) {
-    const uint64_t number = ++counts_.alerts;
-    const std::string line = human_ ? alert::FormatHuman(match, output.is_terminal())
-                                    : alert::Format(match, origin_, number, std::exchange(lost_before_, 0));
-    if (Status written = output.Line(line); !written) return written.error();
+  Status written = Ok();
+  Generation& own = Of(*bundle, output, &written);
+  std::vector<event::Match> matches = bundle->engine().DecidePassed(*event);
+  if (bundle != loader_.active() && loader_.active()) {
+    Generation& active = Of(*loader_.active(), output, &written);
+    matches = active.tracker.TakeOf(own.tracker, *event, std::move(matches), Writer(active, output, &written));
   }
-  return Ok();
+  own.tracker.Take(*event, std::move(matches), Writer(own, output, &written));
+  return written;
+}
+
+Status Pipeline::Advance(uint64_t now_ns, Output& output) {
+  Forget();
+  Status written = Ok();
+  if (loader_.active()) Of(*loader_.active(), output, &written);
+  for (auto& [number, generation] : generations_) {
+    generation.tracker.Advance(now_ns, Writer(generation, output, &written));
+  }
+  return written;
+}
+
+Status Pipeline::Flush(Output& output) {
+  Forget();
+  Status written = Ok();
+  for (auto& [number, generation] : generations_) generation.tracker.Flush(Writer(generation, output, &written));
+  return written;
+}
+
+state::Counts Pipeline::state_counts() const {
+  const auto active = loader_.active() ? generations_.find(loader_.active()->generation()) : generations_.end();
+  return active != generations_.end() ? active->second.tracker.counts() : state::Counts{};
 }
 
 void Pipeline::Settle(Log& log) {

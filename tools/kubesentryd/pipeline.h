@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "runtime/alert/alert.h"
 #include "runtime/loader/loader.h"
+#include "runtime/state/tracker.h"
 #include "tools/kubesentryd/enricher.h"
 #include "tools/kubesentryd/gaps.h"
 #include "tools/kubesentryd/log.h"
@@ -24,24 +26,40 @@ struct PipelineCounts {
 
 class Pipeline {
  public:
-  Pipeline(const loader::Loader& loader, std::string node, std::string boot, bool human)
-      : loader_(loader), node_(std::move(node)), boot_(std::move(boot)), human_(human) {}
+  Pipeline(const loader::Loader& loader, std::string node, std::string boot, bool human,
+           const state::Options& options = {.late_bound_ns = state::kDefaultLateBoundNs})
+      : loader_(loader), node_(std::move(node)), boot_(std::move(boot)), human_(human), options_(options) {}
 
   void set_boot_to_utc_ns(int64_t offset) { boot_to_utc_ns_ = offset; }
+  int64_t boot_to_utc_ns() const { return boot_to_utc_ns_; }
 
   // Without one, containers have ids only. It outlives the pipeline.
   void set_enricher(Enricher* enricher) { enricher_ = enricher; }
 
   // Writes the alerts that a record leads to.
   Status Take(std::string_view record, Output& output);
+  // The clock has reached `now_ns` (since 1970): writes the alerts of windows that have closed, also while nothing happens.
+  Status Advance(uint64_t now_ns, Output& output);
+  // Nothing comes any more.
+  Status Flush(Output& output);
   // After the ring was read: announces what was lost. The next alert carries its number.
   void Settle(Log& log);
 
+  // Rules over several events, of the active bundle.
+  state::Counts state_counts() const;
   const PipelineCounts& counts() const { return counts_; }
   const GapTracker& gaps() const { return gaps_; }
 
  private:
-  void UseOrigin(const loader::ActiveBundle& bundle);
+  // A bundle whose events may still come, with what its rules over several events keep. A rule that a newer bundle has
+  // unchanged keeps its state there, and its events go there, whichever bundle decided them.
+  struct Generation {
+    alert::Origin origin;
+    state::Tracker tracker;
+  };
+  Generation& Of(const loader::ActiveBundle& bundle, Output& output, Status* written);
+  void Forget();
+  state::OnAlert Writer(const Generation& generation, Output& output, Status* written);
 
   const loader::Loader& loader_;
   const std::string node_, boot_;
@@ -53,8 +71,8 @@ class Pipeline {
   uint64_t announced_malformed_ = 0, announced_stray_ = 0;
   std::string malformed_why_;
   uint64_t lost_before_ = 0;
-  std::optional<uint32_t> origin_generation_;
-  alert::Origin origin_;
+  const state::Options options_;
+  std::map<uint32_t, Generation> generations_;
 };
 
 }  // namespace ks::agent

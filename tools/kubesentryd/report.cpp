@@ -100,6 +100,17 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
   out["alerts"] = pipeline.counts().alerts;
   out["gaps"] = pipeline.gaps().gaps();
   out["lost"] = pipeline.gaps().lost();
+  const state::Counts state = pipeline.state_counts();
+  out["late"] = state.late;
+  out["state"] = ordered_json::array();
+  for (const state::RuleCounts& rule : state.rules) {
+    out["state"].push_back({{"rule", rule.rule},
+                            {"live", rule.live},
+                            {"bytes", rule.bytes},
+                            {"waiting", rule.waiting},
+                            {"evicted", rule.evicted},
+                            {"suppressed", rule.suppressed}});
+  }
   out["swaps"] = Swaps(loader.counts());
   out["unchanged"] = loader.counts().unchanged;
   out["refusals"] = loader.counts().refusals;
@@ -138,6 +149,14 @@ std::string Readable(const json& report) {
     out += fmt::format("{:<10}{:>14}{:>14}{:>12}{:>12}{:>12}\n", Text(c, "kind"), Number(c, "seen"),
                        Number(c, "filtered"), Number(c, "limited"), Number(c, "submitted"), Number(c, "dropped"));
   }
+  if (Part(report, "state").empty()) return out;
+  out += fmt::format("\n{:>10}{:>12}{:>10}{:>10}{:>12}  rule over several events\n", "live", "bytes", "waiting", "evicted",
+                     "suppressed");
+  for (const json& c : Part(report, "state")) {
+    out += fmt::format("{:>10}{:>12}{:>10}{:>10}{:>12}  {}\n", Number(c, "live"), Number(c, "bytes"),
+                       Number(c, "waiting"), Number(c, "evicted"), Number(c, "suppressed"), Text(c, "rule"));
+  }
+  if (Number(report, "late") > 0) out += fmt::format("{} events came later than the bound\n", Number(report, "late"));
   return out;
 }
 
