@@ -125,8 +125,6 @@ std::optional<FieldRef> RuleChecker::CheckSummand(const syntax::When& when, cons
         "numbers, sizes and durations add up; how many different values there are is `distinct(…)`";
     return std::nullopt;
   }
-  const syntax::Rule* none = nullptr;
-  (void)none;
   CheckGuard(resolved.field, given, nullptr, *scope.diagnostics);
   return resolved.field;
 }

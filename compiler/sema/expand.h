@@ -25,8 +25,8 @@ class Expander {
   // A def by itself, with its parameters as unknowns. Null if it has mistakes of its own.
   const Def* CheckDef(const Library::Declaration& declaration, const Scope& scope, Span use);
 
-  // Reports a field that one of the scope's kinds lacks.
-  bool CheckKinds(const FieldRef& field, const Scope& scope, Span span);
+  // Reports a field that one of the scope's kinds lacks. `step`: whose kinds they are, if that is not clear.
+  bool CheckKinds(const FieldRef& field, const Scope& scope, Span span, Span step = {});
 
  private:
   struct State {

@@ -64,13 +64,8 @@ Key RuleChecker::CheckKey(const std::vector<syntax::Path>& paths, const Scope& s
       bool ok = true;
       for (const KindsAt& kinds : all) {
         at.kinds = kinds.kinds;
-        size_t before = scope.diagnostics->errors();
-        ok = expander_.CheckKinds(field, at, span);
+        ok = expander_.CheckKinds(field, at, span, kinds.span);
         if (ok) continue;
-        // CheckKinds reported; what it points at is the key, so say which step lacks it.
-        if (kinds.span.file != nullptr && scope.diagnostics->errors() > before) {
-          const_cast<Diagnostic&>(scope.diagnostics->all().back()).related.push_back({kinds.span, "of this step"});
-        }
         break;
       }
       if (!ok) break;

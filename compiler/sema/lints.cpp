@@ -50,12 +50,26 @@ std::string Listed(const std::vector<EventKind>& kinds, bool (*has)(EventKind)) 
 
 void LintBypass(const Rule& rule, Diagnostics& diagnostics) {
   const syntax::Name& name = rule.syntax->name;
-  if (std::string twins = Listed(rule.kinds, HasUringTwin); !twins.empty()) {
+  // What an attacker must do for it to alert: events that only end a sequence are no way around it.
+  std::vector<EventKind> kinds = rule.kinds;
+  std::vector<const Condition*> conditions = {&rule.where};
+  if (rule.sequence) {
+    for (const Step& step : rule.sequence->steps) {
+      if (step.syntax == nullptr || step.syntax->role != syntax::Step::Role::Match) continue;
+      for (EventKind kind : step.kinds) {
+        if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(kind);
+      }
+      conditions.push_back(&step.where);
+    }
+  }
+  if (std::string twins = Listed(kinds, HasUringTwin); !twins.empty()) {
     Diagnostic& d = diagnostics.Report<Diag::BypassUring>(name.span, name.text, twins);
     d.help = "hooks at system calls do not see what io_uring does; watch for `syscall == io_uring_setup` beside it";
   }
-  std::string callers = Listed(rule.kinds, HasCallerPath);
-  bool reads = ReadsField(rule.where, FieldId::file_path) || ReadsField(rule.where, FieldId::file_old_path);
+  std::string callers = Listed(kinds, HasCallerPath);
+  bool reads = std::any_of(conditions.begin(), conditions.end(), [](const Condition* condition) {
+    return ReadsField(*condition, FieldId::file_path) || ReadsField(*condition, FieldId::file_old_path);
+  });
   if (!callers.empty() && reads) {
     Diagnostic& d = diagnostics.Report<Diag::BypassCallerPath>(name.span, name.text);
     d.help = fmt::format("the path of {} is made absolute, but links in it are not followed", callers);

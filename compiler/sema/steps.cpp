@@ -40,7 +40,7 @@ bool CheckEvent(uint8_t step, std::string_view name, const Scope& scope, Span sp
   return false;
 }
 
-bool Expander::CheckKinds(const FieldRef& field, const Scope& scope, Span span) {
+bool Expander::CheckKinds(const FieldRef& field, const Scope& scope, Span span, Span step) {
   if (scope.kinds == nullptr) return true;
   if (!CheckEvent(field.step, NameOf(field), scope, span)) return false;
   bool other = field.step != 0 && scope.steps != nullptr && field.step <= scope.steps->matching.size();
@@ -58,7 +58,8 @@ bool Expander::CheckKinds(const FieldRef& field, const Scope& scope, Span span) 
   }
   Diagnostic& d = scope.Report<Diag::FieldNotInKind>(span, lacking, NameOf(field));
   d.help = fmt::format("events that have it: {}", fmt::join(having, ", "));
-  if (other) d.related.push_back({scope.steps->matching[field.step - 1U].span, "of this step"});
+  if (other) step = scope.steps->matching[field.step - 1U].span;
+  if (step.file != nullptr) d.related.push_back({step, "of this step"});
   return false;
 }
 
