@@ -57,7 +57,7 @@ Key RuleChecker::CheckKey(const std::vector<syntax::Path>& paths, const Scope& s
             fmt::format("name fields of it; `by process`, `by container` and `by pod` are possible as a whole");
       }
     } else {
-      scope.Report<Diag::NotAValue>(span, dotted, "no field", "a field").help = "a key is made of fields of the event";
+      scope.Report<Diag::NotAValue>(span, dotted, "a let or a def", "a field of the event");
     }
     for (const FieldRef& field : fields) {
       Scope at = scope;

@@ -61,7 +61,7 @@ void RuleChecker::CheckClauses(const syntax::Rule& rule, const Scope& scope) {
   auto whole = [](const auto& clause) { return clause.span; };
   auto head = [](const syntax::Sequence& sequence) { return sequence.head; };
   if (rule.severities.empty()) missing("severity", "severity medium");
-  if (rule.ons.empty() && (rule.sequences.empty() || !rule.whens.empty())) missing("on", "on exec where …");
+  if (rule.ons.empty() && rule.sequences.empty()) missing("on", "on exec where …");
   if (rule.alerts.empty()) missing("alert", "alert \"…\"");
   twice(rule.severities, "severity", whole);
   twice(rule.ons, "on", whole);
@@ -211,10 +211,10 @@ Rule RuleChecker::Check(const syntax::Rule& rule, const Scope& module_scope) {
   expander_.StartRule();
   expander_.TakeFailed();
   bool failed = false;
-  if (!rule.ons.empty()) {
-    CheckOn(rule.ons[0], module_scope, &out, &failed);
-  } else if (!rule.sequences.empty()) {
+  if (!rule.sequences.empty()) {
     CheckSequence(rule.sequences[0], module_scope, &out, &failed);
+  } else if (!rule.ons.empty()) {
+    CheckOn(rule.ons[0], module_scope, &out, &failed);
   }
   RuleScope scope(out, module_scope);
   // After a mistake we do not know what was asked for; then nothing is said to be missing.

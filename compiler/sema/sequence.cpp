@@ -36,8 +36,10 @@ Steps StepsOf(const Sequence& sequence) {
   Steps out;
   for (const Step& step : sequence.steps) {
     if (!Matches(step) || out.matching.size() == kMaxMatchingSteps) continue;
-    const auto& name = step.syntax->name;
-    out.matching.push_back({name ? std::string_view(name->text) : "", step.kinds, step.syntax->span});
+    // A name that means something else was refused, and keeps its meaning.
+    std::string_view name = step.syntax->name ? std::string_view(step.syntax->name->text) : "";
+    if (schema::FindField(name) || schema::FindObject(name)) name = "";
+    out.matching.push_back({name, step.kinds, step.syntax->span});
   }
   return out;
 }
