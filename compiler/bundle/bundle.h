@@ -45,7 +45,7 @@ struct Manifest {
   std::vector<std::string> crit;
 };
 
-inline constexpr uint32_t kEngineAbi = 1;
+inline constexpr uint32_t kEngineAbi = 2;
 
 struct PackOptions {
   std::string name;

@@ -69,8 +69,12 @@ Status CheckManifest(const Manifest& m, uint64_t mtime, int64_t now) {
                   "update the agent first", "agent-too-old");
   }
   if (m.engine_abi != kEngineAbi) {
-    return Refuse(fmt::format("it is for engine ABI {}; this is {}", m.engine_abi, kEngineAbi),
-                  "compile it with a compiler of the agent's version", "abi");
+    bool newer = m.engine_abi > kEngineAbi;
+    return Refuse(fmt::format("it is for engine ABI {}; this is {}, {}", m.engine_abi, kEngineAbi,
+                              newer ? "which does not know all that it may say" : "which reads it differently"),
+                  newer ? "update the agent first, or compile it with a compiler of the agent's version"
+                        : "compile it again with a compiler of the agent's version",
+                  "abi");
   }
   if (m.schema_hash != schema::Hash()) {
     return Refuse(fmt::format("it was compiled for event table {}; this build has {}", m.schema_hash, schema::Hash()),

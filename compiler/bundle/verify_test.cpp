@@ -301,7 +301,8 @@ TEST(Manifest, DecidesByTheClockItIsGiven) {
 
 TEST(Manifest, MustFitTheAgent) {
   EXPECT_EQ(CodeOf(WithManifest([](nlohmann::json& m) { m["min_agent"] = "99.0"; })), "agent-too-old");
-  EXPECT_EQ(CodeOf(WithManifest([](nlohmann::json& m) { m["engine_abi"] = 2; })), "abi");
+  EXPECT_EQ(CodeOf(WithManifest([](nlohmann::json& m) { m["engine_abi"] = kEngineAbi + 1; })), "abi");
+  EXPECT_EQ(CodeOf(WithManifest([](nlohmann::json& m) { m["engine_abi"] = kEngineAbi - 1; })), "abi");
   EXPECT_EQ(CodeOf(WithManifest([](nlohmann::json& m) { m["schema_hash"] = "0123456789abcdef"; })), "schema");
   EXPECT_EQ(CodeOf(WithManifest([](nlohmann::json& m) { m["arch"] = {"s390x"}; })), "arch");
 }

@@ -55,7 +55,9 @@ bool Suits(const Value& literal, TypeId type) {
   return false;
 }
 
-std::string WhyIllFormedOperand(const Operand& operand) {
+}  // namespace
+
+std::string WhyIllFormed(const Operand& operand) {
   if (static_cast<size_t>(operand.field) >= schema::kFieldCount) return "there is no such field";
   const schema::FieldRow& row = schema::Row(operand.field);
   if (operand.part != Part::Whole && row.type != TypeId::Endpoint) return fmt::format("{} is no endpoint", row.dotted);
@@ -65,10 +67,8 @@ std::string WhyIllFormedOperand(const Operand& operand) {
   return "";
 }
 
-}  // namespace
-
 std::string WhyIllFormed(const Atom& atom) {
-  if (std::string why = WhyIllFormedOperand(atom.operand); !why.empty()) return why;
+  if (std::string why = WhyIllFormed(atom.operand); !why.empty()) return why;
   const schema::FieldRow& row = schema::Row(atom.operand.field);
   TypeId type = TypeOf(atom.operand);
   if (!Asks(atom.test, type))
@@ -77,7 +77,7 @@ std::string WhyIllFormed(const Atom& atom) {
   bool two = equals || atom.test == Test::HasOther;
   if (two != atom.other.has_value()) return two ? "a second field is missing" : "a second field does not belong here";
   if (two) {
-    if (std::string why = WhyIllFormedOperand(*atom.other); !why.empty()) return why;
+    if (std::string why = WhyIllFormed(*atom.other); !why.empty()) return why;
     if (equals && TypeOf(*atom.other) != type) return "the two fields are not of one type";
     if (!equals && !IsText(TypeOf(*atom.other))) return "an element of a list equals a text only";
   }

@@ -26,6 +26,7 @@ inline constexpr size_t kMaxKernelLiteralBytes = 65536;  // all of an atom toget
 // What is wrong with an atom that no policy text leads to: a test or literals that do not suit the operand's type, a
 // literal longer than the field's capture. "" if nothing. What is read from outside is checked with this.
 std::string WhyIllFormed(const Atom& atom);
+std::string WhyIllFormed(const Operand& operand);
 
 // Split's law: literals that the kernel cannot decide become True in the kernel half.
 SplitRule Split(Rule rule);

@@ -22,6 +22,9 @@ class RandomIr {
   // A whole rule with everything that rules can say; texts are hostile.
   Rule RandomRule(EventKind kind);
 
+  // Likewise, with a sequence, an aggregate or a limit.
+  Rule RandomStatefulRule(EventKind kind);
+
   // Every field of the kind, in any status that a decoder or the kernel gives it; values often come from the literals
   // of `near`. Ok texts are at most as long as the capture. Truncated texts are a part of what was longer, of `capture`
   // bytes and sometimes fewer: of a list the head, else the tail. Texts hold no NUL, lists end in one if they are Ok.
@@ -35,6 +38,10 @@ class RandomIr {
   std::string HostileText();
 
  private:
+  Operand RandomOperand(EventKind kind, uint8_t step);
+  Key RandomKey(EventKind kind, size_t most);
+  Sequence RandomSequence(EventKind kind);
+  Aggregate RandomAggregate(EventKind kind);
   Value RandomLiteral(const Operand& operand, Test test);
   std::string RandomText(size_t most);
   std::string RandomPath(size_t most);

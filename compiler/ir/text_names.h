@@ -29,6 +29,9 @@ inline constexpr auto kTestWords = std::to_array<TestWord>({
     {Test::HasOther, "has-other"},
 });
 
+inline constexpr auto kRoleWords = std::to_array<std::string_view>({"match", "without", "until"});
+inline constexpr auto kFunctionWords = std::to_array<std::string_view>({"count", "distinct", "sum", "first"});
+
 // What stands before an address that is written byte by byte.
 inline constexpr std::string_view kRawIp = "ip:";
 inline constexpr std::string_view kRawCidr = "cidr:";

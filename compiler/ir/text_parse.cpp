@@ -1,6 +1,9 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <set>
 
 #include "compiler/ir/eval.h"
@@ -39,11 +42,13 @@ class Parser {
     std::set<std::string> ids;
     Open();
     Expect("program");
-    Expect("1");
+    Expect("2");
     while (lexer_.peek().kind == TokenKind::Open) {
       size_t begin = lexer_.peek().begin;
-      program.rules.push_back(ParseRule());
-      if (!ids.insert(program.rules.back().rule.id).second) lexer_.Fail(begin, "two rules have this id");
+      ParseRule(&program);
+      if (!lexer_.failed() && !ids.insert(program.rules.back().rule.id).second) {
+        lexer_.Fail(begin, "two rules have this id");
+      }
     }
     Close();
     if (lexer_.peek().kind != TokenKind::End) lexer_.Fail(lexer_.peek().begin, "nothing may follow the program");
@@ -85,7 +90,12 @@ class Parser {
   Operand ParseOperand() {
     size_t begin = lexer_.peek().begin;
     if (auto operand = FindOperand(Word())) {
-      for (EventKind kind : kinds_) {
+      if (std::string why = WhyIllFormed(*operand); !why.empty()) lexer_.Fail(begin, std::move(why));
+      if (operand->step > steps_.size()) {
+        lexer_.Fail(begin, "there is no such step before this");
+        return {};
+      }
+      for (EventKind kind : operand->step == kThisEvent ? kinds_ : steps_[operand->step - 1]) {
         if (schema::Has(kind, operand->field)) continue;
         lexer_.Fail(begin, fmt::format("events of kind {} have no such field", schema::Row(kind).name));
       }
@@ -150,6 +160,10 @@ class Parser {
       }
       if (!seen.insert(*literal).second && atom.test != Test::Range)
         lexer_.Fail(token.begin, "this literal is there twice");
+      if (atom.test == Test::Matches && ++patterns_ > kMaxProgramPatterns) {
+        lexer_.Fail(token.begin, "there are too many regular expressions");
+        break;
+      }
       if (++literals_ > kMaxProgramLiterals) lexer_.Fail(token.begin, "there are too many literals");
       atom.literals.push_back(std::move(*literal));
     }
@@ -204,10 +218,10 @@ class Parser {
     return pred;
   }
 
-  SplitRule ParseRule() {
-    SplitRule split;
-    Rule& rule = split.rule;
+  void ParseRule(Program* program) {
+    Rule rule;
     kinds_.clear();
+    steps_.clear();
     Open();
     Expect("rule");
     rule.id = Text();
@@ -221,8 +235,12 @@ class Parser {
       while (More());
       EndClause();
     }
-    rule.kinds = kinds_ = ParseKinds();
+    // A sequence has no kinds of its own. What names steps comes behind them.
+    bool sequence = clause_ == "sequence";
+    if (sequence) ParseState(&rule);
+    if (!sequence) rule.kinds = kinds_ = ParseKinds();
     rule.when = PredClause("when");
+    if (!sequence) ParseState(&rule);
     while (Clause("except")) {
       ExceptionInfo info;
       for (std::string* text : {&info.why, &info.owner, &info.expires, &info.ticket}) *text = Text();
@@ -236,17 +254,192 @@ class Parser {
     }
     while (Clause("disclose")) rule.disclosures.push_back(ParseDisclosure());
     rule.source = TextClause("source", false);
+    if (lexer_.failed()) return;
+    std::vector<SplitRule> probes = ProbesOf(rule);
+    Machine machine;
+    for (SplitRule& probe : probes) {
+      kinds_ = probe.rule.kinds;
+      steps_.clear();
+      if (sequence) {
+        bool found = Clause("probe");
+        Need(found, "probe");
+        NextClause();
+      }
+      ParseHalves(&probe);
+      if (sequence) {
+        if (!clause_.empty()) lexer_.Fail(lexer_.peek().begin, "this clause is not expected here");
+        EndClause();
+      }
+      if (lexer_.failed()) return;
+      if (rule.IsStateful()) probe.machine = static_cast<uint32_t>(program->machines.size());
+      machine.probes.push_back(static_cast<uint32_t>(program->rules.size()));
+      program->rules.push_back(std::move(probe));
+    }
+    if (!clause_.empty()) lexer_.Fail(lexer_.peek().begin, "this clause is not expected here");
+    Close();
+    if (!rule.IsStateful()) return;
+    machine.rule = std::move(rule);
+    program->machines.push_back(std::move(machine));
+  }
+
+  void ParseHalves(SplitRule* probe) {
     size_t begin = lexer_.peek().begin;
-    split.kernel = PredClause("kernel");
-    CheckKernel(split.kernel, begin);
-    split.residual = PredClause("residual");
+    probe->kernel = PredClause("kernel");
+    CheckKernel(probe->kernel, begin);
+    probe->residual = PredClause("residual");
     while (Clause("reason")) {
-      split.reasons.push_back(Text());
+      probe->reasons.push_back(Text());
+      EndClause();
+    }
+  }
+
+  // ---- State ----
+
+  uint64_t Number(uint64_t least, uint64_t most) {
+    size_t begin = lexer_.peek().begin;
+    std::string_view word = Word();
+    uint64_t number = 0;
+    auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+    bool read = error == std::errc() && end == word.data() + word.size() && (word[0] != '0' || word.size() == 1);
+    if (read && number >= least && number <= most) return number;
+    lexer_.Fail(begin, fmt::format("a number from {} to {} is expected here", least, most));
+    return least;
+  }
+  // (head N)
+  uint64_t NumberList(std::string_view head, uint64_t least, uint64_t most) {
+    Open();
+    Expect(head);
+    uint64_t number = Number(least, most);
+    Close();
+    return number;
+  }
+  int64_t Window(std::string_view head) { return static_cast<int64_t>(NumberList(head, 1, kMaxWindowNs)); }
+  // (head operand…)
+  std::vector<Operand> Operands(std::string_view head, size_t least, size_t most) {
+    std::vector<Operand> operands;
+    size_t begin = lexer_.peek().begin;
+    Open();
+    Expect(head);
+    while (More()) operands.push_back(ParseOperand());
+    if (operands.size() < least || operands.size() > most) {
+      lexer_.Fail(begin, fmt::format("{} to {} fields are expected here", least, most));
+    }
+    Close();
+    return operands;
+  }
+
+  void ParseState(Rule* rule) {
+    if (Clause("sequence")) {
+      rule->sequence = ParseSequence();
+      EndClause();
+    } else if (Clause("aggregate")) {
+      rule->aggregate = ParseAggregate();
+      EndClause();
+    }
+    if (Clause("limit")) {
+      Limit limit;
+      limit.count = Number(1, kMaxStateCount);
+      limit.per_ns = Window("per");
+      limit.by = Operands("by", 0, kMaxKeyFields);
+      rule->limit = std::move(limit);
+      EndClause();
+    }
+    if (!rule->IsStateful()) return;
+    bool found = Clause("max-keys");
+    Need(found, "max-keys");
+    rule->max_keys = Number(1, kMaxMaxKeys);
+    EndClause();
+  }
+
+  template <size_t n>
+  size_t OneOf(const std::array<std::string_view, n>& words) {
+    size_t begin = lexer_.peek().begin;
+    auto word = std::find(words.begin(), words.end(), Word());
+    if (word != words.end()) return static_cast<size_t>(word - words.begin());
+    lexer_.Fail(begin, fmt::format("one of `{}` is expected here", fmt::join(words, "`, `")));
+    return 0;
+  }
+
+  Aggregate ParseAggregate() {
+    using Function = Aggregate::Function;
+    Aggregate aggregate;
+    aggregate.function = static_cast<Function>(OneOf(kFunctionWords));
+    bool counts = aggregate.function == Function::Count, sums = aggregate.function == Function::Sum;
+    size_t begin = lexer_.peek().begin;
+    aggregate.of = Operands("of", counts ? 0 : 1, counts ? 0 : sums ? 1 : kMaxKeyFields);
+    if (sums && !lexer_.failed() && schema::Row(TypeOf(aggregate.of[0])).slot != schema::Slot::Int) {
+      lexer_.Fail(begin, "only numbers are summed up");
+    }
+    aggregate.at_least = NumberList("at-least", 1, sums ? uint64_t{INT64_MAX} : kMaxStateCount);
+    aggregate.by = Operands("by", 0, kMaxKeyFields);
+    aggregate.within_ns = Window("within");
+    return aggregate;
+  }
+
+  Sequence ParseSequence() {
+    Sequence sequence;
+    sequence.unordered = OneOf(std::to_array<std::string_view>({"ordered", "unordered"})) == 1;
+    // Before the steps, whose kinds the key's fields are checked with.
+    size_t begin = lexer_.peek().begin;
+    sequence.by = Operands("by", 0, kMaxKeyFields);
+    sequence.within_ns = Window("within");
+    do sequence.steps.push_back(ParseStep(sequence));
+    while (More() && sequence.steps.size() < kMaxSteps);
+    kinds_.clear();
+    for (const Step& step : sequence.steps) {
+      for (const Operand& operand : sequence.by) {
+        for (EventKind kind : step.kinds) {
+          if (schema::Has(kind, operand.field)) continue;
+          lexer_.Fail(begin, fmt::format("events of kind {} have no {}", schema::Row(kind).name,
+                                         schema::Row(operand.field).dotted));
+        }
+      }
+    }
+    return sequence;
+  }
+
+  Step ParseStep(const Sequence& sequence) {
+    Step step;
+    size_t begin = lexer_.peek().begin;
+    Open();
+    Expect("step");
+    step.role = static_cast<Step::Role>(OneOf(kRoleWords));
+    if (sequence.steps.empty() && step.role != Step::Role::Match) lexer_.Fail(begin, "the first step matches");
+    if (sequence.unordered && step.role == Step::Role::Without) {
+      lexer_.Fail(begin, "what has no order has no `without` between its steps");
+    }
+    step.name = Text();
+    NextClause();
+    step.kinds = kinds_ = ParseKinds();
+    std::vector<std::vector<EventKind>> earlier;
+    std::swap(earlier, steps_);  // `when` is of the event alone
+    step.when = PredClause("when");
+    std::swap(earlier, steps_);
+    while (Clause("join")) {
+      size_t at = lexer_.peek().begin;
+      Join join{ParseOperand(), ParseOperand()};
+      if (!lexer_.failed() &&
+          (join.own.step != kThisEvent || join.other.step == kThisEvent || TypeOf(join.own) != TypeOf(join.other) ||
+           TypeOf(join.own) == schema::TypeId::StringList)) {
+        lexer_.Fail(at, "a join is of a field of this event and one of an earlier step, of one type");
+      }
+      step.joins.push_back(join);
+      if (step.joins.size() > kMaxKeyFields) lexer_.Fail(at, "there are too many joins");
+      EndClause();
+    }
+    if (Clause("cross")) {
+      step.cross = ParsePred();
+      EndClause();
+    }
+    if (Clause("repeat")) {
+      if (step.role != Step::Role::Match) lexer_.Fail(begin, "only a step that matches is repeated");
+      step.repeat = static_cast<uint32_t>(Number(2, kMaxStateCount));
       EndClause();
     }
     if (!clause_.empty()) lexer_.Fail(lexer_.peek().begin, "this clause is not expected here");
     Close();
-    return split;
+    if (step.role == Step::Role::Match) steps_.push_back(step.kinds);
+    return step;
   }
 
   RuleSeverity ParseSeverity() {
@@ -287,6 +480,15 @@ class Parser {
     TemplatePart part;
     if (lexer_.peek().kind == TokenKind::Text) {
       part.text = Text();
+    } else if (lexer_.peek().kind == TokenKind::Open) {
+      Open();
+      Expect("or");
+      part.operand = ParseOperand();
+      part.fallback = Text();
+      Close();
+    } else if (lexer_.peek().word == "measure") {
+      Word();
+      part.measure = true;
     } else {
       part.operand = ParseOperand();
     }
@@ -305,18 +507,23 @@ class Parser {
   void CheckKernel(const Pred& kernel, size_t begin) {
     if (lexer_.failed()) return;
     if (!IsNormal(kernel, true)) lexer_.Fail(begin, "the kernel half is not in normal form");
-    for (FieldId field : FieldsOf(kernel)) {
-      if (schema::Row(field).decided == schema::Decided::Kernel) continue;
-      lexer_.Fail(begin, fmt::format("{} is not known in the kernel", schema::Row(field).dotted));
+    CheckKernelAtoms(kernel, begin);
+  }
+  void CheckKernelAtoms(const Pred& pred, size_t begin) {
+    if (pred.atom) {
+      if (std::string why = WhyNeverInKernel(*pred.atom); !why.empty()) lexer_.Fail(begin, std::move(why));
     }
+    for (const Pred& operand : pred.operands) CheckKernelAtoms(operand, begin);
   }
 
   Lexer lexer_;
   size_t depth_ = 0;
   size_t nodes_ = 0;
   size_t literals_ = 0;
+  size_t patterns_ = 0;
   std::string_view clause_;
-  std::vector<EventKind> kinds_;  // of the rule that is being read
+  std::vector<EventKind> kinds_;               // of the rule or step that is being read
+  std::vector<std::vector<EventKind>> steps_;  // of the sequence's steps that match, those that may be named
 };
 
 }  // namespace

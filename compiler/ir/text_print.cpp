@@ -230,6 +230,60 @@ Doc Texts(std::string_view head, const std::vector<std::string>& texts) {
   return MakeList(std::string(head), std::move(items), true);
 }
 
+Doc Operands(std::string_view head, const std::vector<Operand>& operands) {
+  std::vector<Doc> items;
+  items.reserve(operands.size());
+  for (const Operand& operand : operands) items.push_back(MakeWord(Word(operand)));
+  return MakeList(std::string(head), std::move(items), true);
+}
+Doc Number(std::string_view head, uint64_t number) {
+  return MakeList(std::string(head), {MakeWord(std::to_string(number))});
+}
+Doc Kinds(const std::vector<EventKind>& kinds) {
+  std::vector<Doc> items;
+  items.reserve(kinds.size());
+  for (EventKind kind : kinds) items.push_back(MakeWord(std::string(schema::Row(kind).name)));
+  return MakeList("on", std::move(items), true);
+}
+Doc Window(std::string_view head, int64_t ns) { return Number(head, static_cast<uint64_t>(ns)); }
+
+Doc MakeDoc(const Step& step) {
+  std::vector<Doc> items = {MakeWord(std::string(kRoleWords[static_cast<size_t>(step.role)])),
+                            MakeWord(Quote(step.name)), Kinds(step.kinds), MakeList("when", {MakeDoc(step.when)})};
+  for (const Join& join : step.joins) items.push_back(Operands("join", {join.own, join.other}));
+  if (step.cross.op != Pred::Op::True) items.push_back(MakeList("cross", {MakeDoc(step.cross)}));
+  if (step.repeat != 1) items.push_back(Number("repeat", step.repeat));
+  return MakeList("step", std::move(items));
+}
+
+void AddState(const Rule& rule, std::vector<Doc>* items) {
+  if (rule.sequence) {
+    std::vector<Doc> parts = {MakeWord(rule.sequence->unordered ? "unordered" : "ordered"),
+                              Operands("by", rule.sequence->by), Window("within", rule.sequence->within_ns)};
+    for (const Step& step : rule.sequence->steps) parts.push_back(MakeDoc(step));
+    items->push_back(MakeList("sequence", std::move(parts)));
+  }
+  if (rule.aggregate) {
+    const Aggregate& aggregate = *rule.aggregate;
+    items->push_back(MakeList(
+        "aggregate",
+        {MakeWord(std::string(kFunctionWords[static_cast<size_t>(aggregate.function)])), Operands("of", aggregate.of),
+         Number("at-least", aggregate.at_least), Operands("by", aggregate.by), Window("within", aggregate.within_ns)}));
+  }
+  if (rule.limit) {
+    items->push_back(MakeList("limit", {MakeWord(std::to_string(rule.limit->count)), Window("per", rule.limit->per_ns),
+                                        Operands("by", rule.limit->by)}));
+  }
+  if (rule.IsStateful()) items->push_back(Number("max-keys", rule.max_keys));
+}
+
+Doc MakeDoc(const TemplatePart& part) {
+  if (part.measure) return MakeWord("measure");
+  if (!part.operand) return MakeWord(Quote(part.text));
+  if (!part.fallback) return MakeWord(Word(*part.operand));
+  return MakeList("or", {MakeWord(Word(*part.operand)), MakeWord(Quote(*part.fallback))});
+}
+
 Doc MakeDoc(const Rule& rule) {
   std::vector<Doc> items;
   items.push_back(Texts("package", {rule.package}));
@@ -237,20 +291,18 @@ Doc MakeDoc(const Rule& rule) {
   if (!rule.title.empty()) items.push_back(Texts("title", {rule.title}));
   items.push_back(MakeList("severity", {MakeWord(std::string(Name(rule.severity)))}));
   if (!rule.attack.empty()) items.push_back(Texts("attack", rule.attack));
-  std::vector<Doc> kinds;
-  kinds.reserve(rule.kinds.size());
-  for (EventKind kind : rule.kinds) kinds.push_back(MakeWord(std::string(schema::Row(kind).name)));
-  items.push_back(MakeList("on", std::move(kinds), true));
+  // What names steps comes behind them.
+  if (rule.sequence) AddState(rule, &items);
+  if (!rule.sequence) items.push_back(Kinds(rule.kinds));
   items.push_back(MakeList("when", {MakeDoc(rule.when)}));
+  if (!rule.sequence) AddState(rule, &items);
   for (const ExceptionInfo& info : rule.exceptions) {
     items.push_back(Texts("except", {info.why, info.owner, info.expires, info.ticket}));
   }
   if (!rule.alert.empty()) {
     std::vector<Doc> parts;
     parts.reserve(rule.alert.size());
-    for (const TemplatePart& part : rule.alert) {
-      parts.push_back(MakeWord(part.operand ? Word(*part.operand) : Quote(part.text)));
-    }
+    for (const TemplatePart& part : rule.alert) parts.push_back(MakeDoc(part));
     items.push_back(MakeList("alert", std::move(parts), true));
   }
   for (const Disclosure& disclosure : rule.disclosures) {
@@ -261,12 +313,29 @@ Doc MakeDoc(const Rule& rule) {
   return MakeList(fmt::format("rule {}", Quote(rule.id)), std::move(items));
 }
 
+void AddHalves(const SplitRule& split, std::vector<Doc>* items) {
+  items->push_back(MakeList("kernel", {MakeDoc(split.kernel)}));
+  items->push_back(MakeList("residual", {MakeDoc(split.residual)}));
+  for (const std::string& reason : split.reasons) items->push_back(Texts("reason", {reason}));
+}
+
 Doc MakeDoc(const SplitRule& split) {
   Doc doc = MakeDoc(split.rule);
   std::vector<Doc> items = std::move(doc.items);
-  items.push_back(MakeList("kernel", {MakeDoc(split.kernel)}));
-  items.push_back(MakeList("residual", {MakeDoc(split.residual)}));
-  for (const std::string& reason : split.reasons) items.push_back(Texts("reason", {reason}));
+  if (!split.needs.empty()) items.push_back(Operands("needs", split.needs));
+  AddHalves(split, &items);
+  return MakeList(std::move(doc.head), std::move(items));
+}
+
+// The whole rule, and the halves of each of its probes.
+Doc MakeDoc(const Program& program, const Machine& machine) {
+  Doc doc = MakeDoc(machine.rule);
+  std::vector<Doc> items = std::move(doc.items);
+  for (uint32_t probe : machine.probes) {
+    std::vector<Doc> halves;
+    AddHalves(program.rules[probe], machine.rule.sequence ? &halves : &items);
+    if (machine.rule.sequence) items.push_back(MakeList("probe", std::move(halves)));
+  }
   return MakeList(std::move(doc.head), std::move(items));
 }
 
@@ -290,8 +359,14 @@ std::string Print(const Rule& rule) { return PrintRule(MakeDoc(rule), 0); }
 std::string Print(const SplitRule& rule) { return PrintRule(MakeDoc(rule), 0); }
 
 std::string Print(const Program& program) {
-  std::string out = "(program 1\n";
-  for (const SplitRule& rule : program.rules) out += PrintRule(MakeDoc(rule), 2);
+  std::string out = "(program 2\n";
+  for (const SplitRule& rule : program.rules) {
+    if (!rule.machine) {
+      out += PrintRule(MakeDoc(rule), 2);
+    } else if (rule.step == 0) {
+      out += PrintRule(MakeDoc(program, program.machines[*rule.machine]), 2);
+    }
+  }
   return out + ")\n";
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 // A program of one rule with these predicates.
 std::string Wrap(std::string_view when, std::string_view kernel = "true", std::string_view kinds = "connect") {
-  return "(program 1 (rule \"a.b\" (package \"a\") (name \"b\") (severity low) (on " + std::string(kinds) + ") (when " +
+  return "(program 2 (rule \"a.b\" (package \"a\") (name \"b\") (severity low) (on " + std::string(kinds) + ") (when " +
          std::string(when) + ") (kernel " + std::string(kernel) + ") (residual true)))";
 }
 
@@ -71,16 +71,16 @@ TEST(Text, AddressesThatHaveNoSpellingOfTheirOwn) {
 
 TEST(Text, ErrorsNameTheirPlace) {
   EXPECT_EQ(ErrorOf(""), "line 1, column 1: `(` is expected here");
-  EXPECT_EQ(ErrorOf("(program 2)"), "line 1, column 10: `1` is expected here");
-  EXPECT_EQ(ErrorOf("(program 1)\n x"), "line 2, column 2: nothing may follow the program");
-  EXPECT_EQ(ErrorOf("(program 1"), "line 1, column 11: `)` is expected here");
-  EXPECT_EQ(ErrorOf("(program 1\n  (rule \"a)"), "line 2, column 9: this text has no end");
-  EXPECT_EQ(ErrorOf("(program 1 (rule \"\\q\"))"), "line 1, column 19: bad escape in a text");
-  EXPECT_EQ(ErrorOf("(program 1 (rule \"\\x4\"))"), "line 1, column 19: bad escape in a text");
-  EXPECT_EQ(ErrorOf("(program 1 (rule \"a\" (package \"a\") (title \"a\")))"),
+  EXPECT_EQ(ErrorOf("(program 1)"), "line 1, column 10: `2` is expected here");
+  EXPECT_EQ(ErrorOf("(program 2)\n x"), "line 2, column 2: nothing may follow the program");
+  EXPECT_EQ(ErrorOf("(program 2"), "line 1, column 11: `)` is expected here");
+  EXPECT_EQ(ErrorOf("(program 2\n  (rule \"a)"), "line 2, column 9: this text has no end");
+  EXPECT_EQ(ErrorOf("(program 2 (rule \"\\q\"))"), "line 1, column 19: bad escape in a text");
+  EXPECT_EQ(ErrorOf("(program 2 (rule \"\\x4\"))"), "line 1, column 19: bad escape in a text");
+  EXPECT_EQ(ErrorOf("(program 2 (rule \"a\" (package \"a\") (title \"a\")))"),
             "line 1, column 37: clause `name` is expected here");
-  EXPECT_EQ(ErrorOf("(program 1 (rule \"a\" ()))"), "line 1, column 23: a clause is expected here");
-  EXPECT_EQ(ErrorOf("(program 1\t)"), "line 1, column 11: unexpected character");
+  EXPECT_EQ(ErrorOf("(program 2 (rule \"a\" ()))"), "line 1, column 23: a clause is expected here");
+  EXPECT_EQ(ErrorOf("(program 2\t)"), "line 1, column 11: unexpected character");
 }
 
 TEST(Text, RefusesWhatNoPolicyMeans) {
@@ -116,7 +116,7 @@ TEST(Text, KernelHalvesAreNormalAndOfTheKernel) {
 
 TEST(Text, RulesAreDistinctAndAskForSomething) {
   std::string rule = Wrap("true").substr(11);
-  EXPECT_NE(ErrorOf("(program 1 " + rule.substr(0, rule.size() - 1) + rule), "");
+  EXPECT_NE(ErrorOf("(program 2 " + rule.substr(0, rule.size() - 1) + rule), "");
   EXPECT_NE(ErrorOf(Wrap("true", "true", "")), "");
   EXPECT_NE(ErrorOf(Wrap("true", "true", "exec exec")), "");
   EXPECT_NE(ErrorOf(Wrap("true", "true", "exce")), "");
@@ -132,7 +132,7 @@ TEST(Text, HostileTextIsBounded) {
   std::string wide = "(and";
   for (size_t i = 0; i <= kMaxProgramNodes; ++i) wide += " true";
   EXPECT_NE(ErrorOf(Wrap(wide + ")")).find("too many predicates"), std::string::npos);
-  EXPECT_NE(ErrorOf(std::string("(program 1 \0)", 13)), "");
+  EXPECT_NE(ErrorOf(std::string("(program 2 \0)", 13)), "");
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
 }
 
@@ -208,13 +208,103 @@ TEST(Text, GivesBackWhatWasPrinted) {
   }
 }
 
+// Rules with state: the text says all of them, and what follows from the rule (kinds, conditions, needs of its probes)
+// is the same again.
+TEST(Text, RoundTripOfMachines) {
+  RandomIr random(TestSeed() + 5);
+  size_t sequences = 0, aggregates = 0;
+  for (int round = 0; round < 150; ++round) {
+    std::vector<Rule> rules;
+    for (size_t i = 1 + random.Below(3); i > 0; --i) {
+      EventKind kind = random.RandomKind();
+      rules.push_back(random.Chance(70) ? random.RandomStatefulRule(kind) : random.RandomRule(kind));
+    }
+    Program program = MakeProgram(std::move(rules));
+    std::string text = Print(program);
+    Result<Program> back = ParseProgram(text);
+    ASSERT_TRUE(back) << back.error().ToString() << "\n" << text;
+    ASSERT_EQ(Print(*back), text);
+    ASSERT_EQ(back->rules.size(), program.rules.size());
+    ASSERT_EQ(back->machines.size(), program.machines.size());
+    for (size_t i = 0; i < program.rules.size(); ++i) {
+      const SplitRule &a = program.rules[i], &b = back->rules[i];
+      ASSERT_EQ(Print(a), Print(b));
+      ASSERT_EQ(std::tie(a.machine, a.step, a.needs), std::tie(b.machine, b.step, b.needs));
+    }
+    for (size_t i = 0; i < program.machines.size(); ++i) {
+      const Machine &a = program.machines[i], &b = back->machines[i];
+      ASSERT_EQ(a.probes, b.probes);
+      ASSERT_EQ(Print(a.rule), Print(b.rule));
+      sequences += b.rule.sequence ? 1 : 0;
+      aggregates += b.rule.aggregate ? 1 : 0;
+      ASSERT_GT(SizeOfState(b.rule).bytes_most, 0u);
+    }
+  }
+  EXPECT_GT(sequences, 30u);
+  EXPECT_GT(aggregates, 30u);
+}
+
+std::string WrapState(std::string_view state, std::string_view probes = "(kernel true) (residual true)") {
+  bool sequence = state.starts_with("(sequence");
+  return "(program 2 (rule \"a.b\" (package \"a\") (name \"b\") (severity low) " +
+         (sequence ? std::string(state) + " (when true) " : "(on exec) (when true) " + std::string(state) + " ") +
+         std::string(probes) + "))";
+}
+
+// What a bundle says is hostile.
+TEST(Text, RefusesMachinesThatCannotBe) {
+  auto why = [](const std::string& text) { return ErrorOf(text); };
+  auto has = [](const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; };
+  const std::string keys = " (max-keys 5)";
+  EXPECT_EQ(why(WrapState("(limit 1 (per 5) (by process.pid))" + keys)), "");
+  EXPECT_EQ(why(WrapState("(aggregate sum (of process.pid) (at-least 5) (by) (within 9))" + keys)), "");
+  EXPECT_TRUE(has(why(WrapState("(limit 0 (per 5) (by))" + keys)), "a number from 1"));
+  EXPECT_TRUE(has(why(WrapState("(limit 1 (per 0) (by))" + keys)), "a number from 1"));
+  EXPECT_TRUE(has(why(WrapState("(limit 1 (per -5) (by))" + keys)), "a number from 1"));
+  EXPECT_TRUE(has(why(WrapState("(limit 1 (per 5) (by))")), "`max-keys` is expected"));
+  EXPECT_TRUE(has(why(WrapState("(limit 1 (per 5) (by)) (max-keys 99999999999)")), "a number from 1"));
+  EXPECT_TRUE(has(why(WrapState("(limit 1 (per 5) (by file.path))" + keys)), "no such field"));
+  EXPECT_TRUE(has(why(WrapState("(limit 1 (per 5) (by step:1:process.pid))" + keys)), "no such step"));
+  EXPECT_TRUE(has(why(WrapState("(aggregate sum (of process.name) (at-least 5) (by) (within 9))" + keys)), "summed"));
+  EXPECT_TRUE(has(why(WrapState("(aggregate count (of process.pid) (at-least 5) (by) (within 9))" + keys)), "0 to 0"));
+  EXPECT_TRUE(has(why(WrapState("(aggregate mean (of) (at-least 5) (by) (within 9))" + keys)), "one of `count`"));
+
+  const std::string probe = "(probe (kernel true) (residual true))";
+  auto sequence = [&](std::string_view steps, int probes) {
+    std::string all;
+    for (int i = 0; i < probes; ++i) all += probe;
+    return why(WrapState("(sequence ordered (by process.pid) (within 5) " + std::string(steps) + ")" + keys, all));
+  };
+  const std::string first = "(step match \"a\" (on exec) (when true))";
+  EXPECT_EQ(sequence(first, 1), "");
+  EXPECT_EQ(sequence(first + "(step match \"\" (on exec) (when true) (join process.pid step:1:process.pid))", 2), "");
+  EXPECT_TRUE(has(sequence(first, 0), "`probe` is expected"));
+  EXPECT_TRUE(has(sequence(first, 2), "not expected here"));
+  EXPECT_TRUE(has(sequence("(step until \"\" (on exec) (when true))", 1), "the first step matches"));
+  EXPECT_TRUE(has(sequence("(step match \"\" (on exec) (when (present step:1:process.pid)))", 1), "no such step"));
+  EXPECT_TRUE(
+      has(sequence(first + "(step match \"\" (on exec) (when true) (cross (less process.pid step:2:process.pid)))", 2),
+          "no such step"));
+  EXPECT_TRUE(
+      has(sequence(first + "(step match \"\" (on exec) (when true) (join process.pid process.pid))", 2), "a join is"));
+  EXPECT_TRUE(has(sequence(first + "(step match \"\" (on exec) (when true) (join process.pid step:1:process.name))", 2),
+                  "a join is"));
+  EXPECT_TRUE(has(sequence("(step match \"a\" (on exec) (when true) (repeat 0))", 1), "a number from 2"));
+  EXPECT_TRUE(has(sequence(first + "(step without \"\" (on exec) (when true) (repeat 3))", 2), "is repeated"));
+  EXPECT_TRUE(has(why(Wrap("(matches process.name \"(\")")), "is refused"));
+  EXPECT_TRUE(has(why(Wrap("true", "(matches process.name \"a\")")), "in userspace only"));
+  EXPECT_TRUE(has(why(Wrap("true", "(in lower:process.name \"a\")")), "in userspace only"));
+  EXPECT_TRUE(has(why(Wrap("(in process.name[0] \"a\")")), "is no list"));
+}
+
 // Whatever a flipped, lost or doubled byte makes of a program: an error, or a program that prints and plans.
 TEST(Text, SurvivesMutation) {
   RandomIr random(TestSeed() + 4);
   size_t accepted = 0, refused = 0;
   for (int round = 0; round < 200; ++round) {
     Program program;
-    program.rules.push_back(Split(random.RandomRule(random.RandomKind())));
+    EventKind kind = random.RandomKind();
+    program = MakeProgram({random.Chance(50) ? random.RandomStatefulRule(kind) : random.RandomRule(kind)});
     std::string text = Print(program);
     for (int i = 0; i < 10; ++i) {
       std::string mutant = text;
