@@ -1,7 +1,8 @@
 """The lit suite: text in, text out, checked with FileCheck. A folder per stage; see architecture.md and CONTRIBUTING.md.
 
 Features a test may REQUIRE: bpf (this process may load BPF programs), shared (the corpora beside the project), vm (kernels
-can be booted under QEMU), release (a build without sanitizers). A missing one is announced with its reason.
+can be booted under QEMU), release (a build without sanitizers), vscode
+(the packages of tools/vscode are installed). A missing one is announced with its reason.
 """
 import ctypes
 import os
@@ -61,10 +62,18 @@ def why_no_vm():
     return f"not installed: {', '.join(missing)}" if missing else None
 
 
+def why_no_vscode():
+    if not shutil.which("npm") or not shutil.which("node"):
+        return "npm or node is not installed"
+    installed = os.path.isdir(os.path.join(config.ks_source, "tools", "vscode", "node_modules"))
+    return None if installed else "tools/vscode/node_modules is missing; `npm ci` there makes it"
+
+
 for feature, reason in (
     ("bpf", why_no_bpf()),
     ("shared", None if shared.is_dir() else "there is no ../shared folder"),
     ("vm", why_no_vm()),
+    ("vscode", why_no_vscode()),
     ("release", "this build has sanitizers" if config.ks_sanitizers else None),
 ):
     if reason is None:
