@@ -518,7 +518,8 @@ void CheckSame(const std::vector<Word>& before, std::string_view text) {
   SourceFile file("formatted.ksp", std::string(text));
   Diagnostics diagnostics;
   syntax::Module module = syntax::Parse(file, diagnostics);
-  KS_CHECK(diagnostics.errors() == 0, "formatting made a mistake of what was none");
+  KS_CHECK(diagnostics.errors() == 0,
+           "formatting made a mistake of what was none: " + RenderHuman(diagnostics.all()[0], false));
   std::vector<Word> after = WordsOf(module);
   KS_CHECK(before.size() == after.size(), "formatting changed the number of words");
   auto differs = std::mismatch(before.begin(), before.end(), after.begin(), [](const Word& a, const Word& b) {

@@ -19,7 +19,8 @@ class Balance {
       const Token& token = in_[at_];
       if (diagnostics_.errors() >= limit_) return TooMany(token);
       if (token.kind == TokenKind::Word) AtWord(token);
-      if (stack_.empty() && IsDeclarationWord(token.Text(source_))) in_test_ = token.Text(source_) == "test";
+      bool declares = stack_.empty() && Previous() != "." && IsDeclarationWord(token.Text(source_));
+      if (declares) in_test_ = token.Text(source_) == "test";
       if (token.kind == TokenKind::End) CloseDownTo(0, token);
       std::string_view text = token.kind == TokenKind::Punctuation ? token.Text(source_) : std::string_view();
       if (text == "(" || text == "[" || text == "{") {

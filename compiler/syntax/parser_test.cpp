@@ -207,6 +207,7 @@ TEST(Parser, LetOfATestIsNoSignOfAnOpenBrace) {
   Parsed p("ksp 1\ntest t {\nlet c: container = { id: \"x\" }\ncase \"a\" { expect quiet }\n}\n");
   EXPECT_EQ(p.diagnostics.errors(), 0u);
   EXPECT_EQ(p.module.tests.at(0).lets.at(0).object.text, "container");
+  EXPECT_EQ(Parsed("ksp 1\ntest a.tune {\nlet c: container = { }\n}\n").Codes(), Codes{});
 }
 
 TEST(Parser, DocsStandDirectlyAbove) {
