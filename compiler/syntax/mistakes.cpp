@@ -150,6 +150,15 @@ void Mistakes::Advise(const Misfit& misfit, Diagnostic& d) const {
   };
   bool after_name = index > 0 && tokens_[index - 1].name;
   if (misfit.place == Place::TestStep && after_name && did_you_mean(index - 1, {"expect"})) return;
+  auto ends = [&](size_t at) { return at < index && (Text(at) == "until" || Text(at) == "without"); };
+  if (ends(index - 1) && (text == "not" || text == "without" || text == "until")) {
+    d.help = "`until exec` names an event that ends the sequence; that one must stay away is a step of its own, `without exec`";
+    return;
+  }
+  if (index > 1 && ends(index - 2) && text == ":") {
+    d.help = "what must not happen has no event to ask, and so no name: leave it out";
+    return;
+  }
   if (tokens_[index].kind != TokenKind::Word) return;
   if (Has(misfit.expected, "ID")) {
     bool taken = misfit.expected.size() == 1 && !tokens_[index].name;
