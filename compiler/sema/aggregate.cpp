@@ -42,7 +42,8 @@ bool CheckArity(const syntax::When& when, Function function, const Scope& scope)
   if (function == Function::Count) {
     d.help = "how many different values a field has is `distinct(…)`";
   } else {
-    d.help = fmt::format("as in `{}({})`", when.function.text, function == Function::Sum ? "child.pid" : "process.name");
+    d.help =
+        fmt::format("as in `{}({})`", when.function.text, function == Function::Sum ? "child.pid" : "process.name");
   }
   return false;
 }
@@ -67,9 +68,10 @@ void RuleChecker::CheckThreshold(const syntax::When& when, const Scope& scope, A
   }
   if (when.op != ">=" && when.op != ">") {
     bool fewer = when.op == "<" || when.op == "<=";
-    Diagnostic& d = scope.Report<Diag::MeasureOperator>(
-        when.op_span, when.op, function,
-        fewer ? "too few is known only when the window closes" : "the alert is raised at the event that reaches the threshold");
+    Diagnostic& d =
+        scope.Report<Diag::MeasureOperator>(when.op_span, when.op, function,
+                                            fewer ? "too few is known only when the window closes"
+                                                  : "the alert is raised at the event that reaches the threshold");
     if (fewer) {
       d.help = "that something stays away is a `sequence` that ends in `without`";
     } else if (when.op == "==") {
@@ -125,7 +127,7 @@ std::optional<FieldRef> RuleChecker::CheckSummand(const syntax::When& when, cons
         "numbers, sizes and durations add up; how many different values there are is `distinct(…)`";
     return std::nullopt;
   }
-  CheckGuard(resolved.field, given, nullptr, *scope.diagnostics);
+  CheckGuard(resolved.field, given, nullptr, "", *scope.diagnostics);
   return resolved.field;
 }
 

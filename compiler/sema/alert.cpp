@@ -152,7 +152,9 @@ void RuleChecker::CheckAlert(const syntax::Rule& rule, const syntax::Text& text,
     shows = true;
     if (IsMeasure(*piece.path)) {
       part.measure = CheckMeasure(*piece.path, *out, scope);
-      if (part.measure && piece.fallback) scope.Report<Diag::DefaultIdle>(SpanOf(*piece.path), piece.path->Dotted(), Shorten(*piece.fallback)).help = "remove the `??`";
+      if (part.measure && piece.fallback)
+        scope.Report<Diag::DefaultIdle>(SpanOf(*piece.path), piece.path->Dotted(), Shorten(*piece.fallback)).help =
+            "remove the `??`";
       if (part.measure) out->alert.push_back(std::move(part));
       continue;
     }
@@ -169,7 +171,8 @@ void RuleChecker::CheckAlert(const syntax::Rule& rule, const syntax::Text& text,
     const FieldRef& field = resolved.field;
     if (!expander_.CheckKinds(field, scope, span)) continue;
     if (!piece.fallback) {
-      CheckGuard(field, of.given, WhereOf(field, *out), *scope.diagnostics);
+      std::string otherwise = fmt::format(", or say what to show instead: {{{} ?? 'none'}}", dotted);
+      CheckGuard(field, of.given, WhereOf(field, *out), otherwise, *scope.diagnostics);
     } else if (!of.guessed && !MayBeAbsent(field, of.given)) {
       scope.Report<Diag::DefaultIdle>(span, dotted, Shorten(*piece.fallback)).help = "remove the `??`";
     }

@@ -100,8 +100,8 @@ void PrintState(const Rule& rule, const Steps& steps, std::string* out) {
     *out += fmt::format("  when {}{} within {}\n", measure, By(of.by, steps), Window(of.within_ns));
   }
   if (rule.limit) {
-    *out += fmt::format("  limit {} per {}{}\n", rule.limit->count, Window(rule.limit->per_ns),
-                        By(rule.limit->by, steps));
+    *out +=
+        fmt::format("  limit {} per {}{}\n", rule.limit->count, Window(rule.limit->per_ns), By(rule.limit->by, steps));
   }
   if (rule.max_keys) *out += fmt::format("  max keys {}\n", *rule.max_keys);
 }
@@ -110,8 +110,9 @@ void Print(const Rule& rule, std::string* out) {
   Steps steps;
   if (rule.sequence) {
     steps = StepsOf(*rule.sequence);
-    *out += fmt::format("rule {} sequence{}{} within {}\n", rule.id, rule.sequence->syntax->unordered ? " unordered" : "",
-                        By(rule.sequence->by, steps), Window(rule.sequence->within_ns));
+    *out +=
+        fmt::format("rule {} sequence{}{} within {}\n", rule.id, rule.sequence->syntax->unordered ? " unordered" : "",
+                    By(rule.sequence->by, steps), Window(rule.sequence->within_ns));
   } else {
     *out += fmt::format("rule {} on {}\n", rule.id, KindNames(rule.kinds));
     Print(rule.where, 2, steps, out);

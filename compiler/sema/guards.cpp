@@ -187,11 +187,12 @@ bool MayBeAbsent(const FieldRef& field, const Facts& given) {
   return object && !given.Has(*object, field.step);
 }
 
-void CheckGuard(const FieldRef& field, const Facts& given, const syntax::Expr* where, Diagnostics& diagnostics) {
+void CheckGuard(const FieldRef& field, const Facts& given, const syntax::Expr* where, std::string_view otherwise,
+                Diagnostics& diagnostics) {
   auto object = Guarded(field);
   if (!object || given.Has(*object, field.step)) return;
   Diagnostic& d = Report(field, *object, diagnostics);
-  d.help = "let the rule ask for it";
+  d.help = fmt::format("let the rule ask for it{}", otherwise);
   if (where == nullptr) return;
   auto* logic = std::get_if<syntax::Logic>(&where->node);
   bool parentheses = logic != nullptr && logic->op == syntax::LogicOp::Or && !where->parenthesized;

@@ -36,7 +36,9 @@ void CheckGuards(const Condition& condition, const Facts& given, Diagnostics& di
                  const Steps* steps = nullptr);
 
 // For one field outside of a condition, in an alert. `where`: to put the guard in front of, if there is one.
-void CheckGuard(const FieldRef& field, const Facts& given, const syntax::Expr* where, Diagnostics& diagnostics);
+// `otherwise`: what else would mend it.
+void CheckGuard(const FieldRef& field, const Facts& given, const syntax::Expr* where, std::string_view otherwise,
+                Diagnostics& diagnostics);
 
 // Whether the field may be absent although what `given` says is there.
 bool MayBeAbsent(const FieldRef& field, const Facts& given);

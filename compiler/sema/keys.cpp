@@ -89,8 +89,9 @@ int64_t RuleChecker::CheckWindow(const std::optional<syntax::Quantity>& within, 
   }
   Type type = One(NaturalType(within->literal.kind));
   if (type.scalar != TypeId::Duration) {
-    scope.Report<Diag::TypeMismatch>(within->span, "a window", Phrase(One(TypeId::Duration)),
-                                     Shorten(within->span.text()), Phrase(type))
+    scope
+        .Report<Diag::TypeMismatch>(within->span, "a window", Phrase(One(TypeId::Duration)),
+                                    Shorten(within->span.text()), Phrase(type))
         .help = "as in `within 30s`";
     return 0;
   }

@@ -14,7 +14,7 @@ namespace ks::sema {
 struct Resolved {
   enum class What : uint8_t { Error, Nothing, Field, Record, Declared, Parameter };
   What what = What::Error;  // Error: reported already
-  FieldRef field;  // of a Record: its step
+  FieldRef field;           // of a Record: its step
   ObjectId object{};
   const Library::Declaration* declaration = nullptr;
   const Binding* parameter = nullptr;

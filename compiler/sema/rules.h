@@ -13,8 +13,8 @@ class RuleScope {
   RuleScope(const RuleScope&) = delete;
   RuleScope& operator=(const RuleScope&) = delete;
 
-  Scope scope;   // of a sequence: its steps, and no event at hand
-  Facts given;   // what is known to be there when the rule alerts
+  Scope scope;           // of a sequence: its steps, and no event at hand
+  Facts given;           // what is known to be there when the rule alerts
   bool guessed = false;  // a condition could not be understood, so nothing is said to be missing
 
  private:

@@ -27,9 +27,9 @@ struct Operand {
   enum class What : uint8_t { Error, Field, Record, Values, Parameter };
   What what = What::Error;
   Type type;
-  FieldRef field;    // Field; of a Record: only its step
+  FieldRef field;                  // Field; of a Record: only its step
   std::optional<std::string> key;  // Field: pod.labels["app"]
-  ValuesPtr values;  // Values
+  ValuesPtr values;                // Values
   Span span;
   static Operand Failed() { return {}; }
 };
@@ -94,8 +94,8 @@ struct Scope {
 inline Span Join(Span a, Span b) { return {a.file, a.begin, b.end}; }
 Span SpanOf(const syntax::Path& path, size_t first = 0, size_t count = SIZE_MAX);
 
-// Whether there is an event that something of this step can be read from: `drop.process.name`, and of step 0 the event at
-// hand. Reports if there is none: an exception of a sequence must say of which step.
+// Whether there is an event that something of this step can be read from: `drop.process.name`, and of step 0 the event
+// at hand. Reports if there is none: an exception of a sequence must say of which step.
 bool CheckEvent(uint8_t step, std::string_view name, const Scope& scope, Span span);
 
 Type One(TypeId scalar, std::string_view enumeration = {});

@@ -57,11 +57,15 @@ void RuleChecker::CheckRoles(const syntax::Sequence& sequence, const Scope& scop
   for (auto it = steps.begin(); it != first; ++it) {
     Diagnostic& d = scope.Report<Diag::FirstStep>(it->span, Word(it->role));
     if (it->role == Role::Without) {
-      d.help = "put a step in front of it: absence is observed from an event on, and until the next step or the end of "
-               "the window";
+      d.help =
+          "put a step in front of it: absence is observed from an event on, and until the next step or the end of "
+          "the window";
     } else {
       d.help = "put it behind the step whose event it ends";
     }
+  }
+  if (steps.empty()) {
+    scope.Report<Diag::FirstStep>(sequence.head, "}").help = "name the events that make it up, as in `run: exec`";
   }
   for (const syntax::Step& step : steps) {
     if (!sequence.unordered) continue;
@@ -160,8 +164,9 @@ void RuleChecker::CheckSequence(const syntax::Sequence& sequence, const Scope& s
   if (several && !sequence.by && !joined && !*failed) {
     Diagnostic& d = scope.Report<Diag::SharesNothing>(sequence.head);
     d.label = "events of any two processes on the node make it up";
-    d.help = "say what they have in common, as in `by process` or `by container.id`, or compare with an earlier step: "
-             "`file.path == drop.file.path`";
+    d.help =
+        "say what they have in common, as in `by process` or `by container.id`, or compare with an earlier step: "
+        "`file.path == drop.file.path`";
   }
   ImplyUntilExit(&checked);
 }
