@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/ir/eval.h"
 #include "runtime/state/machinery.h"
 
 namespace ks::state::reference {
@@ -34,7 +35,9 @@ class Rule {
   // Forgets what has ended before `now`; of what waited for that, finds it.
   virtual void Close(uint64_t now, std::vector<Fired>* fired) = 0;
   virtual RuleCounts counts() const = 0;
-  void Rebind(const ir::Machine& machine) {
+  // Nothing waits for its window to close before this.
+  virtual uint64_t next_end() const { return 0; }
+  virtual void Rebind(const ir::Machine& machine) {
     machine_ = &machine;
     rule_ = &machine.rule;
   }
@@ -45,8 +48,19 @@ class Rule {
   uint64_t ticks_ = 0, evicted_ = 0;
 };
 
+// What an event is to a partial: whether the step's joins and its other conditions hold. `steps`: the events that have
+// matched, of `positives` steps; False if the step names another. Fields in doubt are added to *doubts.
+ir::Truth FitsPartial(const ir::Step& step, const schema::Record& own, const std::vector<const schema::Record*>& steps,
+                      size_t positives, std::vector<schema::FieldId>* doubts);
+
+using MakeRule = std::unique_ptr<Rule> (*)(const ir::Machine& machine);
 std::unique_ptr<Rule> MakeOrdered(const ir::Machine& machine);
 std::unique_ptr<Rule> MakeUnordered(const ir::Machine& machine);
 std::unique_ptr<Rule> MakeAggregate(const ir::Machine& machine);
+
+
+// By hash; the same answers.
+std::unique_ptr<Rule> MakeFastOrdered(const ir::Machine& machine);
+std::unique_ptr<Rule> MakeFastAggregate(const ir::Machine& machine);
 
 }  // namespace ks::state::reference

@@ -97,37 +97,10 @@ class Ordered : public Rule {
         std::ranges::count_if(positives_, [&](const Positive& positive) { return positive.index < index; }));
   }
 
-  // What the event is to the partial: whether its joins and its other conditions hold. Doubts are added to *doubts.
   Truth Fits(const Partial& partial, const Passed& passed, std::vector<schema::FieldId>* doubts) const {
-    const schema::Record& own = passed.kept->event.record;
     std::vector<const schema::Record*> steps;
     for (const Seen& seen : partial.events) steps.push_back(&seen->event.record);
-    Truth truth = Truth::True;
-    for (const ir::Join& join : passed.step->joins) {
-      if (join.other.step > steps.size()) return Truth::False;
-      const bool whole = !CutAlike(join);
-      const Truth holds = JoinHolds(Encode(ir::ReadOperand(join.own, own), whole),
-                                    Encode(ir::ReadOperand(join.other, *steps[join.other.step - 1]), whole));
-      if (holds == Truth::False) return holds;
-      if (holds == Truth::Unknown) {
-        truth = holds;
-        AddFields(InDoubt(join.own, own), doubts);
-        AddFields(InDoubt(join.other, *steps[join.other.step - 1]), doubts);
-      }
-    }
-    for (uint8_t step = 1; step <= positives_.size(); ++step) {
-      if (step > steps.size() && !FieldsOfStep(passed.step->cross, step).empty()) return Truth::False;
-    }
-    const ir::Frame frame(&own, steps);
-    const Truth cross = ir::Eval(passed.step->cross, frame);
-    if (cross == Truth::False) return cross;
-    AddFields(DoubtsOf(passed.step->cross, frame), doubts);
-    return cross == Truth::Unknown ? cross : truth;
-  }
-  static std::vector<schema::FieldId> InDoubt(const ir::Operand& operand, const schema::Record& record) {
-    const schema::Status status = ir::ReadOperand(operand, record).status;
-    if (status == schema::Status::Ok) return {};
-    return {operand.field};
+    return FitsPartial(*passed.step, passed.kept->event.record, steps, positives_.size(), doubts);
   }
 
   void End(const Passed& passed) {
@@ -281,7 +254,39 @@ class Ordered : public Rule {
   uint64_t now_ = 0;
 };
 
+std::vector<schema::FieldId> InDoubt(const ir::Operand& operand, const schema::Record& record) {
+  const schema::Status status = ir::ReadOperand(operand, record).status;
+  if (status == schema::Status::Ok) return {};
+  return {operand.field};
+}
+
 }  // namespace
+
+Truth FitsPartial(const ir::Step& step, const schema::Record& own, const std::vector<const schema::Record*>& steps,
+                  size_t positives, std::vector<schema::FieldId>* doubts) {
+  Truth truth = Truth::True;
+  for (const ir::Join& join : step.joins) {
+    if (join.other.step > steps.size()) return Truth::False;
+    const schema::Record& other = *steps[join.other.step - 1];
+    const bool whole = !CutAlike(join);
+    const Truth holds = JoinHolds(Encode(ir::ReadOperand(join.own, own), whole),
+                                  Encode(ir::ReadOperand(join.other, other), whole));
+    if (holds == Truth::False) return holds;
+    if (holds == Truth::Unknown) {
+      truth = holds;
+      AddFields(InDoubt(join.own, own), doubts);
+      AddFields(InDoubt(join.other, other), doubts);
+    }
+  }
+  for (size_t named = steps.size() + 1; named <= positives; ++named) {
+    if (!FieldsOfStep(step.cross, static_cast<uint8_t>(named)).empty()) return Truth::False;
+  }
+  const ir::Frame frame(&own, steps);
+  const Truth cross = ir::Eval(step.cross, frame);
+  if (cross == Truth::False) return cross;
+  AddFields(DoubtsOf(step.cross, frame), doubts);
+  return cross == Truth::Unknown ? cross : truth;
+}
 
 std::unique_ptr<Rule> MakeOrdered(const ir::Machine& machine) { return std::make_unique<Ordered>(machine); }
 

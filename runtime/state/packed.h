@@ -1,0 +1,26 @@
+// Events as few bytes: only the fields that are there, and what is said of them once for all events that say the same.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <tuple>
+#include <vector>
+
+#include "runtime/state/blob.h"
+#include "runtime/state/machinery.h"
+
+namespace ks::state {
+
+class Packer {
+ public:
+  Blob Pack(const Kept& kept);
+  std::shared_ptr<const Kept> Unpack(const Blob& packed) const;
+
+ private:
+  // Words, uncertain fields, shown fields: a handful per rule.
+  using Said = std::tuple<std::vector<std::string>, std::vector<schema::FieldId>, std::vector<schema::FieldId>>;
+  std::map<Said, uint32_t> numbers_;
+  std::vector<const Said*> said_;
+};
+
+}  // namespace ks::state
