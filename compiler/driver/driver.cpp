@@ -102,7 +102,6 @@ void CheckBesideBroken(const syntax::Module& module, const sema::Library& librar
   for (const Diagnostic& diagnostic : found.all()) {
     switch (diagnostic.id) {
       case Diag::UnknownName:
-      case Diag::UnknownField:
       case Diag::UnknownPackage:
       case Diag::NotInPackage:
       case Diag::UnusedName:
@@ -117,7 +116,7 @@ void CheckBesideBroken(const syntax::Module& module, const sema::Library& librar
 }
 
 void Lint(Analysis* analysis, const Options& options) {
-  for (const sema::CheckedModule& module : analysis->checked) lint::LintModule(module, analysis->diagnostics);
+  lint::LintModules(analysis->checked, analysis->diagnostics);
   lint::LintRules(analysis->checked, analysis->lowered.rules, analysis->diagnostics);
   if (options.cost) lint::LintCost(analysis->checked, analysis->program, analysis->diagnostics);
   lint::ReportUnusedAllows(analysis->diagnostics);

@@ -1,6 +1,8 @@
 // Whether a text can satisfy several tests at once: the tests' automata run side by side.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -26,6 +28,9 @@ class Languages {
  private:
   std::shared_ptr<const ir::Dfa> Automaton(const ir::Atom& atom);
   std::unordered_multimap<size_t, std::pair<ir::Atom, std::shared_ptr<const ir::Dfa>>> automata_;
+  // Rules of one shape ask the same again. The automata, each test's once, say what was asked: they live in the cache.
+  using Question = std::vector<uintptr_t>;
+  std::map<Question, bool> answers_;
 };
 
 }  // namespace ks::lint

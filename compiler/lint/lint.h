@@ -10,8 +10,8 @@
 
 namespace ks::lint {
 
-// One module by itself; it was checked without an error.
-void LintModule(const sema::CheckedModule& module, Diagnostics& diagnostics);
+// Each rule by itself; the modules were checked without an error.
+void LintModules(std::span<const sema::CheckedModule> modules, Diagnostics& diagnostics);
 
 // The rules of all modules against each other. `rules`: what they were lowered to.
 void LintRules(std::span<const sema::CheckedModule> modules, std::span<const ir::Rule> rules, Diagnostics& diagnostics);

@@ -35,7 +35,8 @@ void LintAttack(const syntax::Rule& rule, Diagnostics& diagnostics) {
 
 class RuleLint {
  public:
-  explicit RuleLint(Diagnostics& diagnostics) : diagnostics_(diagnostics), conditions_(solver_, diagnostics) {}
+  RuleLint(Solver& solver, Diagnostics& diagnostics)
+      : diagnostics_(diagnostics), solver_(solver), conditions_(solver, diagnostics) {}
 
   void Visit(const sema::Rule& rule) {
     LintAttack(*rule.syntax, diagnostics_);
@@ -108,7 +109,7 @@ class RuleLint {
   }
 
   Diagnostics& diagnostics_;
-  Solver solver_;
+  Solver& solver_;
   ConditionLint conditions_;
 };
 
@@ -189,9 +190,12 @@ Candidate MakeCandidate(const sema::Rule& rule, const ir::Rule& lowered) {
 
 }  // namespace
 
-void LintModule(const sema::CheckedModule& module, Diagnostics& diagnostics) {
-  RuleLint lint(diagnostics);
-  for (const sema::Rule& rule : module.rules) lint.Visit(rule);
+void LintModules(std::span<const sema::CheckedModule> modules, Diagnostics& diagnostics) {
+  Solver solver;
+  for (const sema::CheckedModule& module : modules) {
+    RuleLint lint(solver, diagnostics);
+    for (const sema::Rule& rule : module.rules) lint.Visit(rule);
+  }
 }
 
 void LintRules(std::span<const sema::CheckedModule> modules, std::span<const ir::Rule> rules,

@@ -27,11 +27,12 @@ Diagnostic& Diagnostics::Add(Diag id, Span span, std::string message) {
   ++counts_[row];
   if (diagnostic.severity == Severity::Error) ++errors_;
   if (diagnostic.severity == Severity::Warning) ++warnings_;
-  if (all_.size() >= kMaxDiagnostics) {
+  if (kept_[static_cast<size_t>(diagnostic.severity)] >= kMaxDiagnostics) {
     ++suppressed_;
     unshown_ = std::move(diagnostic);
     return unshown_;
   }
+  ++kept_[static_cast<size_t>(diagnostic.severity)];
   all_.push_back(std::move(diagnostic));
   return all_.back();
 }

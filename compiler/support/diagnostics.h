@@ -82,7 +82,7 @@ class Diagnostics {
   const std::vector<Diagnostic>& all() const { return all_; }
   size_t errors() const { return errors_; }
   size_t warnings() const { return warnings_; }
-  // After kMaxDiagnostics more are counted, not kept.
+  // After kMaxDiagnostics of one severity more are counted, not kept: notes displace no errors.
   size_t suppressed() const { return suppressed_; }
   // By file, then position.
   void Sort();
@@ -106,6 +106,7 @@ class Diagnostics {
   std::vector<Allowance> allowances_;
   std::array<bool, kDiagRows.size()> denied_{};
   std::array<size_t, kDiagRows.size()> counts_{};
+  std::array<size_t, 3> kept_{};  // by severity
   size_t errors_ = 0, warnings_ = 0, suppressed_ = 0;
 };
 

@@ -2,8 +2,34 @@
 
 #include "compiler/syntax/parser.h"
 #include "tools/ksc/commands.h"
+#include "tools/ksc/fix.h"
 
 namespace ks::ksc {
+namespace {
+
+// What --deny names: a code, or all rows of a severity. False if it is none of these.
+bool Deny(const std::string& what, Diagnostics* diagnostics) {
+  bool found = false;
+  for (const DiagRow& row : kDiagRows) {
+    bool named = row.code == what || (what == "warnings" && row.severity == Severity::Warning) ||
+                 (what == "notes" && row.severity == Severity::Note);
+    if (named) diagnostics->Deny(row.id);
+    found = found || named;
+  }
+  return found;
+}
+
+std::vector<std::string> Split(const std::string& list) {
+  std::vector<std::string> items;
+  for (size_t at = 0; at <= list.size();) {
+    size_t comma = std::min(list.find(',', at), list.size());
+    items.push_back(list.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return items;
+}
+
+}  // namespace
 
 int Check(const Words& words) {
   const cli::Command command = {
@@ -11,29 +37,64 @@ int Check(const Words& words) {
       "FILES-OR-FOLDERS",
       1,
       10'000,
-      "Finds mistakes in policies: syntax, names, types, guards, rules without tests, blind spots.",
-      "  ksc check rules/\n  ksc check --strict --format json rules/shell.ksp",
-      {FormatOption(),
-       {"--strict", "", "warnings are findings, too", false, {}},
+      "Finds mistakes in policies: syntax, names, types, guards, conditions that cannot hold or change nothing, rules "
+      "that\n"
+      "cover each other, rules without tests, blind spots.",
+      "  ksc check rules/\n  ksc check --strict --format sarif rules/ > findings.sarif\n  ksc check --fix rules/",
+      {{"--format",
+        "FORMAT",
+        "how to print; all but human go to stdout: plain is one line per finding, json one object, sarif one document, "
+        "github commands of its workflows",
+        false,
+        {"human", "plain", "json", "sarif", "github"}},
+       {"--strict", "", "warnings are findings, too; so a rule without tests is", false, {}},
+       {"--deny", "CODES", "these are errors: codes, `warnings`, `notes`, with commas between", false, {}},
        {"--cost", "", "note what of each rule userspace decides, and why", false, {}},
+       {"--fix", "", "apply the fixes that keep what the policy means, and check again", false, {}},
+       {"--dry-run", "", "with --fix: show what would change, and change nothing", false, {}},
        {"--dump", "STAGE", "print what the step made of it: ast, types", false, {"ast", "types"}}}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
-  bool json = WantsJson(*arguments);
+  std::string format = arguments->Get("--format", "human");
+  bool human = format == "human";
+  if (arguments->Has("--dry-run") && !arguments->Has("--fix")) {
+    fmt::print(stderr,
+               "ksc check: --dry-run goes with --fix\n  help: ksc check --help shows the options and an example\n");
+    return cli::kUsage;
+  }
   driver::Options options;
   options.lint = true;
   options.cost = arguments->Has("--cost");
-  auto analysis = AnalyzePaths(arguments->positionals(), json, &code, options);
+  auto analysis = AnalyzePaths(arguments->positionals(), !human, &code, options);
   if (!analysis) return code;
+  if (arguments->Has("--fix")) {
+    FixOutcome outcome = ApplyFixes(*analysis, arguments->Has("--dry-run"), &code);
+    if (code != cli::kFine) return code;
+    if (outcome.applied > 0 && !arguments->Has("--dry-run")) {
+      analysis = AnalyzePaths(arguments->positionals(), !human, &code, options);
+      if (!analysis) return code;
+    }
+  }
+  for (const std::string& what : Split(arguments->Get("--deny"))) {
+    if (what.empty() || Deny(what, &analysis->diagnostics)) continue;
+    fmt::print(stderr, "ksc check: --deny has no `{}`\n  help: it takes codes as K0705, `warnings` and `notes`\n",
+               what);
+    return cli::kUsage;
+  }
   std::string dump = arguments->Get("--dump");
   if (dump == "ast") {
     for (const syntax::Module& module : analysis->modules) fmt::print("{}", syntax::Dump(module));
   } else if (dump == "types") {
     for (const sema::CheckedModule& module : analysis->checked) fmt::print("{}", sema::Dump(module));
   }
-  code = Report(*analysis, {json, true, arguments->Has("--strict")});
-  if (code == cli::kFine && !json && dump.empty()) {
+  ReportOptions report{format == "json", true, arguments->Has("--strict")};
+  if (human || format == "json") {
+    code = Report(*analysis, report);
+  } else {
+    code = ReportAs(*analysis, format, report.strict);
+  }
+  if (code == cli::kFine && human && dump.empty()) {
     fmt::print("{} in {}: fine\n", Count(analysis->lowered.rules.size(), "rule"),
                Count(analysis->files.size(), "file"));
   }
