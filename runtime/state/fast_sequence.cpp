@@ -93,13 +93,18 @@ class FastOrdered : public Rule {
   }
 
   void Close(uint64_t now, std::vector<Fired>* fired) override {
+    std::vector<std::tuple<uint64_t, uint64_t, Index>> over;  // by end, then by age
     while (!ends_.empty() && ends_.front().end < now) {
       std::ranges::pop_heap(ends_, std::greater<>());
       const Timer timer = ends_.back();
       ends_.pop_back();
-      if (slots_[timer.slot].born != timer.born) continue;
-      if (slots_[timer.slot].waits) fired->push_back(MakeFired(slots_[timer.slot], timer.end));
-      Remove(timer.slot);
+      if (IsDue(timer)) over.emplace_back(timer.end, slots_[timer.slot].born, timer.slot);
+    }
+    std::ranges::sort(over);
+    for (const auto& [end, born, slot] : over) {
+      if (slots_[slot].born != born) continue;  // two timers of one slot
+      if (slots_[slot].waits) fired->push_back(MakeFired(slots_[slot], end));
+      Remove(slot);
     }
   }
   uint64_t next_end() const override { return ends_.empty() ? UINT64_MAX : ends_.front().end; }
@@ -122,11 +127,15 @@ class FastOrdered : public Rule {
   }
 
  private:
-  struct Timer {
-    uint64_t end, born;
+  struct Timer {  // of a slot, which may have another partial by now
+    uint64_t end;
     Index slot;
-    bool operator>(const Timer& other) const { return std::tie(end, born) > std::tie(other.end, other.born); }
+    bool operator>(const Timer& other) const { return end > other.end; }
   };
+  bool IsDue(const Timer& timer) const {
+    const Partial& partial = slots_[timer.slot];
+    return partial.born != 0 && (IsRing(partial) ? partial.rare->times.back() : partial.start) + within() == timer.end;
+  }
   struct Grown {  // a partial that is not live yet
     Chain chain;
     Blob joined;
@@ -378,7 +387,7 @@ class FastOrdered : public Rule {
     if (partial.group_next != kNone) slots_[partial.group_next].group_last = index;
     partial.group->second.first = index;
     LinkNewest(index);
-    AddTimer({last + within(), partial.born, index});
+    AddTimer({last + within(), index});
     if (live_ <= rule_->max_keys) return;
     Remove(oldest_);
     ++evicted_;
@@ -387,7 +396,7 @@ class FastOrdered : public Rule {
   // Those of partials that are gone stay until their time, or until they are the more.
   void AddTimer(const Timer& timer) {
     if (ends_.size() > 2 * live_ + 64) {
-      std::erase_if(ends_, [&](const Timer& one) { return slots_[one.slot].born != one.born; });
+      std::erase_if(ends_, [&](const Timer& one) { return !IsDue(one); });
       std::ranges::make_heap(ends_, std::greater<>());
     }
     ends_.push_back(timer);

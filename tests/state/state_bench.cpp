@@ -1,0 +1,169 @@
+// What rules over several events cost: memory and time of live partials, and the whole of an engine's work.
+//
+//   state_bench            every figure
+//   state_bench --smoke    the same with a hundredth of the numbers, for the tests: fails where memory grows without bound
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <string_view>
+
+#include "runtime/state/state_testing.h"
+
+namespace ks::state {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using enum schema::EventKind;
+
+uint64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t size = 0, resident = 0;
+  file >> size >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+double NsSince(Clock::time_point start) {
+  return static_cast<double>(std::chrono::nanoseconds(Clock::now() - start).count());
+}
+
+// A file is dropped and then run; the one is found again by its path.
+ir::Rule DropAndRun(uint64_t max_keys) {
+  ir::Step run = Match("run", chmod_);
+  run.joins.push_back({Of(FieldId::file_path), Of(FieldId::file_path, 1)});
+  ir::Rule rule = SequenceRule({Match("drop", open_), run}, 3600, {Of(FieldId::container_id)});
+  rule.max_keys = max_keys;
+  rule.sequence->steps[1].cross = ir::True();
+  return rule;
+}
+
+event::Event Touch(EventKind kind, uint64_t number, uint64_t time_ns) {
+  event::Event event;
+  event.kind = kind;
+  event::SetTime(event, time_ns);
+  event.record.Set(FieldId::process_pid, static_cast<int64_t>(number % 32768));
+  event.record.Set(FieldId::process_tid, static_cast<int64_t>(number % 32768));
+  event.record.Set(FieldId::process_uid, int64_t{1000});
+  event.record.Set(FieldId::process_euid, int64_t{1000});
+  event.record.Set(FieldId::process_name, std::string("worker"));
+  event.record.Set(FieldId::process_parent_name, std::string("supervisor"));
+  event.record.Set(FieldId::process_start_time, static_cast<int64_t>(1'000'000'000 + number));
+  event.record.Set(FieldId::container_id, fmt::format("{:064x}", number % 1000));
+  event.record.Set(FieldId::file_path, fmt::format("/var/lib/work/{:08}", number));
+  return event;
+}
+
+struct Cost {
+  double ns = 0;
+  uint64_t rss = 0, counted = 0, live = 0;
+};
+
+// The cost of one event (one that starts a partial, then one that completes it) beside `live` others.
+Cost AtLive(uint64_t live, uint64_t probes) {
+  const uint64_t before = ResidentBytes();
+  Bench bench(Options::Engine::Fast, {DropAndRun(live * 2)});
+  uint64_t time = kStart;
+  const OnAlert ignore = [](const event::Match&) {};
+  const auto feed = [&](const event::Event& event) {
+    std::vector<event::Match> matches = bench.engine->DecideAll(event);
+    bench.tracker.Take(event, std::move(matches), ignore);
+  };
+  for (uint64_t i = 0; i < live; ++i) feed(Touch(open_, i, time += 1000));
+  Cost cost;
+  cost.rss = ResidentBytes() - before;
+  const RuleCounts counts = bench.Count();
+  cost.counted = counts.bytes;
+  cost.live = counts.live;
+  cost.ns = 1e18;
+  for (int run = 0; run < 5; ++run) {
+    double spent = 0;
+    for (uint64_t i = 0; i < probes; ++i) {
+      // Somewhere among the others, so that no cache helps.
+      const uint64_t number = live + i, old = (i * 7919 + static_cast<uint64_t>(run)) % live;
+      const event::Event drop = Touch(open_, number, time += 1000), done = Touch(chmod_, number, time += 1000);
+      const event::Event again = Touch(open_, old, time += 1000);
+      std::vector<event::Match> a = bench.engine->DecideAll(drop), b = bench.engine->DecideAll(done),
+                                c = bench.engine->DecideAll(again);
+      const auto start = Clock::now();
+      bench.tracker.Take(drop, std::move(a), ignore);
+      bench.tracker.Take(done, std::move(b), ignore);
+      bench.tracker.Take(again, std::move(c), ignore);
+      spent += NsSince(start);
+    }
+    cost.ns = std::min(cost.ns, spent / static_cast<double>(3 * probes));
+  }
+  return cost;
+}
+
+std::vector<ir::Rule> FiftyRules() {
+  std::vector<ir::Rule> rules;
+  for (int i = 0; i < 50; ++i) {
+    ir::Rule rule;
+    if (i % 3 == 0) {
+      rule = DropAndRun(16384);
+    } else if (i % 3 == 1) {
+      rule = SequenceRule({Match("a", open_), Without(unlink_), Match("b", chmod_), Without(rename_)}, 10 + i,
+                          {Of(FieldId::process_pid)});
+    } else {
+      rule = AggregateRule(static_cast<ir::Aggregate::Function>(i / 3 % 4), 20, 60, {Of(FieldId::process_uid)});
+      rule.kinds = {open_, chmod_};
+    }
+    // As most rules, each asks for something that most events are not.
+    const ir::Pred rare = Is(Of(FieldId::process_uid), static_cast<int64_t>(i));
+    rule.when = rule.sequence ? ir::True() : rare;
+    if (rule.sequence) {
+      for (ir::Step& step : rule.sequence->steps) step.when = rare;
+    }
+    rule.id += std::to_string(i);
+    rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
+void Throughput(uint64_t events) {
+  Bench bench(Options::Engine::Fast, FiftyRules(), kDefaultLateBoundNs);
+  const EventKind kinds[] = {open_, chmod_, unlink_, rename_};
+  std::vector<event::Event> ready;
+  for (uint64_t i = 0; i < 4096; ++i) {
+    ready.push_back(Touch(kinds[i * 2654435761U >> 8 & 3], i, kStart));
+    ready.back().record.Set(FieldId::process_uid, static_cast<int64_t>(i * 40503U % 100));
+  }
+  uint64_t alerts = 0, time = kStart;
+  const auto start = Clock::now();
+  for (uint64_t i = 0; i < events; ++i) {
+    event::Event& event = ready[i % ready.size()];
+    event::SetTime(event, time += 10'000);
+    event.sequence = i;
+    bench.tracker.Take(event, bench.engine->DecideAll(event), [&](const event::Match&) { ++alerts; });
+  }
+  const double seconds = NsSince(start) / 1e9;
+  fmt::print("{} events through 50 rules with state: {:.1f} s, {:.0f} events/s, {} alerts, {} MB resident\n", events,
+             seconds, static_cast<double>(events) / seconds, alerts, ResidentBytes() >> 20);
+}
+
+int Main(bool smoke) {
+  const uint64_t most = smoke ? 10'000 : 1'000'000;
+  double first = 0, last = 0;
+  for (uint64_t live = smoke ? 1000 : 1000; live <= most; live *= 10) {
+    const Cost cost = AtLive(live, std::min<uint64_t>(live, 20'000));
+    fmt::print("{:>8} live: {:.0f} ns an event, {:.1f} MB resident ({:.0f} bytes each), {:.1f} MB counted\n", cost.live,
+               cost.ns, static_cast<double>(cost.rss) / 1e6, static_cast<double>(cost.rss) / static_cast<double>(live),
+               static_cast<double>(cost.counted) / 1e6);
+    std::fflush(stdout);
+    if (first == 0) first = cost.ns;
+    last = cost.ns;
+    if (cost.live != live || cost.rss > live * 400 + (8 << 20)) return 1;
+  }
+  fmt::print("from the least to the most: {:.2f} times\n", last / first);
+  Throughput(smoke ? 20'000 : 10'000'000);
+  return 0;
+}
+
+}  // namespace
+}  // namespace ks::state
+
+int main(int argc, char** argv) {
+  return ks::state::Main(argc > 1 && std::string_view(argv[1]) == "--smoke");
+}
