@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <iterator>
 
 namespace ks::syntax {
@@ -105,7 +106,8 @@ bool Mistakes::Report(Misfit misfit) {
     misfit.place = Place::AfterNot;
     misfit.in_expression = false;
   }
-  if (Has(misfit.expected, "|")) misfit.place = Place::Events;
+  bool between_events = Has(misfit.expected, "|") && !AdviceFor(Text(index), Place::Events).empty();
+  if (between_events) misfit.place = Place::Events;
   Advise(misfit, d);
   return true;
 }
@@ -130,12 +132,39 @@ bool Mistakes::MissingAtEndOfLine(const Misfit& misfit) const {
   return std::none_of(kItems.begin(), kItems.end(), [&](std::string_view word) { return Has(misfit.expected, word); });
 }
 
+// A name where a text belongs, or the other way round.
+bool Mistakes::Quotes(const Misfit& misfit, Diagnostic& d) const {
+  std::string_view text = Text(misfit.index);
+  bool wants_text = std::all_of(misfit.expected.begin(), misfit.expected.end(),
+                                [](std::string_view word) { return word == "STRING" || word == "RAW_STRING"; });
+  if (wants_text && tokens_[misfit.index].kind == TokenKind::Word) {
+    d.help = "it stands in quotes";
+    d.fixes.push_back({At(misfit.index), fmt::format("\"{}\"", text)});
+    return true;
+  }
+  bool wants_name = misfit.expected == std::vector<std::string_view>{"ID"};
+  if (!wants_name || tokens_[misfit.index].kind != TokenKind::String || text.size() < 3) return false;
+  text = text.substr(1, text.size() - 2);
+  bool word = std::all_of(text.begin(), text.end(),
+                          [](char c) { return c == '_' || ((c & 0x80) == 0 && std::isalnum(c) != 0); });
+  if (!word || std::isdigit(text[0]) != 0) return false;
+  d.help = "names stand without quotes";
+  d.fixes.push_back({At(misfit.index), std::string(text)});
+  return true;
+}
+
 void Mistakes::Advise(const Misfit& misfit, Diagnostic& d) const {
   size_t index = misfit.index;
   std::string_view text = Text(index);
   std::string_view advice;
   if (misfit.in_expression) advice = AdviceFor(text, Place::Expression);
   if (advice.empty()) advice = AdviceFor(text, misfit.place);
+  bool in_sequence = misfit.place == Place::Sequence || misfit.place == Place::Step;
+  if (advice.empty() && in_sequence && IsClauseWord(text)) {
+    advice = "a sequence holds steps; clauses stand behind its `}`";
+  }
+  bool unit = Has(misfit.expected, "DURATION") && tokens_[index].kind == TokenKind::Int;
+  if (advice.empty() && unit) advice = "a duration has a unit: ns us ms s m h d";
   if (!advice.empty()) {
     d.help = advice;
     if (text == "=") d.fixes.push_back({At(index), "=="});
@@ -149,7 +178,10 @@ void Mistakes::Advise(const Misfit& misfit, Diagnostic& d) const {
     return true;
   };
   bool after_name = index > 0 && tokens_[index - 1].name;
-  if (misfit.place == Place::TestStep && after_name && did_you_mean(index - 1, {"expect"})) return;
+  if (misfit.place == Place::TestStep && after_name) {
+    d.help = AdviceFor(Text(index - 1), misfit.place);
+    if (!d.help.empty() || did_you_mean(index - 1, {"expect", "repeat", "replay"})) return;
+  }
   auto ends = [&](size_t at) { return at < index && (Text(at) == "until" || Text(at) == "without"); };
   if (ends(index - 1) && (text == "not" || text == "without" || text == "until")) {
     d.help = "`until exec` names an event that ends the sequence; that one must stay away is a step of its own, `without exec`";
@@ -159,6 +191,7 @@ void Mistakes::Advise(const Misfit& misfit, Diagnostic& d) const {
     d.help = "what must not happen has no event to ask, and so no name: leave it out";
     return;
   }
+  if (Quotes(misfit, d)) return;
   if (tokens_[index].kind != TokenKind::Word) return;
   if (Has(misfit.expected, "ID")) {
     bool taken = misfit.expected.size() == 1 && !tokens_[index].name;

@@ -45,6 +45,7 @@ class Mistakes {
   size_t Indentation(size_t index) const;
   bool MissingAtEndOfLine(const Misfit& misfit) const;
   std::string_view Later(const Misfit& misfit, size_t* at) const;
+  bool Quotes(const Misfit& misfit, Diagnostic& d) const;
   void Advise(const Misfit& misfit, Diagnostic& d) const;
 
   std::string_view Text(size_t index) const {
