@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "compiler/driver/stdlib.h"
+#include "compiler/lint/lint.h"
+#include "compiler/lower/lower.h"
 #include "compiler/syntax/parser.h"
 
 namespace ks::driver {
@@ -159,9 +161,39 @@ void Workspace::Check(Document& document) {
   // Of a text with mistakes the tree that others see is older: what it means is kept for hover, its mistakes are not
   // shown.
   Diagnostics found;
+  if (!document.embedded) lint::ReadAllows(document.module(), found);
   document.checked = sema::Check(document.module(), *library_, options_, found);
   if (document.now != document.seen || !document.now->ok() || DependsOnBroken(document)) return;
   document.meaning = std::move(found);
+}
+
+// A let or def with a mistake stands for nothing: conditions that use it, in whatever file, are not what they seem.
+std::set<std::string> Workspace::Unsound() const {
+  std::set<std::string> packages;
+  for (const auto& [name, document] : user_) {
+    const syntax::Module& module = document->module();
+    auto holds = [](const Span& span, const Diagnostic& d) {
+      return d.severity == Severity::Error && d.span.begin >= span.begin && d.span.begin < span.end;
+    };
+    const auto& all = document->meaning.all();
+    bool broken = !document->seen->ok() || std::any_of(all.begin(), all.end(), [&](const Diagnostic& d) {
+      return std::any_of(module.lets.begin(), module.lets.end(), [&](auto& let) { return holds(let.span, d); }) ||
+             std::any_of(module.defs.begin(), module.defs.end(), [&](auto& def) { return holds(def.span, d); });
+    });
+    if (broken) packages.insert(sema::PackageOf(module));
+  }
+  return packages.empty() ? packages : ImportersOf(std::move(packages));
+}
+
+// What one file shows by itself. Rules of different files against each other are for `ksc check`: they would make every
+// keystroke as dear as the whole policy.
+void Workspace::Lint(Document& document, const std::set<std::string>& unsound) {
+  bool shown = document.now == document.seen && document.now->ok() && document.meaning.errors() == 0;
+  if (shown && !unsound.contains(sema::PackageOf(document.module()))) {
+    lint::LintModule(document.checked, document.meaning);
+    lower::Lowered lowered = lower::Lower({&document.checked, 1});
+    lint::LintRules({&document.checked, 1}, lowered.rules, document.meaning);
+  }
   for (const Diagnostic& diagnostic : document.meaning.all()) {
     for (const Label& label : diagnostic.related) {
       if (label.span.file && label.span.file != &document.now->file) document.refers.insert(label.span.file);
@@ -243,10 +275,10 @@ std::vector<std::string> Workspace::Update() {
         std::any_of(module.rules.begin(), module.rules.end(), tests_changed);
     if (touched) recheck.insert(name);
   }
-  for (const std::string& name : recheck) {
-    Check(*user_[name]);
-    changed.insert(name);
-  }
+  for (const std::string& name : recheck) Check(*user_[name]);
+  std::set<std::string> unsound = Unsound();
+  for (const std::string& name : recheck) Lint(*user_[name], unsound);
+  changed.insert(recheck.begin(), recheck.end());
   if (surface) {  // a user's package may stand in an embedded one's place
     for (auto& [name, document] : embedded_) Check(*document);
   }

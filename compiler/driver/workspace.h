@@ -27,7 +27,7 @@ struct Document {
   bool embedded = false;
   std::shared_ptr<Parsed> now;   // the text as it is
   std::shared_ptr<Parsed> seen;  // what other files see: the last text without syntax errors; if there was none, `now`
-  Diagnostics meaning;           // what sema says of `now`; empty while there are syntax errors
+  Diagnostics meaning;           // what sema and lint say of `now`; empty while there are syntax errors
   sema::CheckedModule checked;   // of `seen`
   std::set<const SourceFile*> refers;  // other files that `meaning` points into
 
@@ -61,6 +61,8 @@ class Workspace {
   bool DependsOnBroken(const Document& document) const;
   std::set<std::string> ImportersOf(std::set<std::string> packages) const;
   void Check(Document& document);
+  std::set<std::string> Unsound() const;
+  void Lint(Document& document, const std::set<std::string>& unsound);
 
   sema::Options options_;
   Documents_ user_, embedded_;

@@ -372,6 +372,15 @@ class Completer {
       }
     }
     for (const std::string& id : ids) Add(Kind::Code, id, "used by other rules");
+    struct Technique {
+      int number;
+      std::string_view name;
+    };
+    static constexpr Technique kTechniques[] = {
+#define KS_TECHNIQUE(number, name, subs) {number, name},
+#include "compiler/lint/attack.def"
+    };
+    for (const Technique& t : kTechniques) Add(Kind::Code, fmt::format("T{:04}", t.number), std::string(t.name));
   }
 
   void Rules() {

@@ -10,7 +10,9 @@ namespace ks::ide {
 Context Finder::Find() {
   out_.word = {&file_, offset_, offset_};
   size_t n = 0;  // tokens before the word
-  while (n < tokens_.size() && tokens_[n].end <= offset_) ++n;
+  // A string that is not closed goes on to the end of its line: at its end the cursor is still inside.
+  auto open = [&](const Token& t) { return t.kind == TokenKind::OpenString || t.kind == TokenKind::OpenRawString; };
+  while (n < tokens_.size() && (tokens_[n].end < offset_ || (tokens_[n].end == offset_ && !open(tokens_[n])))) ++n;
   if (n < tokens_.size() && tokens_[n].begin < offset_) {
     if (!InToken(n)) return out_;
   } else if (n > 0 && tokens_[n - 1].end == offset_ && IsWordLike(n - 1)) {

@@ -38,10 +38,10 @@ std::string Halves(const Document& document, const syntax::Rule& rule) {
   }
   if (one.rules.empty()) return "";
   std::string out;
-  for (ir::Rule& lowered : lower::Lower({&one, 1}).rules) {
-    lowered.when = ir::Simplify(lowered.when);
-    ir::SplitRule split = ir::Split(std::move(lowered));
-    out += fmt::format("- **kernel** `{}`\n- **userspace** `{}`\n", ir::Print(split.kernel), ir::Print(split.residual));
+  for (const ir::SplitRule& split : ir::MakeProgram(lower::Lower({&one, 1}).rules).rules) {
+    std::string step = rule.sequences.empty() ? "" : fmt::format(", step {}", split.step + 1);
+    out += fmt::format("- **kernel{}** `{}`\n- **userspace{}** `{}`\n", step, ir::Print(split.kernel), step,
+                       ir::Print(split.residual));
     for (const std::string& reason : split.reasons) out += fmt::format("  - {}\n", reason);
   }
   return out;

@@ -32,7 +32,7 @@ PARTS = {
     "runtime/state": ["runtime/engine"],
     "runtime/replay": ["runtime/engine", "runtime/state", "compiler/bundle", "runtime/trace", "runtime/alert"],
     "tools/cli": ["bpf/schema", "compiler/support"],
-    "tools/ksc/lsp": ["compiler/ide"],
+    "tools/ksc/lsp": ["compiler/ide", "compiler/format"],
     "tools/ksc": ["compiler/driver", "compiler/format", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
     "tools/kubesentryd": ["runtime/loader", "runtime/state", "runtime/enrich", "runtime/alert", "runtime/trace", "tools/cli"],
     # Runs while we build: makes the objects that `kubesentryd record` carries. Not a part of the daemon.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "compiler/format/format.h"
 #include "compiler/support/result.h"
 #include "tools/ksc/lsp/server.h"
 
@@ -194,6 +195,18 @@ json Server::Symbols(const json& params) {
     return out;
   };
   return make(make, ide::Symbols(document));
+}
+
+json Server::Formatting(const json& params) {
+  const ide::Document& document = DocumentOf(params);
+  if (!document.now->ok()) throw Failure{kRequestFailed, "a text with syntax errors is not formatted; mend them first"};
+  std::string text = format::Format(document.now->module);
+  json edits = json::array();
+  if (text != document.file().text()) {
+    Span all{&document.file(), 0, static_cast<uint32_t>(document.file().text().size())};
+    edits.push_back({{"range", RangeOf(all, encoding_)}, {"newText", std::move(text)}});
+  }
+  return edits;
 }
 
 // Mistakes that say how they are mended, at the range that is looked at.

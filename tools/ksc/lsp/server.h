@@ -62,6 +62,7 @@ class Server {
   json PrepareRename(const json& params);
   json Rename(const json& params);
   json Symbols(const json& params);
+  json Formatting(const json& params);
   json CodeActions(const json& params);
   json CodeLenses(const json& params);
   json ExecuteCommand(const json& params);

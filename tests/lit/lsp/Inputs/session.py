@@ -108,6 +108,15 @@ def session(c):
                         ("under scratch_^dirs", "temp"), ("process.na^me in", "title"), ("rule outgo^ing", "miner")):
         c.say(f'  {behind.replace("^", "")} → {new}: {ask("rename", behind, newName=new)["error"]["message"]}')
 
+    c.say("\n== format: a line that was written in haste, and one that is fine already")
+    c.change(rules, "  severity low\n  on connect", "    severity   low\n  on   connect")
+    edits = c.request("textDocument/formatting", {"textDocument": {"uri": c.uri(rules)}, "options": {}})["result"]
+    at = edits[0]["newText"].index("rule outgoing")
+    c.say("  " + edits[0]["newText"][at:].split("\n\n")[0].replace("\n", "\n  "))
+    c.change(rules, c.texts[rules], edits[0]["newText"])
+    again = c.request("textDocument/formatting", {"textDocument": {"uri": c.uri(rules)}, "options": {}})["result"]
+    c.say(f"  again: {again}")
+
     c.say("\n== symbols")
     for symbol in c.request("textDocument/documentSymbol", {"textDocument": {"uri": c.uri(rules)}})["result"]:
         inside = ", ".join(child["name"] for child in symbol.get("children", []))
