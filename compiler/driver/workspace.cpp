@@ -190,7 +190,7 @@ std::set<std::string> Workspace::Unsound() const {
 void Workspace::Lint(Document& document, const std::set<std::string>& unsound) {
   bool shown = document.now == document.seen && document.now->ok() && document.meaning.errors() == 0;
   if (shown && !unsound.contains(sema::PackageOf(document.module()))) {
-    lint::LintModule(document.checked, document.meaning);
+    lint::LintModules({&document.checked, 1}, document.meaning);
     lower::Lowered lowered = lower::Lower({&document.checked, 1});
     lint::LintRules({&document.checked, 1}, lowered.rules, document.meaning);
   }

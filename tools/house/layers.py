@@ -102,6 +102,8 @@ def main():
     for folder in ("bpf", "compiler", "runtime", "tools"):
         for path in sorted(found for pattern in SOURCES for found in (root / folder).rglob(pattern)):
             name = path.relative_to(root).as_posix()
+            if "node_modules" in path.parts:
+                continue
             files += 1
             if part_of(name) is None:
                 print(f"{name}:1: belongs to no part of the house: give its folder a row in tools/house/layers.py")

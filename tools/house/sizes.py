@@ -22,7 +22,7 @@ def main():
     counted, wrong = 0, []
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*")):
-            if not path.is_file() or path.suffix not in SUFFIXES:
+            if "node_modules" in path.parts or not path.is_file() or path.suffix not in SUFFIXES:
                 continue
             content = path.read_bytes()
             if b"\0" in content:
