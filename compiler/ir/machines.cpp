@@ -128,6 +128,7 @@ namespace {
 constexpr uint64_t kEntryBytes = 128;  // hash table, recency list, times
 constexpr uint64_t kTimeBytes = 16;
 constexpr uint64_t kEventBytes = 48;
+constexpr uint64_t kSumSlices = 64;
 
 uint64_t BytesOf(const Operand& operand) {
   const schema::FieldRow& row = schema::Row(operand.field);
@@ -158,12 +159,11 @@ uint64_t Plus(uint64_t a, uint64_t b) { return a > UINT64_MAX - b ? UINT64_MAX :
 // What a step's event leaves in a partial: what is needed of it later, and what the alert shows of it.
 uint64_t BytesOfEvent(const SplitRule& probe) {
   std::vector<Operand> kept = probe.needs;
-  for (const schema::FieldRow& row : schema::Fields()) {
-    bool has = std::any_of(probe.rule.kinds.begin(), probe.rule.kinds.end(),
-                           [&](EventKind kind) { return schema::Has(kind, row.id); });
-    bool disclosed = std::any_of(probe.rule.disclosures.begin(), probe.rule.disclosures.end(),
-                                 [&](const Disclosure& disclosure) { return disclosure.field == row.id; });
-    if (has && (row.data_class == schema::DataClass::Metadata || disclosed)) Add({row.id}, &kept);
+  for (FieldId field : CarriedFields(probe)) {
+    const std::vector<EventKind>& kinds = probe.rule.kinds;
+    if (std::any_of(kinds.begin(), kinds.end(), [&](EventKind kind) { return schema::Has(kind, field); })) {
+      Add({field}, &kept);
+    }
   }
   return kEventBytes + BytesOf(kept);
 }
@@ -185,10 +185,12 @@ StateSize SizeOfState(const Rule& rule) {
     size.bytes_each = kEntryBytes + BytesOf(aggregate.by);
     bool values = aggregate.function == Aggregate::Function::Distinct;
     uint64_t entry = kTimeBytes + (values ? BytesOf(aggregate.of) : 8);
+    // Of a sum so many slices of the window are told apart, whatever it must come to.
+    uint64_t entries = aggregate.function == Aggregate::Function::Sum ? kSumSlices : aggregate.at_least;
     // Of `first` each value is an entry of its own.
     size.bytes_each = aggregate.function == Aggregate::Function::First
                           ? size.bytes_each + kTimeBytes + BytesOf(aggregate.of)
-                          : Plus(size.bytes_each, Times(aggregate.at_least, entry));
+                          : Plus(size.bytes_each, Times(entries, entry));
   }
   size.bytes_most = Times(size.bytes_each, rule.max_keys);
   if (!rule.limit) return size;

@@ -44,6 +44,9 @@ struct StateSize {
 };
 StateSize SizeOfState(const Rule& rule);
 
+// The kernel fields that the record carries when the rule passes, of whatever kind has them; ascending.
+std::vector<FieldId> CarriedFields(const SplitRule& split);
+
 // Which atoms are reported, and in what order they are evaluated: integers, addresses, short texts, paths, automata
 // over long texts; within these by field, then as the rules name them. Depends on nothing but the kernel halves and the
 // rules' metadata, so that the agent makes the same plan from a bundle as the compiler did. Error "plan-too-large"

@@ -58,18 +58,12 @@ void AddKernelFields(FieldId field, std::set<FieldId>* fields) {
 }
 
 void FillCopies(const SplitRule& split, EventKind kind, RulePlan* plan) {
-  std::set<FieldId> fields(std::begin(kAlways), std::end(kAlways));
-  for (FieldId field : FieldsOf(split.residual)) AddKernelFields(field, &fields);
-  for (const TemplatePart& part : split.rule.alert) {
-    if (part.operand && part.operand->step == kThisEvent) AddKernelFields(part.operand->field, &fields);
-  }
-  for (const Operand& operand : split.needs) AddKernelFields(operand.field, &fields);
-  for (const Disclosure& disclosure : split.rule.disclosures) AddKernelFields(disclosure.field, &fields);
+  std::vector<FieldId> fields = CarriedFields(split);
   for (FieldId field : fields) {
     if (schema::Has(kind, field)) plan->copies.push_back(field);
   }
   for (FieldId field : FieldsOf(split.kernel)) {
-    if (!fields.contains(field)) plan->tested.push_back(field);
+    if (!std::binary_search(fields.begin(), fields.end(), field)) plan->tested.push_back(field);
   }
 }
 
@@ -210,6 +204,17 @@ void AddNames(const Pred& pred, std::set<std::string>* names) {
 }
 
 }  // namespace
+
+std::vector<FieldId> CarriedFields(const SplitRule& split) {
+  std::set<FieldId> fields(std::begin(kAlways), std::end(kAlways));
+  for (FieldId field : FieldsOf(split.residual)) AddKernelFields(field, &fields);
+  for (const TemplatePart& part : split.rule.alert) {
+    if (part.operand && part.operand->step == kThisEvent) AddKernelFields(part.operand->field, &fields);
+  }
+  for (const Operand& operand : split.needs) AddKernelFields(operand.field, &fields);
+  for (const Disclosure& disclosure : split.rule.disclosures) AddKernelFields(disclosure.field, &fields);
+  return {fields.begin(), fields.end()};
+}
 
 Result<Plan> MakePlan(const Program& program) {
   if (Status depth = CheckDepth(program); !depth) return depth.error();

@@ -7,6 +7,7 @@
 
 #include "compiler/bundle/bundle.h"
 #include "compiler/bundle/keys.h"
+#include "compiler/ir/passes.h"
 #include "compiler/ir/text.h"
 #include "compiler/syntax/parser.h"
 #include "tools/ksc/commands.h"
@@ -51,6 +52,7 @@ struct Figures {
   size_t rules = 0;
   size_t bundle_bytes = 0;
   double milliseconds = 0;
+  const ir::Program* program = nullptr;
 };
 
 void PrintFigures(const codegen::BpfObject& object, const Figures& figures, const std::string& out, bool json) {
@@ -74,6 +76,11 @@ void PrintFigures(const codegen::BpfObject& object, const Figures& figures, cons
                program.stack_bytes, kStackBudget);
   }
   fmt::print("  maps of the object: {} bytes; object: {} bytes\n", object.map_bytes, object.elf.size());
+  for (const ir::Machine& machine : figures.program->machines) {
+    ir::StateSize size = ir::SizeOfState(machine.rule);
+    fmt::print("  state of {}: at most {} bytes each, {} of them: {} bytes\n", machine.rule.id, size.bytes_each,
+               machine.rule.max_keys, size.bytes_most);
+  }
 }
 
 Status CheckBudget(const codegen::BpfObject& object) {
@@ -196,7 +203,8 @@ int Compile(const Words& words) {
   if (!container) return cli::Fail(container.error(), json);
   if (Status written = WriteFile(out, *container); !written) return cli::Fail(written.error(), json);
   Figures figures;
-  figures.rules = analysis->program.rules.size();
+  figures.program = &analysis->program;
+  for (const ir::SplitRule& split : analysis->program.rules) figures.rules += split.step == 0 ? 1 : 0;
   figures.bundle_bytes = container->size();
   figures.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   if (dump.empty()) PrintFigures(*object, figures, out, json);
