@@ -1,0 +1,162 @@
+#include "tools/ksc/why_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "compiler/ir/eval.h"
+#include "tools/ksc/power_assert.h"
+
+namespace ks::ksc {
+namespace {
+
+bool HasKind(const std::vector<ir::EventKind>& kinds, ir::EventKind kind) {
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
+}
+
+std::string Seconds(uint64_t ns) { return fmt::format("{:.3f} s", static_cast<double>(ns) / 1e9); }
+
+}  // namespace
+
+std::string KeyText(const ir::Key& key, const schema::Record& record) {
+  std::string out;
+  for (const ir::Operand& operand : key) {
+    schema::FieldValue value = ir::ReadOperand(operand, record);
+    bool whole = operand.part == ir::Part::Whole;
+    std::string text =
+        value.status == schema::Status::Ok || value.status == schema::Status::Truncated
+            ? schema::ToString(value.value, ir::TypeOf(operand), whole ? schema::Row(operand.field).enumeration : "")
+        : value.status == schema::Status::Absent ? "host"
+                                                 : "unknown";
+    out += fmt::format("{}{} = {}", out.empty() ? "" : ", ", Spelled(operand), event::Printable(text));
+  }
+  return out;
+}
+
+bool KeyState::Holds(const ir::Step& step, const event::Event& event, const Chain& chain) const {
+  std::vector<const schema::Record*> steps;
+  for (const auto& one : chain.events) steps.push_back(&one->record);
+  ir::Frame frame(&event.record, steps);
+  for (const ir::Join& join : step.joins) {
+    ir::Atom equal;
+    equal.operand = join.own;
+    equal.test = ir::Test::EqualField;
+    equal.other = join.other;
+    if (ir::EvalAtom(equal, frame).truth == ir::Truth::False) return false;
+  }
+  return ir::Eval(step.cross, frame) != ir::Truth::False;
+}
+
+void KeyState::TakeStep(uint64_t number, const event::Event& event) {
+  const ir::Sequence& sequence = *machine_.rule.sequence;
+  std::vector<const ir::Step*> matching;
+  for (const ir::Step& step : sequence.steps) {
+    if (step.role == ir::Step::Role::Match) matching.push_back(&step);
+  }
+  chains_.resize(matching.size());
+  for (Chain& chain : chains_) {
+    if (!chain.events.empty() && event.time_ns > chain.begin_ns + static_cast<uint64_t>(sequence.within_ns)) chain = {};
+  }
+  auto passes = [&](const ir::Step& step) {
+    return HasKind(step.kinds, event.kind) && ir::Eval(step.when, event.record) != ir::Truth::False;
+  };
+  size_t before = 0;
+  for (const ir::Step& step : sequence.steps) {
+    if (step.role == ir::Step::Role::Match) {
+      ++before;
+      continue;
+    }
+    if (!passes(step)) continue;
+    for (size_t i = 0; i < chains_.size(); ++i) {
+      bool ends = step.role == ir::Step::Role::Until || i + 1 == before;
+      if (ends && !chains_[i].events.empty() && Holds(step, event, chains_[i])) chains_[i] = {};
+    }
+  }
+  auto copy = std::make_shared<const event::Event>(event);
+  for (size_t i = matching.size(); i-- > 0;) {
+    if (!passes(*matching[i])) continue;
+    Chain& here = chains_[i];
+    if (matching[i]->repeat > here.count && here.count > 0 && Holds(*matching[i], event, here)) {
+      here.events.back() = copy;
+      here.numbers.back() = number;
+      ++here.count;
+      continue;
+    }
+    Chain longer;
+    if (i > 0) {
+      const Chain& shorter = chains_[i - 1];
+      bool complete = !shorter.events.empty() && shorter.count >= matching[i - 1]->repeat;
+      if (!complete || !Holds(*matching[i], event, shorter)) continue;
+      longer = shorter;
+    }
+    longer.events.push_back(copy);
+    longer.numbers.push_back(number);
+    if (i == 0) longer.begin_ns = event.time_ns;
+    longer.count = 1;
+    here = std::move(longer);
+  }
+}
+
+void KeyState::TakeCounted(uint64_t number, const event::Event& event) {
+  const ir::Rule& rule = machine_.rule;
+  if (!HasKind(rule.kinds, event.kind) || ir::Eval(rule.when, event.record) == ir::Truth::False) return;
+  const ir::Aggregate& aggregate = *rule.aggregate;
+  auto window = static_cast<uint64_t>(aggregate.within_ns);
+  std::erase_if(entries_, [&](const Entry& entry) { return event.time_ns > entry.time_ns + window; });
+  Entry entry{number, event.time_ns, 1, KeyText(aggregate.of, event.record)};
+  if (aggregate.function == ir::Aggregate::Function::Sum) {
+    schema::FieldValue value = ir::ReadOperand(aggregate.of[0], event.record);
+    const auto* amount = std::get_if<int64_t>(&value.value);
+    if (value.status != schema::Status::Ok || amount == nullptr || *amount < 0) return;
+    entry.amount = static_cast<uint64_t>(*amount);
+  }
+  if (aggregate.function != ir::Aggregate::Function::Count && aggregate.function != ir::Aggregate::Function::Sum) {
+    std::erase_if(entries_, [&](const Entry& old) { return old.value == entry.value; });
+  }
+  entries_.push_back(std::move(entry));
+  if (aggregate.function == ir::Aggregate::Function::First) return;
+  uint64_t measure = 0;
+  for (const Entry& one : entries_) measure += one.amount;
+  // An alert consumes what it counted; the event that reached it is still said.
+  if (measure >= aggregate.at_least) entries_.erase(entries_.begin(), entries_.end() - 1);
+}
+
+void KeyState::Take(uint64_t number, const event::Event& event) {
+  if (machine_.rule.sequence && !machine_.rule.sequence->unordered) TakeStep(number, event);
+  if (machine_.rule.aggregate) TakeCounted(number, event);
+}
+
+std::vector<std::string> KeyState::Describe(uint64_t now_ns) const {
+  std::vector<std::string> lines;
+  const ir::Rule& rule = machine_.rule;
+  if (rule.sequence) {
+    if (rule.sequence->unordered) return {"its steps come in any order: how far a key had come is not followed here"};
+    std::vector<std::string> names = StepNames(rule);
+    for (size_t i = chains_.size(); i-- > 0;) {
+      const Chain& chain = chains_[i];
+      if (chain.events.empty()) continue;
+      std::string line = "partial match:";
+      for (size_t n = 0; n < chain.numbers.size(); ++n) line += fmt::format(" {} (#{})", names[n], chain.numbers[n]);
+      if (i + 1 < chains_.size()) line += fmt::format(", waits for {}", names[i + 1]);
+      if (i + 1 == chains_.size()) line += ", complete";
+      uint64_t end = chain.begin_ns + static_cast<uint64_t>(rule.sequence->within_ns);
+      line += end >= now_ns ? fmt::format("; its window ends {} later", Seconds(end - now_ns)) : "; its window is over";
+      lines.push_back(std::move(line));
+    }
+    if (lines.empty()) lines.push_back("no partial match is live for this key");
+    return lines;
+  }
+  if (!rule.aggregate) return lines;
+  uint64_t measure = 0;
+  for (const Entry& entry : entries_) measure += entry.amount;
+  if (rule.aggregate->function == ir::Aggregate::Function::First) {
+    lines.push_back(fmt::format("{} values were seen in the window", entries_.size()));
+  } else {
+    lines.push_back(fmt::format("came to {} of {} in the window, without what earlier alerts consumed", measure,
+                                rule.aggregate->at_least));
+  }
+  return lines;
+}
+
+}  // namespace ks::ksc
