@@ -20,6 +20,7 @@ int Replay(const Words& words);
 int Schema(const Words& words);
 int Explain(const Words& words);
 int Why(const Words& words);
+int Doc(const Words& words);
 int Lsp(const Words& words);
 int BundleKeygen(const Words& words);
 int BundleSign(const Words& words);

@@ -17,6 +17,7 @@ constexpr cli::Subcommand kSubcommands[] = {
     {"test", Test, "run the tests that stand in policies"},
     {"replay", Replay, "decide recorded events; compare with expected alerts"},
     {"why", Why, "why a recorded event does or does not match a rule"},
+    {"doc", Doc, "reference pages of rules"},
     {"explain", Explain, "what a rule does where, or what an error code means"},
     {"schema", Schema, "every event and field that a policy can name"},
     {"lsp", Lsp, "the language server, for editors"},
