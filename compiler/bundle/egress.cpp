@@ -60,6 +60,29 @@ void VisitAtoms(const ir::Pred& pred, std::map<FieldId, std::set<std::string>>* 
   for (const ir::Pred& operand : pred.operands) VisitAtoms(operand, reveals);
 }
 
+// What state tells of values: that several events had the same, or how many values there were.
+void VisitMachine(const ir::Rule& rule, std::map<FieldId, std::set<std::string>>* reveals) {
+  auto add = [&](const std::vector<ir::Operand>& operands, std::string_view what) {
+    for (const ir::Operand& operand : operands) {
+      if (schema::Row(operand.field).data_class != DataClass::MatchOnly) continue;
+      (*reveals)[operand.field].insert(fmt::format("{} in {}", what, rule.id));
+    }
+  };
+  VisitAtoms(rule.when, reveals);
+  if (rule.sequence) {
+    add(rule.sequence->by, "equality across events");
+    for (const ir::Step& step : rule.sequence->steps) {
+      VisitAtoms(step.cross, reveals);
+      for (const ir::Join& join : step.joins) add({join.own, join.other}, "equality across events");
+    }
+  }
+  if (rule.aggregate) {
+    add(rule.aggregate->by, "equality across events");
+    add(rule.aggregate->of, "a measure");
+  }
+  if (rule.limit) add(rule.limit->by, "equality across events");
+}
+
 }  // namespace
 
 std::string EgressJson(const ir::Program& program, const PackOptions& options) {
@@ -99,6 +122,8 @@ std::string EgressJson(const ir::Program& program, const PackOptions& options) {
   }
   out["disclosed"] = ordered_json::array();
   for (const ir::SplitRule& split : program.rules) {
+    VisitAtoms(split.rule.when, &reveals);
+    if (split.step > 0) continue;  // said once for the whole sequence
     for (const ir::Disclosure& disclosure : split.rule.disclosures) {
       ordered_json item;
       item["name"] = schema::Row(disclosure.field).dotted;
@@ -106,8 +131,8 @@ std::string EgressJson(const ir::Program& program, const PackOptions& options) {
       item["reason"] = disclosure.reason;
       out["disclosed"].push_back(std::move(item));
     }
-    VisitAtoms(split.rule.when, &reveals);
   }
+  for (const ir::Machine& machine : program.machines) VisitMachine(machine.rule, &reveals);
   out["match_only"] = ordered_json::array();
   for (const auto& [field, what] : reveals) {
     for (const std::string& text : what) {
