@@ -108,6 +108,9 @@ void CheckBesideBroken(const syntax::Module& module, const sema::Library& librar
       case Diag::UnusedImport:
       case Diag::TestOfNothing:
       case Diag::RuleUntested:
+      case Diag::ExpectFromNothing:
+      case Diag::TuneOfNothing:
+      case Diag::UnknownEnvironment:
         break;
       default:
         diagnostics->Add(diagnostic);
@@ -144,6 +147,13 @@ Result<std::unique_ptr<Analysis>> AnalyzeFiles(std::unique_ptr<Analysis> analysi
   for (const syntax::Module& module : analysis->embedded_modules) library.AddEmbedded(module);
   sema::Options sema_options;
   sema_options.now_ns = options.now_ns;
+  sema_options.environment = analysis->environment = options.environment;
+  if (!options.environment.empty() && !library.HasTunesFor(options.environment)) {
+    std::string known = fmt::format("{}", fmt::join(library.Environments(), ", "));
+    return Error{"find the tunes of the environment", options.environment, "no tune in these files is for it",
+                 known.empty() ? "there is no tune for any environment" : "there are tunes for " + known,
+                 "unknown-environment"};
+  }
   for (const syntax::Module& module : analysis->modules) {
     if (broken.empty()) {
       analysis->checked.push_back(sema::Check(module, library, sema_options, analysis->diagnostics));

@@ -20,6 +20,7 @@ struct Analysis {
   std::vector<std::unique_ptr<SourceFile>> embedded_files;
   std::vector<syntax::Module> modules, embedded_modules;
   Diagnostics diagnostics;
+  std::string environment;  // whose tunes hold; "": none
   // Filled only if there is no error:
   std::vector<sema::CheckedModule> checked;
   lower::Lowered lowered;

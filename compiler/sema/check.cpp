@@ -3,6 +3,7 @@
 #include "compiler/sema/names.h"
 #include "compiler/sema/rules.h"
 #include "compiler/sema/tests.h"
+#include "compiler/sema/tune.h"
 #include "compiler/sema/values.h"
 
 namespace ks::sema {
@@ -31,7 +32,12 @@ CheckedModule Check(const syntax::Module& module, const Library& library, const 
       out.defs.push_back(*checked);
   }
   RuleChecker rules(names, expander, options);
-  for (const syntax::Rule& rule : module.rules) out.rules.push_back(rules.Check(rule, scope));
+  TuneChecker tunes(names, rules, options);
+  for (const syntax::Rule& rule : module.rules) {
+    out.rules.push_back(rules.Check(rule, scope));
+    tunes.Apply(&out.rules.back(), scope);
+  }
+  for (const syntax::Tune& tune : module.tunes) tunes.Check(tune, scope);
   TestChecker tests(names, evaluator);
   for (const syntax::Test& test : module.tests) {
     for (TestCase& test_case : tests.Check(test, scope)) out.tests.push_back(std::move(test_case));

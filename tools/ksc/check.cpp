@@ -47,6 +47,7 @@ int Check(const Words& words) {
         "github commands of its workflows",
         false,
         {"human", "plain", "json", "sarif", "github"}},
+       EnvironmentOption(),
        {"--strict", "", "warnings are findings, too; so a rule without tests is", false, {}},
        {"--deny", "CODES", "these are errors: codes, `warnings`, `notes`, with commas between", false, {}},
        {"--cost", "", "note what of each rule userspace decides, and why", false, {}},
@@ -65,6 +66,7 @@ int Check(const Words& words) {
   }
   driver::Options options;
   options.lint = true;
+  options.environment = arguments->Get("--env");
   options.cost = arguments->Has("--cost");
   auto analysis = AnalyzePaths(arguments->positionals(), !human, &code, options);
   if (!analysis) return code;

@@ -33,10 +33,19 @@ int BundleShow(const Words& words);
 inline cli::Option FormatOption() {
   return {"--format", "human|json", "how to print; json: one object per line on stdout", false, {"human", "json"}};
 }
+inline cli::Option EnvironmentOption() {
+  return {"--env", "NAME", "with the tunes of this environment", false, {}};
+}
 inline bool WantsJson(const cli::Arguments& arguments) { return arguments.Get("--format", "human") == "json"; }
 
 // Seconds since 1970: SOURCE_DATE_EPOCH if it is set, else the clock.
 int64_t Now();
+
+inline driver::Options OptionsOf(const cli::Arguments& arguments) {
+  driver::Options options;
+  options.environment = arguments.Get("--env");
+  return options;
+}
 
 // Analyses the paths. A failure of the world is printed and gives nothing.
 std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& paths, bool json, int* exit_code,

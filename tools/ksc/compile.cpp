@@ -117,7 +117,7 @@ int Compile(const Words& words) {
         "ast, types, ir, split, llvm, asm or bundle (the unsigned manifest)",
         false,
         {"ast", "types", "ir", "split", "llvm", "asm", "bundle"}},
-       FormatOption()}};
+       EnvironmentOption(), FormatOption()}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
@@ -153,7 +153,7 @@ int Compile(const Words& words) {
   }
 
   auto start = std::chrono::steady_clock::now();
-  auto analysis = AnalyzePaths(arguments->positionals(), json, &code);
+  auto analysis = AnalyzePaths(arguments->positionals(), json, &code, OptionsOf(*arguments));
   if (!analysis) return code;
   for (const auto& file : analysis->files) {
     std::error_code ignored;
@@ -208,6 +208,8 @@ int Compile(const Words& words) {
   figures.bundle_bytes = container->size();
   figures.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   if (dump.empty()) PrintFigures(*object, figures, out, json);
+  const std::vector<std::string>& disabled = analysis->lowered.disabled;
+  if (!disabled.empty()) fmt::print(stderr, "`{}` turns off {}\n", analysis->environment, fmt::join(disabled, ", "));
   return code;
 }
 

@@ -206,7 +206,7 @@ int Explain(const Words& words) {
       "Says of each rule what the kernel decides, what userspace decides and why, and what is copied; or "
       "what a diagnostic's code means.",
       "  ksc explain rules/ --rule reverse_shell\n  ksc explain K0214",
-      {{"--rule", "NAME", "only this rule", false, {}}, FormatOption()}};
+      {{"--rule", "NAME", "only this rule", false, {}}, EnvironmentOption(), FormatOption()}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
@@ -214,7 +214,7 @@ int Explain(const Words& words) {
     return ExplainCode(command, arguments->positionals()[0]);
   }
   bool json = WantsJson(*arguments);
-  auto analysis = AnalyzePaths(arguments->positionals(), json, &code);
+  auto analysis = AnalyzePaths(arguments->positionals(), json, &code, OptionsOf(*arguments));
   if (!analysis) return code;
   if (code = Report(*analysis, {json, false, false}); !analysis->ok()) return code;
   std::string only = arguments->Get("--rule");

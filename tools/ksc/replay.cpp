@@ -77,7 +77,7 @@ std::optional<Policy> LoadPolicy(const std::vector<std::string>& paths, const cl
     *code = cli::Fail(policy.error(), json);
     return std::nullopt;
   }
-  auto analysis = AnalyzePaths(paths, json, code);
+  auto analysis = AnalyzePaths(paths, json, code, OptionsOf(arguments));
   if (!analysis) return std::nullopt;
   *code = Report(*analysis, {false, false, false});
   if (!analysis->ok()) return std::nullopt;
@@ -135,7 +135,7 @@ int Replay(const Words& words) {
       "whether or not there are alerts.",
       "  ksc replay prod.kspb traces/nginx-1h.kst\n  ksc replay rules/ t.kst --format json > expected.jsonl\n"
       "  ksc replay rules/ t.kst --expect expected.jsonl",
-      {FormatOption(),
+      {FormatOption(), EnvironmentOption(),
        {"--expect", "FILE", "alerts as JSON lines; any that is missing or unexpected is a finding", false, {}},
        {"--engine", "ENGINE", "of rules over several events: fast (default) or reference, slow, which fast is held against",
         false, {"fast", "reference"}},

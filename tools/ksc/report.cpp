@@ -28,6 +28,7 @@ std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& p
     *exit_code = cli::Fail(analysis.error(), json);
     // The policy's own fault, not the world's.
     if (analysis.error().code == "plan-too-large") *exit_code = cli::kFindings;
+    if (analysis.error().code == "unknown-environment") *exit_code = cli::kUsage;
     return nullptr;
   }
   return std::move(*analysis);

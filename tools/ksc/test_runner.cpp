@@ -2,122 +2,142 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "compiler/ir/eval.h"
-#include "compiler/ir/text.h"
 #include "runtime/engine/engine.h"
+#include "runtime/state/tracker.h"
+#include "runtime/trace/trace.h"
 #include "tools/ksc/commands.h"
+#include "tools/ksc/test_explain.h"
 
 namespace ks::ksc {
 namespace {
 
-// What each part of a rule's condition was for an event: the reason why it did or did not match.
-std::string PowerAssert(const ir::Pred& when, const schema::Record& record) {
-  std::string out;
-  auto line = [&](const ir::Pred& part) {
-    ir::Truth truth = ir::Eval(part, record);
-    out += fmt::format("    {:<8} {}\n",
-                       truth == ir::Truth::True    ? "true"
-                       : truth == ir::Truth::False ? "FALSE"
-                                                   : "unknown",
-                       ir::Print(part));
-    for (schema::FieldId field : ir::FieldsOf(part)) {
-      const schema::FieldRow& row = schema::Row(field);
-      const schema::FieldValue& value = record[field];
-      out += fmt::format(
-          "    {:<8}   {} = {}\n", "", row.dotted,
-          value.status == schema::Status::Absent ? "absent" : schema::ToString(value.value, row.type, row.enumeration));
-    }
-  };
-  if (when.op == ir::Pred::Op::And) {
-    for (const ir::Pred& part : when.operands) line(part);
-  } else {
-    line(when);
-  }
-  return out;
+constexpr size_t kMostKept = 10'000;  // events of traces, to say why an expectation failed
+
+std::string Place(const Span& span) {
+  return span.file == nullptr ? "" : fmt::format("{}:{}", span.file->name(), span.file->At(span.begin).line);
 }
 
-class Runner {
- public:
-  explicit Runner(const driver::Analysis& analysis) : analysis_(analysis), engine_(analysis.program) {}
+struct Raised {
+  std::string rule, message;
+};
 
-  TestOutcome Run(const lower::TestCase& test) const {
-    std::vector<std::string> alerts;
-    const lower::Feed* last = nullptr;
-    for (const auto& step : test.steps) {
+// One case: its own clock, its own state.
+class Run {
+ public:
+  Run(const engine::Engine& engine, const lower::TestCase& test) : engine_(engine), test_(test), tracker_(engine, {}) {}
+
+  TestOutcome Go() {
+    for (const auto& step : test_.steps) {
       if (const auto* feed = std::get_if<lower::Feed>(&step)) {
-        last = feed;
-        event::Event event;
-        event.kind = feed->kind;
-        event.time_ns = static_cast<uint64_t>(feed->offset_ns);
-        event.record = feed->record;
-        for (const event::Match& match : engine_.DecideAll(event)) {
-          if (match.rule->id == test.rule) alerts.push_back(match.message);
-        }
-        continue;
+        Take(*feed);
+      } else if (const auto* trace = std::get_if<lower::ReplayTrace>(&step)) {
+        if (TestOutcome outcome = Replay(*trace); !outcome.passed) return outcome;
+      } else {
+        const auto& expect = std::get<lower::Expect>(step);
+        tracker_.Advance(At(expect.offset_ns), on_alert_);
+        if (TestOutcome outcome = Judge(expect); !outcome.passed) return outcome;
+        std::erase_if(raised_, [&](const Raised& alert) { return alert.rule == expect.rule; });
       }
-      const auto& expect = std::get<lower::Expect>(step);
-      if (TestOutcome outcome = Judge(expect, alerts, test, last); !outcome.passed) return outcome;
-      alerts.clear();
     }
     return {};
   }
 
  private:
-  TestOutcome Judge(const lower::Expect& expect, const std::vector<std::string>& alerts, const lower::TestCase& test,
-                    const lower::Feed* last) const {
-    bool met = false;
-    std::string wanted;
-    switch (expect.what) {
-      case lower::Expect::What::Quiet:
-        met = alerts.empty();
-        wanted = "no alert";
-        break;
-      case lower::Expect::What::Count:
-        met = alerts.size() == expect.count;
-        wanted = Count(expect.count, "alert");
-        break;
-      case lower::Expect::What::Text:
-        met = alerts.size() == 1 && alerts[0] == expect.text;
-        wanted = "one alert \"" + expect.text + "\"";
-        break;
+  // A trace that was replayed has moved the clock on.
+  uint64_t At(int64_t offset_ns) const { return static_cast<uint64_t>(offset_ns + replayed_ns_); }
+
+  void Take(event::Event event, std::string place) {
+    tracker_.Take(event, engine_.DecideAll(event), on_alert_);
+    if (fed_.size() < kMostKept) fed_.push_back({std::move(event), std::move(place)});
+  }
+
+  void Take(const lower::Feed& feed) {
+    event::Event event;
+    event.kind = feed.kind;
+    event.record = feed.record;
+    event.time_ns = At(feed.offset_ns);
+    // A time that the test gives stays what it is.
+    const schema::FieldValue& time = event.record[schema::FieldId::event_time];
+    if (time.value == schema::Value(feed.offset_ns)) event::SetTime(event, event.time_ns);
+    event.sequence = ++number_;
+    Take(std::move(event), Place(feed.span));
+  }
+
+  TestOutcome Replay(const lower::ReplayTrace& trace) {
+    Result<trace::Reader> reader = trace::Reader::Open(trace.path);
+    if (!reader) return Broken(reader.error(), trace);
+    std::optional<uint64_t> first;
+    uint64_t last = 0;
+    uint64_t begin = At(trace.offset_ns);
+    Status read = reader->ForEach(
+        [&](const event::Event& recorded) {
+          if (!first) first = recorded.time_ns;
+          event::Event event = recorded;
+          uint64_t since = recorded.time_ns >= *first ? recorded.time_ns - *first : 0;
+          last = std::max(last, since);
+          event::SetTime(event, begin + since);
+          event.sequence = ++number_;
+          Take(std::move(event), fmt::format("{}#{}", trace.path, number_));
+        },
+        [](const trace::Lost&) {});
+    replayed_ns_ += static_cast<int64_t>(last);
+    if (!read) return Broken(read.error(), trace);
+    return {};
+  }
+
+  static TestOutcome Broken(const Error& error, const lower::ReplayTrace& trace) {
+    TestOutcome out;
+    out.passed = false;
+    out.why = fmt::format("  could not replay {}: {}\n", trace.path, error.cause);
+    out.span = trace.span;
+    return out;
+  }
+
+  TestOutcome Judge(const lower::Expect& expect) const {
+    std::vector<std::string_view> got;
+    for (const Raised& alert : raised_) {
+      if (alert.rule == expect.rule) got.push_back(alert.message);
+    }
+    bool met = got.size() == expect.count;
+    std::string wanted = expect.count == 0 ? "no alert" : Count(expect.count, "alert");
+    if (expect.what == lower::Expect::What::Text) {
+      for (std::string_view text : got) met = met && text == expect.text;
+      wanted = fmt::format("{} \"{}\"", expect.count == 1 ? "one alert" : wanted, expect.text);
     }
     if (met) return {};
-    std::string why =
-        fmt::format("  expected {}, got {}\n", wanted, alerts.empty() ? "none" : Count(alerts.size(), "alert"));
-    for (const std::string& alert : alerts) why += fmt::format("    alert \"{}\"\n", alert);
-    if (last) why += Why(test.rule, *last);
-    return {false, why, expect.span};
-  }
-
-  std::string Why(const std::string& rule, const lower::Feed& feed) const {
-    for (const ir::SplitRule& split : analysis_.program.rules) {
-      if (split.rule.id != rule) continue;
-      const auto& kinds = split.rule.kinds;
-      std::string_view kind = schema::Row(feed.kind).name;
-      if (std::find(kinds.begin(), kinds.end(), feed.kind) == kinds.end()) {
-        return fmt::format("  the rule does not look at `{}` events\n", kind);
-      }
-      return fmt::format("  the rule's condition, for the last event ({}):\n", kind) +
-             PowerAssert(split.rule.when, feed.record);
+    std::string from = expect.rule == test_.rule ? "" : " from " + expect.rule;
+    TestOutcome out;
+    out.passed = false;
+    out.span = expect.span;
+    out.why = fmt::format("  expected {}{}, got {}\n", wanted, from, got.empty() ? "none" : Count(got.size(), "alert"));
+    for (std::string_view text : got) out.why += fmt::format("    alert \"{}\"\n", text);
+    for (const Raised& alert : raised_) {
+      if (alert.rule != expect.rule) out.why += fmt::format("    of {}: alert \"{}\"\n", alert.rule, alert.message);
     }
-    return "";
+    out.why += WhyNot(engine_.program(), expect.rule, fed_);
+    return out;
   }
 
-  const driver::Analysis& analysis_;
-  engine::Engine engine_;
+  const engine::Engine& engine_;
+  const lower::TestCase& test_;
+  std::vector<Raised> raised_;  // and not asked for yet
+  std::vector<Fed> fed_;
+  uint64_t number_ = 0;
+  int64_t replayed_ns_ = 0;
+  state::OnAlert on_alert_ = [this](const event::Match& match) { raised_.push_back({match.rule->id, match.message}); };
+  state::Tracker tracker_;
 };
 
 }  // namespace
 
 std::vector<TestOutcome> RunTests(const driver::Analysis& analysis,
                                   const std::function<bool(const lower::TestCase&)>& wanted) {
-  Runner runner(analysis);
+  engine::Engine engine(analysis.program);
   std::vector<TestOutcome> out;
   for (const lower::TestCase& test : analysis.lowered.tests) {
-    if (!wanted(test)) continue;
-    out.push_back(runner.Run(test));
+    if (test.environment != analysis.environment || !wanted(test)) continue;
+    out.push_back(Run(engine, test).Go());
     out.back().test = &test;
   }
   return out;
