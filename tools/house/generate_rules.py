@@ -39,6 +39,14 @@ def shapes():
             yield shared, name, rule, tests
 
 
+def imports_of(shared, rules):
+    """The file's imports, cut to what these rules name: the last round may not hold all rules of a file."""
+    def cut(found):
+        names = [n.strip() for n in found.group(2).split(",") if n.strip()]
+        return found.group(1) + ", ".join(n for n in names if re.search(rf"\b{n}\b", rules)) + "}"
+    return re.sub(r"(import [\w.]+\.\{)([^}]*)\}", cut, shared)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("count", type=int)
@@ -56,7 +64,8 @@ def main():
         files.setdefault((i // len(all_shapes), shared), []).append(rule + "\n\n" + "\n".join(rename(t) for t in tests))
     for number, ((round_, shared), rules) in enumerate(files.items()):
         text = f"ksp 1\npackage generated.p{number}\n"
-        (arguments.folder / f"rules{number:04}.ksp").write_text(text + shared + "\n" + "\n".join(rules) + "\n")
+        body = "\n".join(rules)
+        (arguments.folder / f"rules{number:04}.ksp").write_text(text + imports_of(shared, body) + "\n" + body + "\n")
     print(f"{arguments.count} rules in {len(files)} files")
 
 
