@@ -153,7 +153,8 @@ int Doc(const Words& words) {
       "Reference pages of rules: comments, severity, ATT&CK, events, exceptions, state, tests. The same files give the "
       "same pages.",
       "  ksc doc rules/ > rules.md\n  ksc doc rules/ -o docs/rules",
-      {{"-o", "DIR", "a page per rule in this folder, and index.md", false, {}},
+      {EnvironmentOption(),
+       {"-o", "DIR", "a page per rule in this folder, and index.md", false, {}},
        {"--format", "markdown|json", "json: one object per line on stdout", false, {"markdown", "json"}}}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
@@ -161,7 +162,7 @@ int Doc(const Words& words) {
   bool json = arguments->Get("--format", "markdown") == "json";
   std::string folder = arguments->Get("-o");
   if (json && !folder.empty()) return cli::Usage(command, "-o takes Markdown; --format json goes to stdout");
-  auto analysis = AnalyzePaths(arguments->positionals(), json, &code);
+  auto analysis = AnalyzePaths(arguments->positionals(), json, &code, OptionsOf(*arguments));
   if (!analysis) return code;
   if (!analysis->ok()) return Report(*analysis, {json, false, false});
   std::vector<Page> pages = PagesOf(*analysis);

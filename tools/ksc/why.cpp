@@ -92,7 +92,8 @@ void PrintHuman(const Asked& asked, const std::string& where, const event::Event
   if (nearest) {
     fmt::print("  nearest: #{} {}{}{}, {}\n", nearest->number, nearest->title, nearest->same.empty() ? "" : ", ",
                nearest->same,
-               nearest->failed == 0 ? (asked.rule->sequence ? std::string("fits a step") : std::string("matches")) : "failed " + Count(nearest->failed, "condition"));
+               nearest->failed == 0 ? (asked.rule->sequence ? std::string("fits a step") : std::string("matches"))
+                                    : "failed " + Count(nearest->failed, "condition"));
   }
 }
 
@@ -149,7 +150,7 @@ int Why(const Words& words) {
       "far "
       "a rule with state had come, and the event that came nearest. Events are counted from 1.",
       "  ksc why reverse_shell t7.kst#1842 rules/",
-      {FormatOption()}};
+      {EnvironmentOption(), FormatOption()}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
@@ -162,7 +163,7 @@ int Why(const Words& words) {
   }
   uint64_t wanted = std::stoull(digits);
   std::string trace = given[1].substr(0, hash);
-  auto analysis = AnalyzePaths({given.begin() + 2, given.end()}, json, &code);
+  auto analysis = AnalyzePaths({given.begin() + 2, given.end()}, json, &code, OptionsOf(*arguments));
   if (!analysis) return code;
   if (!analysis->ok()) return Report(*analysis, {json, false, false});
   std::optional<Asked> asked = FindRule(analysis->program, given[0]);
