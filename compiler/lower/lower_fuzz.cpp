@@ -23,8 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   (void)ks::sema::Dump(checked[0]);
   if (diagnostics.errors() > 0) return 0;
-  ks::ir::Program program;
-  for (ks::ir::Rule& rule : ks::lower::Lower(checked).rules) program.rules.push_back(ks::ir::Split(std::move(rule)));
+  const ks::ir::Program program = ks::ir::MakeProgram(ks::lower::Lower(checked).rules);
   std::string text = ks::ir::Print(program);
   ks::Result<ks::ir::Program> again = ks::ir::ParseProgram(text);
   KS_CHECK(again && ks::ir::Print(*again) == text, "a rule's text does not read back");
