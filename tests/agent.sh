@@ -37,7 +37,7 @@ start() { # NAME COMMAND…: in the background; its output in NAME.out, its mess
 await() { # NAME WORD: until its messages hold the word
   local try
   for try in {1..150}; do
-    grep -q "$2" "$scratch/$1.log" && return
+    grep -qs "$2" "$scratch/$1.log" && return
     kill -0 "${agents[-1]}" 2> /dev/null || break
     sleep 0.1
   done
