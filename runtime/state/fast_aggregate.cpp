@@ -1,5 +1,6 @@
 // Aggregates by hash: an event looks at its own key only, and what is oldest goes first.
 #include <algorithm>
+#include <span>
 
 #include "runtime/state/keyed.h"
 #include "runtime/state/limits.h"
@@ -89,6 +90,53 @@ class FastAggregate : public Rule {
     return counts;
   }
   uint64_t next_end() const override { return UINT64_MAX; }
+
+  void Save(SavedWriter* out) const override {
+    out->Number(evicted_);
+    out->Number(entries_.size());
+    for (const auto* node : entries_.order()) {
+      const Entry& entry = node->entry;
+      out->Text(*node->key);
+      out->Number(node->used_ns);
+      out->TimeList(std::span(entry.times).subspan(entry.begin));
+      out->Number(entry.samples.size());
+      for (const Sample& sample : entry.samples) {
+        out->Number(sample.first);
+        out->Number(sample.newest);
+        out->Number(sample.sum);
+      }
+      out->Number(entry.oldest_value);
+      out->Number(entry.values.size());
+      for (const auto& [value, time] : entry.values) {
+        out->Text(value);
+        out->Number(time);
+      }
+    }
+  }
+
+  void Load(SavedReader* in) override {
+    evicted_ = in->Number();
+    const size_t count = in->Count(rule_->aggregate ? rule_->max_keys : 0);
+    for (size_t i = 0; i < count && in->ok(); ++i) {
+      const std::string key(in->Text());
+      bool is_new = false;
+      Entry& entry = entries_.Use(key, in->Time(), &is_new)->entry;
+      in->Require(is_new);
+      in->TimeList(rule_->aggregate->at_least, &entry.times);
+      for (size_t j = 0, n = in->Count(kSlices + 2); j < n && in->ok(); ++j) {
+        Sample& sample = entry.samples.emplace_back();
+        sample.first = in->Time();
+        sample.newest = in->Time();
+        sample.sum = in->Number();
+        in->Require(sample.first <= sample.newest);
+      }
+      entry.oldest_value = in->Time();
+      for (size_t j = 0, n = in->Count(); j < n && in->ok(); ++j) {
+        std::string value(in->Text());
+        entry.values[std::move(value)] = in->Time();
+      }
+    }
+  }
 
  private:
   uint64_t within() const { return static_cast<uint64_t>(rule_->aggregate->within_ns); }

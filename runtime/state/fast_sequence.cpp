@@ -126,6 +126,86 @@ class FastOrdered : public Rule {
     return counts;
   }
 
+  // Events first, each after the one before it; then the partials, from the least recently used. Identities and timers are
+  // made anew of them.
+  void Save(SavedWriter* out) const override {
+    out->Number(evicted_);
+    packer_.Save(out);
+    std::unordered_map<const Link*, uint64_t> numbers = {{nullptr, 0}};
+    std::vector<const Link*> links;
+    std::vector<uint64_t> births;
+    for (Index i = oldest_; i != kNone; i = slots_[i].newer) {
+      births.push_back(slots_[i].born);
+      const size_t known = links.size();
+      for (const Link* link = slots_[i].chain.get(); link != nullptr && !numbers.contains(link); link = link->before.get()) {
+        links.push_back(link);
+        numbers[link] = 0;
+      }
+      std::reverse(links.begin() + static_cast<ptrdiff_t>(known), links.end());
+      for (size_t j = known; j < links.size(); ++j) numbers[links[j]] = j + 1;
+    }
+    out->Number(links.size());
+    for (const Link* link : links) {
+      out->Number(numbers[link->before.get()]);
+      out->Text(link->event.view());
+    }
+    std::ranges::sort(births);
+    out->Number(live_);
+    for (Index i = oldest_; i != kNone; i = slots_[i].newer) {
+      const Partial& partial = slots_[i];
+      out->Text(partial.group->first);
+      out->Number(numbers[partial.chain.get()]);
+      out->Number(partial.start);
+      out->Number(static_cast<uint64_t>(std::ranges::lower_bound(births, partial.born) - births.begin()));
+      out->Number(partial.counted);
+      out->Number(partial.waits ? 1 : 0);
+      const Rare none;
+      const Rare& rare = partial.rare ? *partial.rare : none;
+      out->TimeList(rare.times);
+      out->Fields(rare.doubts);
+    }
+  }
+
+  void Load(SavedReader* in) override {
+    evicted_ = in->Number();
+    packer_.Load(in);
+    std::vector<std::pair<Chain, uint8_t>> chains = {{nullptr, 0}};  // with their lengths
+    const size_t steps = plan_.positives.size();
+    for (size_t i = 0, n = in->Count(); i < n && in->ok(); ++i) {
+      const auto [before, length] = chains[in->Number(i)];
+      const std::string_view packed = in->Text();
+      SavedReader event(packed, UINT64_MAX);
+      packer_.LoadEvent(&event);
+      in->Require(event.at_end() && length < steps);
+      if (!in->ok()) return;
+      chains.emplace_back(std::make_shared<const Link>(Link{Blob(packed), before}), static_cast<uint8_t>(length + 1));
+    }
+    const size_t count = in->Count(rule_->max_keys);
+    std::vector<bool> born(count, false);
+    for (size_t i = 0; i < count && in->ok(); ++i) {
+      const std::string key(in->Text());
+      Grown grown;
+      std::tie(grown.chain, grown.reached) = chains[in->Number(chains.size() - 1)];
+      grown.start = in->Time();
+      const size_t age = in->Number(count - 1);
+      const auto counted = static_cast<uint32_t>(in->Number(UINT32_MAX));
+      grown.waits = in->Number(1) == 1;
+      const bool first = grown.reached == 1;
+      in->TimeList(first && plan_.positives[0]->repeat > 1 ? plan_.positives[0]->repeat : 0, &grown.rare.times);
+      grown.rare.doubts = in->Fields();
+      // What reaches the last step is over, unless it waits for its window or for more of a first step that repeats.
+      const bool last = grown.reached == steps;
+      in->Require(grown.chain != nullptr && grown.waits == (last && grown.rare.times.empty()));
+      in->Require(!grown.waits || plan_.trailing);
+      if (!in->ok() || born[age]) return in->Require(false);
+      born[age] = true;
+      const std::string joined = JoinedOf(grown.reached, grown.chain.get());
+      if (!joined.empty()) grown.joined = Blob(joined);
+      Place(key, std::move(grown), age + 1).counted = counted;
+    }
+    ticks_ = count;
+  }
+
  private:
   struct Timer {  // of a slot, which may have another partial by now
     uint64_t end;
@@ -262,6 +342,17 @@ class FastOrdered : public Rule {
     for (Grown& longer : grown) Reach(key, std::move(longer), fired);
   }
 
+  // The identity of a chain, from its own events.
+  std::string JoinedOf(size_t reached, const Link* link) const {
+    const std::vector<Seen> events = Events(packer_, link);
+    std::string joined;
+    for (const JoinedValue& value : plan_.levels[reached].joined) {
+      const schema::Record& record = events[value.of.step - 1]->event.record;
+      AppendJoined(Encode(ir::ReadOperand(value.of, record), value.cut_is_unknown), &joined);
+    }
+    return joined;
+  }
+
   Blob Joined(size_t reached, const Blob& below, const schema::Record& own) const {
     const LevelPlan& level = plan_.levels[reached];
     std::string joined;
@@ -317,13 +408,7 @@ class FastOrdered : public Rule {
     std::vector<Index> found;
     for (size_t reached = partial.reached - 1U; reached > 0; --reached) {
       const Link* link = Ancestor(partial.chain.get(), partial.reached - reached);
-      // Its identity, from its own events.
-      const std::vector<Seen> events = Events(packer_, link);
-      std::string joined;
-      for (const JoinedValue& value : plan_.levels[reached].joined) {
-        const schema::Record& record = events[value.of.step - 1]->event.record;
-        AppendJoined(Encode(ir::ReadOperand(value.of, record), value.cut_is_unknown), &joined);
-      }
+      const std::string joined = JoinedOf(reached, link);
       const uint32_t hash = HashOf(group, reached, joined);
       for (Index i = heads_[hash & (heads_.size() - 1)]; i != kNone; i = slots_[i].hash_next) {
         if (IsSame(slots_[i], hash, group, reached, joined) && slots_[i].chain.get() == link) found.push_back(i);
@@ -360,6 +445,13 @@ class FastOrdered : public Rule {
 
   void Insert(const std::string& key, Grown grown) {
     if (const Index same = FindSame(key, grown); same != kNone) Remove(same);
+    Place(key, std::move(grown), ++ticks_);
+    if (live_ <= rule_->max_keys) return;
+    Remove(oldest_);
+    ++evicted_;
+  }
+
+  Partial& Place(const std::string& key, Grown grown, uint64_t born) {
     if (free_.empty()) {
       free_.push_back(static_cast<Index>(slots_.size()));
       slots_.emplace_back();
@@ -371,7 +463,7 @@ class FastOrdered : public Rule {
     partial.chain = std::move(grown.chain);
     partial.joined = std::move(grown.joined);
     partial.start = grown.start;
-    partial.born = ++ticks_;
+    partial.born = born;
     partial.reached = grown.reached;
     partial.waits = grown.waits;
     partial.hash = HashOf(partial.group, partial.reached, partial.joined.view());
@@ -388,9 +480,7 @@ class FastOrdered : public Rule {
     partial.group->second.first = index;
     LinkNewest(index);
     AddTimer({last + within(), index});
-    if (live_ <= rule_->max_keys) return;
-    Remove(oldest_);
-    ++evicted_;
+    return partial;
   }
 
   // Those of partials that are gone stay until their time, or until they are the more.

@@ -25,6 +25,11 @@ class Taken {
   virtual ~Taken() = default;
 };
 
+struct LoadedState {
+  size_t rules = 0;
+  uint64_t edge_ns = 0;  // all that is older has been handled
+};
+
 // One program's rules with state. Times never go back.
 class Machinery {
  public:
@@ -35,8 +40,8 @@ class Machinery {
   // Windows that end before `time_ns` have closed.
   virtual void Close(uint64_t time_ns, const OnAlert& on_alert) = 0;
   virtual size_t Adopt(Machinery& old) = 0;
-  virtual std::string Save() const = 0;
-  virtual Result<size_t> Load(std::string_view saved) = 0;
+  virtual std::string Save(uint64_t edge_ns) const = 0;
+  virtual Result<LoadedState> Load(std::string_view saved, uint64_t now_ns) = 0;
   virtual std::vector<RuleCounts> counts() const = 0;
 };
 

@@ -10,28 +10,20 @@ struct Head {
   uint32_t generation, said;
   uint16_t cpu, fields;
   uint8_t kind;
+  uint8_t padding[3];  // named, so that it is zero and the bytes are the same each time
 };
+static_assert(sizeof(Head) == 32);
 
 void PutVarint(uint64_t number, std::string* out) {
   for (; number >= 128; number >>= 7) *out += static_cast<char>(number | 128);
   *out += static_cast<char>(number);
 }
 
-// Of bytes that PutVarint wrote.
-uint64_t GetVarint(const char** at) {
-  uint64_t number = 0;
-  for (int shift = 0;; shift += 7) {
-    const auto byte = static_cast<uint8_t>(*(*at)++);
-    number |= uint64_t{byte & 127U} << shift;
-    if (byte < 128) return number;
-  }
-}
-
 template <typename T>
-T GetRaw(const char** at) {
-  T value;
-  std::memcpy(&value, *at, sizeof(value));
-  *at += sizeof(value);
+T GetRaw(SavedReader* in) {
+  T value{};
+  const std::string_view bytes = in->Bytes(sizeof(value));
+  if (!bytes.empty()) std::memcpy(&value, bytes.data(), sizeof(value));
   return value;
 }
 
@@ -55,25 +47,38 @@ void PutValue(const schema::Value& value, std::string* out) {
   }
 }
 
-schema::Value GetValue(size_t form, const char** at) {
+schema::Value GetValue(size_t form, SavedReader* in) {
   switch (form) {
     case 0: {
-      const uint64_t number = GetVarint(at);
+      const uint64_t number = in->Number();
       return static_cast<int64_t>(number >> 1 ^ (~(number & 1) + 1));
     }
-    case 1: {
-      const size_t size = GetVarint(at);
-      std::string text(*at, size);
-      *at += size;
-      return text;
-    }
+    case 1:
+      return std::string(in->Text());
     case 2:
-      return GetRaw<schema::IpAddress>(at);
+      return GetRaw<schema::IpAddress>(in);
     case 3:
-      return GetRaw<schema::Cidr>(at);
+      return GetRaw<schema::Cidr>(in);
     default:
-      return GetRaw<schema::Endpoint>(at);
+      return GetRaw<schema::Endpoint>(in);
   }
+}
+
+// The form that values of the field have.
+size_t FormOf(schema::FieldId field) {
+  switch (schema::Row(schema::Row(field).type).slot) {
+    case schema::Slot::Int:
+      return 0;
+    case schema::Slot::Text:
+      return 1;
+    case schema::Slot::Ip:
+      return 2;
+    case schema::Slot::Endpoint:
+      return 4;
+    case schema::Slot::None:
+      break;
+  }
+  return 3;
 }
 
 }  // namespace
@@ -83,7 +88,7 @@ Blob Packer::Pack(const Kept& kept) {
   if (is_new) said_.push_back(&said->first);
   const event::Event& event = kept.event;
   std::string out(sizeof(Head), '\0');
-  Head head{event.time_ns, event.sequence, event.generation, said->second, event.cpu, 0, static_cast<uint8_t>(event.kind)};
+  Head head{event.time_ns, event.sequence, event.generation, said->second, event.cpu, 0, static_cast<uint8_t>(event.kind), {}};
   for (size_t i = 0; i < schema::kFieldCount; ++i) {
     const schema::FieldValue& field = event.record[static_cast<schema::FieldId>(i)];
     if (field.status == schema::Status::Unread) continue;
@@ -98,9 +103,19 @@ Blob Packer::Pack(const Kept& kept) {
 }
 
 std::shared_ptr<const Kept> Packer::Unpack(const Blob& packed) const {
+  SavedReader in(packed.view(), UINT64_MAX);
+  std::shared_ptr<const Kept> kept = Parse(&in, true);
+  KS_CHECK(in.at_end(), "a packed event is what Pack wrote");
+  return kept;
+}
+
+std::shared_ptr<const Kept> Packer::LoadEvent(SavedReader* in) const { return Parse(in, false); }
+
+std::shared_ptr<const Kept> Packer::Parse(SavedReader* in, bool is_own) const {
   auto kept = std::make_shared<Kept>();
-  const char* at = packed.view().data();
-  const auto head = GetRaw<Head>(&at);
+  const auto head = GetRaw<Head>(in);
+  in->Require(head.said < said_.size() && head.kind < schema::kKindCount);
+  if (!in->ok()) return nullptr;
   event::Event& event = kept->event;
   event.time_ns = head.time_ns;
   event.sequence = head.sequence;
@@ -108,14 +123,45 @@ std::shared_ptr<const Kept> Packer::Unpack(const Blob& packed) const {
   event.cpu = head.cpu;
   event.kind = static_cast<schema::EventKind>(head.kind);
   std::tie(kept->matched, kept->uncertain, kept->shown) = *said_[head.said];
-  for (uint16_t i = 0; i < head.fields; ++i) {
-    const auto field = static_cast<schema::FieldId>(GetVarint(&at));
-    const auto form = static_cast<uint8_t>(*at++);
+  size_t next = 0;
+  for (uint16_t i = 0; i < head.fields && in->ok(); ++i) {
+    const size_t number = in->Number(schema::kFieldCount - 1);
+    const auto field = static_cast<schema::FieldId>(number);
+    const auto form = static_cast<uint8_t>(GetRaw<uint8_t>(in));
     const auto status = static_cast<schema::Status>(form & 15);
     const bool has_value = status == schema::Status::Ok || status == schema::Status::Truncated;
-    event.record.Set(field, has_value ? GetValue(form >> 4, &at) : schema::Value{}, status);
+    // Evaluation relies on it that a field's values have the form of its type.
+    in->Require(is_own || (number >= next && (form & 15) >= 1 && (form & 15) <= static_cast<int>(schema::Status::Unknown) &&
+                           form >> 4 == (has_value ? FormOf(field) : 0)));
+    if (!in->ok()) break;
+    next = number + 1;
+    event.record.Set(field, has_value ? GetValue(form >> 4, in) : schema::Value{}, status);
   }
-  return kept;
+  return in->ok() ? kept : nullptr;
+}
+
+void Packer::Save(SavedWriter* out) const {
+  out->Number(said_.size());
+  for (const Said* said : said_) {
+    const auto& [words, uncertain, shown] = *said;
+    out->Number(words.size());
+    for (const std::string& word : words) out->Text(word);
+    out->Fields(uncertain);
+    out->Fields(shown);
+  }
+}
+
+void Packer::Load(SavedReader* in) {
+  for (size_t i = 0, n = in->Count(); i < n && in->ok(); ++i) {
+    Said said;
+    auto& [words, uncertain, shown] = said;
+    for (size_t j = 0, m = in->Count(); j < m && in->ok(); ++j) words.emplace_back(in->Text());
+    uncertain = in->Fields();
+    shown = in->Fields();
+    const auto [place, is_new] = numbers_.emplace(std::move(said), said_.size());
+    in->Require(is_new);
+    if (is_new) said_.push_back(&place->first);
+  }
 }
 
 }  // namespace ks::state

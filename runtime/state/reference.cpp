@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/state/keyed.h"
+#include "runtime/event/hash.h"
 #include "runtime/state/limits.h"
 
 namespace ks::state::reference {
@@ -31,15 +32,7 @@ class Reference : public Machinery {
  public:
   Reference(const engine::Engine& engine, bool fast)
       : engine_(engine), fast_(fast), limited_(engine.program().machines.size()) {
-    for (const ir::Machine& machine : engine.program().machines) {
-      if (!machine.rule.sequence) {
-        rules_.push_back(fast ? MakeFastAggregate(machine) : MakeAggregate(machine));
-      } else if (machine.rule.sequence->unordered) {
-        rules_.push_back(MakeUnordered(machine));
-      } else {
-        rules_.push_back(fast ? MakeFastOrdered(machine) : MakeOrdered(machine));
-      }
-    }
+    for (const ir::Machine& machine : engine.program().machines) rules_.push_back(Make(machine));
   }
 
   std::unique_ptr<Taken> Keep(const event::Event& event, std::span<const event::Match> matches) override {
@@ -94,9 +87,67 @@ class Reference : public Machinery {
     return adopted;
   }
 
-  std::string Save() const override { return ""; }
-  Result<size_t> Load(std::string_view) override {
-    return Error{"load saved state", "the reference engine", "it keeps none", "use the fast engine", "state-engine"};
+  std::string Save(uint64_t edge_ns) const override {
+    KS_CHECK(fast_, "the fast engine saves its state");
+    SavedWriter out;
+    out.Text(schema::Hash());
+    out.Number(edge_ns);
+    out.Number(rules_.size());
+    for (uint32_t i = 0; i < rules_.size(); ++i) {
+      out.Text(Fingerprint(engine_.program().machines[i]));
+      SavedWriter rule;
+      rules_[i]->Save(&rule);
+      SaveLimited(limited_[i], &rule);
+      out.Text(rule.bytes());
+    }
+    std::string bytes = std::string(kMagic) + out.bytes();
+    const uint64_t sum = event::Fnv1a64(bytes);
+    for (int shift = 0; shift < 64; shift += 8) bytes += static_cast<char>(sum >> shift);
+    return bytes;
+  }
+
+  Result<LoadedState> Load(std::string_view saved, uint64_t now_ns) override {
+    KS_CHECK(fast_, "the fast engine loads its state");
+    const auto refuse = [](std::string cause) {
+      return Error{"load saved state", "of rules over several events", std::move(cause),
+                   "rules start without it; it is written anew", "state-refused"};
+    };
+    if (!saved.starts_with(kMagic)) return refuse("it is no saved state, or of another version");
+    if (saved.size() < kMagic.size() + kSumBytes) return refuse("it is cut off");
+    uint64_t sum = 0;
+    for (size_t i = kSumBytes; i-- > 0;) sum = sum << 8 | static_cast<uint8_t>(saved[saved.size() - kSumBytes + i]);
+    saved.remove_suffix(kSumBytes);
+    if (event::Fnv1a64(saved) != sum) return refuse("it is damaged: its checksum is wrong");
+    saved.remove_prefix(kMagic.size());
+    SavedReader in(saved, UINT64_MAX);
+    if (in.Text() != schema::Hash()) return refuse("it was saved with another event table");
+    const uint64_t edge_ns = in.Number();
+    if (edge_ns > now_ns + kDefaultLateBoundNs) return refuse("it is from the future: the clock was set back");
+    const size_t count = in.Count();
+    std::map<std::string_view, std::string_view> by_fingerprint;
+    for (size_t i = 0; i < count && in.ok(); ++i) {
+      const std::string_view fingerprint = in.Text();
+      by_fingerprint[fingerprint] = in.Text();
+    }
+    if (!in.at_end()) return refuse("it is damaged: its sizes are wrong");
+    std::map<uint32_t, std::pair<std::unique_ptr<Rule>, Limited>> loaded;
+    for (uint32_t i = 0; i < rules_.size(); ++i) {
+      const ir::Machine& machine = engine_.program().machines[i];
+      const auto found = by_fingerprint.find(Fingerprint(machine));
+      if (found == by_fingerprint.end()) continue;
+      auto& [rule, limited] = loaded[i];
+      rule = Make(machine);
+      SavedReader of_rule(found->second, edge_ns);
+      rule->Load(&of_rule);
+      LoadLimited(machine.rule, &of_rule, &limited);
+      if (!of_rule.at_end()) return refuse("it is damaged: the state of " + machine.rule.id + " cannot be");
+    }
+    for (auto& [i, state] : loaded) {
+      rules_[i] = std::move(state.first);
+      limited_[i] = std::move(state.second);
+    }
+    closed_ns_ = std::max(closed_ns_, edge_ns);
+    return LoadedState{loaded.size(), edge_ns};
   }
 
   std::vector<RuleCounts> counts() const override {
@@ -117,6 +168,40 @@ class Reference : public Machinery {
   }
 
  private:
+  static constexpr std::string_view kMagic = "KSSTATE1";  // the last one counts layouts
+  static constexpr size_t kSumBytes = 8;
+
+  std::unique_ptr<Rule> Make(const ir::Machine& machine) const {
+    if (!machine.rule.sequence) return fast_ ? MakeFastAggregate(machine) : MakeAggregate(machine);
+    if (machine.rule.sequence->unordered) return MakeUnordered(machine);
+    return fast_ ? MakeFastOrdered(machine) : MakeOrdered(machine);
+  }
+
+  static void SaveLimited(const Limited& limited, SavedWriter* out) {
+    out->Number(limited.suppressed);
+    out->Number(limited.evicted);
+    out->Number(limited.by_key.size());
+    for (const auto* node : limited.by_key.order()) {
+      out->Text(*node->key);
+      out->Number(node->used_ns);
+      out->TimeList(node->entry.times);
+      out->Number(node->entry.suppressed);
+    }
+  }
+  static void LoadLimited(const ir::Rule& rule, SavedReader* in, Limited* limited) {
+    limited->suppressed = in->Number();
+    limited->evicted = in->Number();
+    const size_t count = in->Count(rule.limit ? rule.max_keys : 0);
+    for (size_t i = 0; i < count && in->ok(); ++i) {
+      const std::string key(in->Text());
+      bool is_new = false;
+      LimitEntry& entry = limited->by_key.Use(key, in->Time(), &is_new)->entry;
+      in->TimeList(rule.limit->count, &entry.times);
+      entry.suppressed = in->Number();
+      in->Require(is_new && !entry.times.empty());
+    }
+  }
+
   void Raise(uint32_t machine, const Fired& found, const OnAlert& on_alert) {
     const ir::Machine& of = engine_.program().machines[machine];
     uint64_t suppressed = 0;

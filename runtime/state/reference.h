@@ -9,6 +9,7 @@
 
 #include "compiler/ir/eval.h"
 #include "runtime/state/machinery.h"
+#include "runtime/state/saved.h"
 
 namespace ks::state::reference {
 
@@ -37,6 +38,10 @@ class Rule {
   virtual RuleCounts counts() const = 0;
   // Nothing waits for its window to close before this.
   virtual uint64_t next_end() const { return 0; }
+  // All of it, and back into a rule that has none yet; one that is the same, by its fingerprint. Those of the reference
+  // engine that have a faster twin keep nothing.
+  virtual void Save(SavedWriter*) const { KS_CHECK(false, "this engine saves its state"); }
+  virtual void Load(SavedReader*) { KS_CHECK(false, "this engine loads its state"); }
   virtual void Rebind(const ir::Machine& machine) {
     machine_ = &machine;
     rule_ = &machine.rule;

@@ -1,6 +1,7 @@
 // Unordered sequences: M20 to M23.
 #include <algorithm>
 
+#include "runtime/state/packed.h"
 #include "runtime/state/reference.h"
 #include "runtime/state/value.h"
 
@@ -86,6 +87,50 @@ class Unordered : public Rule {
     counts.evicted = evicted_;
     for (const Partial& partial : partials_) counts.bytes += sizeof(partial) + partial.key.size();
     return counts;
+  }
+
+  void Save(SavedWriter* out) const override {
+    Packer packer;
+    SavedWriter partials;
+    partials.Number(partials_.size());
+    std::vector<const Partial*> by_use;
+    for (const Partial& partial : partials_) by_use.push_back(&partial);
+    std::ranges::sort(by_use, {}, &Partial::used);
+    for (const Partial* partial : by_use) {
+      partials.Text(partial->key);
+      for (const Place& place : partial->places) {
+        partials.TimeList(place.times);
+        if (!place.times.empty()) partials.Text(packer.Pack(*place.last).view());
+      }
+      partials.Fields(partial->doubts);
+      partials.Number(partial->newest);
+    }
+    out->Number(evicted_);
+    packer.Save(out);
+    out->Text(partials.bytes());
+  }
+
+  void Load(SavedReader* in) override {
+    evicted_ = in->Number();
+    Packer packer;
+    packer.Load(in);
+    SavedReader partials(in->Text(), in->edge_ns());
+    const size_t count = partials.Count(rule_->max_keys);
+    for (size_t i = 0; i < count && partials.ok(); ++i) {
+      Partial partial{std::string(partials.Text()), std::vector<Place>(steps_.size()), {}, 0, ++ticks_};
+      for (size_t j = 0; j < steps_.size(); ++j) {
+        Place& place = partial.places[j];
+        partials.TimeList(steps_[j]->repeat, &place.times);
+        if (place.times.empty()) continue;
+        SavedReader event(partials.Text(), UINT64_MAX);
+        place.last = packer.LoadEvent(&event);
+        partials.Require(event.at_end());
+      }
+      partial.doubts = partials.Fields();
+      partial.newest = partials.Time();
+      partials_.push_back(std::move(partial));
+    }
+    in->Require(partials.at_end());
   }
 
  private:

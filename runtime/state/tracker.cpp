@@ -91,8 +91,15 @@ size_t Tracker::Adopt(Tracker& old, const OnAlert& on_alert) {
   return state_->machinery->Adopt(*old.state_->machinery);
 }
 
-std::string Tracker::Save() const { return state_->machinery->Save(); }
-Result<size_t> Tracker::Load(std::string_view saved) { return state_->machinery->Load(saved); }
+std::string Tracker::Save() const { return state_->machinery->Save(state_->order.edge()); }
+
+Result<size_t> Tracker::Load(std::string_view saved, uint64_t now_ns) {
+  KS_CHECK(state_->order.newest_ns() == 0, "state is loaded before events");
+  auto loaded = state_->machinery->Load(saved, now_ns);
+  if (!loaded) return loaded.error();
+  state_->order.Settle(loaded->edge_ns);
+  return loaded->rules;
+}
 
 Counts Tracker::counts() const { return {state_->machinery->counts(), state_->order.late()}; }
 

@@ -73,10 +73,12 @@ class Tracker {
   // for what TakeOf leaves. Returns how many rules.
   size_t Adopt(Tracker& old, const OnAlert& on_alert);
 
-  // All state as bytes with a checksum, and back. Load takes what fits (as Adopt) and refuses what is damaged, of another
-  // layout, or lies about its sizes; then nothing is changed.
+  // All state as bytes, and back; of the fast engine only. What waits for late events is not in it (Flush handles it).
+  // Load is for a tracker that has taken nothing yet. It takes the rules that are the same (as Adopt) and returns how
+  // many; it refuses what is damaged, of another layout or event table, from the future, or lies about its sizes, and then
+  // nothing is changed. The checksum (FNV) is against accidents: whoever can write the bytes can choose what is loaded.
   std::string Save() const;
-  Result<size_t> Load(std::string_view saved);
+  Result<size_t> Load(std::string_view saved, uint64_t now_ns);
 
   Counts counts() const;
 
