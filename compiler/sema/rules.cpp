@@ -62,7 +62,8 @@ void RuleChecker::CheckClauses(const syntax::Rule& rule, const Scope& scope) {
   auto head = [](const syntax::Sequence& sequence) { return sequence.head; };
   if (rule.severities.empty()) missing("severity", "severity medium");
   if (rule.ons.empty() && rule.sequences.empty()) missing("on", "on exec where …");
-  if (rule.alerts.empty()) missing("alert", "alert \"…\"");
+  // The title serves as the alert.
+  if (rule.alerts.empty() && !rule.title) missing("alert", "alert \"…\"");
   twice(rule.severities, "severity", whole);
   twice(rule.ons, "on", whole);
   twice(rule.sequences, "sequence", head);
