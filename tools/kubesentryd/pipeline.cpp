@@ -93,6 +93,17 @@ state::Counts Pipeline::state_counts() const {
   return active != generations_.end() ? active->second.tracker.counts() : state::Counts{};
 }
 
+Result<size_t> Pipeline::LoadState(std::string_view saved, uint64_t now_ns, Output& output) {
+  KS_CHECK(loader_.active() != nullptr, "a bundle is active before its rules' state is loaded");
+  Status written = Ok();
+  return Of(*loader_.active(), output, &written).tracker.Load(saved, now_ns);
+}
+
+std::string Pipeline::SaveState() const {
+  const auto active = loader_.active() ? generations_.find(loader_.active()->generation()) : generations_.end();
+  return active != generations_.end() ? active->second.tracker.Save() : std::string();
+}
+
 void Pipeline::Settle(Log& log) {
   for (const Gap& gap : gaps_.Settle()) {
     lost_before_ += gap.records;

@@ -42,6 +42,10 @@ class Pipeline {
   Status Advance(uint64_t now_ns, Output& output);
   // Nothing comes any more.
   Status Flush(Output& output);
+  // Of the active bundle's rules over several events: what an agent before this one saved, before any event was taken;
+  // how many rules go on. And what the next one can load.
+  Result<size_t> LoadState(std::string_view saved, uint64_t now_ns, Output& output);
+  std::string SaveState() const;
   // After the ring was read: announces what was lost. The next alert carries its number.
   void Settle(Log& log);
 

@@ -1,5 +1,6 @@
 // kubesentryd run: verify, load, attach; then events to alerts until told to end.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -26,6 +27,8 @@ namespace {
 constexpr int kConsumeMs = 20;
 constexpr uint64_t kSecondNs = 1000000000;
 constexpr uint64_t kLongestDrainNs = 5 * kSecondNs;
+constexpr uint64_t kSaveEveryNs = 60 * kSecondNs;
+constexpr size_t kMostState = 1UL << 30;
 
 const cli::Command& RunCommand() {
   static const cli::Command kCommand{
@@ -68,6 +71,10 @@ const cli::Command& RunCommand() {
            .about = "how much later than newer ones events may come and still be put in order, for rules over\n"
                     "                       several events; what comes later still is counted",
            .choices = {"0", "10", "100", "1000"}},
+          {.name = "--state",
+           .value = "FILE",
+           .about = "where rules over several events keep their state over restarts: loaded at the start, written\n"
+                    "                       once a minute and at the end; it holds data of events (mode 0600)"},
           {.name = "--node", .value = "NAME", .about = "name of this node in alerts; by default the host's name"},
           {.name = "--status-socket",
            .value = "PATH",
@@ -86,6 +93,7 @@ class Runner {
         alerts_path_(arguments.Get("--alerts", "-")),
         status_path_(arguments.Get("--status-socket", DefaultStatusSocket())),
         status_wanted_(arguments.Has("--status-socket")),
+        state_path_(arguments.Get("--state")),
         node_(arguments.Get("--node", NodeName())),
         human_(arguments.Get("--format", "json") == "human"),
         late_bound_ms_(std::stoll(arguments.Get("--late-bound", "1000"))),
@@ -99,6 +107,7 @@ class Runner {
                  {"watch", [this] { return WatchBundle(); }, [this] { watch_.reset(); }},
                  {"kernel", [this] { return OpenKernel(); }, [this] { CloseKernel(); }},
                  {"load", [this] { return LoadFirst(); }},
+                 {"state", [this] { return LoadState(); }},
                  {"status", [this] { return OpenStatus(); }, [this] { status_.reset(); }}},
                 log_);
     if (!steps.Up()) return cli::kWorldFailed;
@@ -169,6 +178,31 @@ class Runner {
     if (!loaded) return loaded.error();
     return loader_->Activate(std::move(*loaded));
   }
+  // What is wrong with it stops nothing: rules then start without.
+  Status LoadState() {
+    struct stat info{};
+    if (state_path_.empty() || (::stat(state_path_.c_str(), &info) != 0 && errno == ENOENT)) return Ok();
+    const uint64_t now = BootNs() + static_cast<uint64_t>(pipeline_->boot_to_utc_ns());
+    const auto saved = ReadFile(state_path_, kMostState);
+    const auto rules = saved ? pipeline_->LoadState(*saved, now, *output_) : Result<size_t>(saved.error());
+    if (rules) {
+      log_.Info("state", fmt::format("{} rules over several events go on where they were", *rules), {{"rules", *rules}});
+    } else {
+      log_.Warn("state", fmt::format("rules over several events start anew: {}", rules.error().ToString()),
+                {{"code", rules.error().code}, {"on", state_path_}, {"cause", rules.error().cause}});
+    }
+    return Ok();
+  }
+  void SaveState() {
+    if (state_path_.empty()) return;
+    next_save_ns_ = BootNs() + kSaveEveryNs;
+    const std::string saved = pipeline_->SaveState();
+    if (saved.empty()) return;
+    const Status written = WriteFile(state_path_, saved, 0600);
+    if (!written && !save_failed_) log_.Failure("state", written.error());
+    save_failed_ = !written;
+  }
+
   Status OpenStatus() {
     auto socket = StatusSocket::Listen(status_path_);
     if (socket) {
@@ -224,6 +258,7 @@ class Runner {
   void Tick() {
     pipeline_->set_boot_to_utc_ns(BootToUtcNs());
     enricher_->Refresh();
+    if (BootNs() >= next_save_ns_) SaveState();
     const Status named = loader_->RefreshNames();
     if (!named && !names_failed_) log_.Failure("names", named.error());
     names_failed_ = !named;
@@ -256,8 +291,8 @@ class Runner {
     Status written = pipeline_->Flush(*output_);
     if (Status flushed = output_->Flush(); !flushed && written) written = flushed;
     if (!written) log_.Failure("alerts", written.error());
-    if (!written) return false;
-    return true;
+    SaveState();
+    return bool(written);
   }
 
   void Summarise() {
@@ -285,6 +320,7 @@ class Runner {
 
   const std::string bundle_path_, trust_path_, metadata_path_, alerts_path_, status_path_;
   const bool status_wanted_;
+  const std::string state_path_;
   const std::string node_;
   const bool human_;
   const int64_t late_bound_ms_;
@@ -304,6 +340,8 @@ class Runner {
   std::optional<StatusSocket> status_;
   bool names_failed_ = false;
   uint64_t dropped_ = 0, missed_ = 0;
+  uint64_t next_save_ns_ = started_ns_ + kSaveEveryNs;
+  bool save_failed_ = false;
 };
 
 }  // namespace
