@@ -47,7 +47,7 @@ touch limit/few limit/other
 
 starter_bundle "$here/state.ksp"
 cp starter.kspb first.kspb
-run() { start "$1" "$bin/kubesentryd" run --bundle "$scratch/active.kspb" --trust "$scratch/k.pub" --status-socket "$scratch/status.sock" --log json; }
+run() { start "$1" "$bin/kubesentryd" run --bundle "$scratch/active.kspb" --trust "$scratch/k.pub" --status-socket "$scratch/status.sock" --log json "${@:2}"; }
 
 echo "chains, absences, counting, limits:"
 cp first.kspb active.kspb
@@ -129,6 +129,26 @@ expect swap.out dropped drop/ 1
 expect swap.out hangs nap-swap 1
 # Its window is another now: what was begun under the old rule is forgotten.
 expect swap.out written_twice twice/ 0
+
+echo "a restart:"
+run before --state "$scratch/state"
+await before '"what":"ready"'
+first/one # of the session of this test, both times
+./mark
+check "the last event before the restart is told" appears before.out marked marked 15
+stop
+check "the state is its owner's only" equal "$(stat -c %a state)" 600
+run after --state "$scratch/state"
+await after '"what":"ready"'
+check "the state is loaded" grep -q '"level":"info","what":"state"' after.log
+first/one
+first/two
+./mark
+check "the last event after the restart is told" appears after.out marked marked 15
+stop
+expect before.out new_program one 1
+expect after.out new_program one 0
+expect after.out new_program two 1
 
 echo "live-state: $passed passed, $failed failed"
 exit $((failed > 0))
