@@ -49,7 +49,7 @@ class Maker {
   ExprPtr Mixed(Span span, std::vector<ExprPtr> operands, const std::vector<const Token*>& words);
   ExprPtr Unary(KspParser::UnaryContext* context);
   ExprPtr Comparison(KspParser::ComparisonContext* context);
-  void Chained(KspParser::CheckContext* first, KspParser::CheckContext* second);
+  void Chained(KspParser::OperandContext& left, KspParser::CheckContext* first, KspParser::CheckContext* second);
   ExprPtr Operand(KspParser::OperandContext* context);
   std::vector<ExprPtr> Operands(const std::vector<KspParser::OperandContext*>& contexts);
   ExprPtr Reference(KspParser::ReferenceContext* context);

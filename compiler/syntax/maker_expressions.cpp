@@ -1,5 +1,6 @@
 // Expressions: paths, literals, comparisons, logic.
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <memory>
 #include <utility>
@@ -118,7 +119,7 @@ ExprPtr Maker::Unary(KspParser::UnaryContext* context) {
 ExprPtr Maker::Comparison(KspParser::ComparisonContext* context) {
   ExprPtr left = Operand(context->operand());
   std::vector<KspParser::CheckContext*> checks = context->check();
-  if (checks.size() > 1) Chained(checks[0], checks[1]);
+  if (checks.size() > 1) Chained(*context->operand(), checks[0], checks[1]);
   if (checks.empty()) return left;
   KspParser::CheckContext* check = checks[0];
   Compare made;
@@ -144,13 +145,25 @@ ExprPtr Maker::Comparison(KspParser::ComparisonContext* context) {
   return MakeExpr(span, std::move(made));
 }
 
-void Maker::Chained(KspParser::CheckContext* first, KspParser::CheckContext* second) {
+void Maker::Chained(KspParser::OperandContext& left, KspParser::CheckContext* first, KspParser::CheckContext* second) {
   Diagnostic& d = diagnostics_.Report<Diag::ChainedComparison>(SpanOf(At(second->start)));
   d.related.push_back({SpanOf(At(first->start)), "the first comparison"});
   d.help = "compare twice, joined by `and`";
   if (!first->operand() || !second->operand()) return;
   Span middle = SpanOf(first->operand());
   if (middle.end - middle.begin > 80) return;
+  // `1000 <= x < 6`: a literal has no comparison, so that the first one is turned round.
+  if (left.literal()) {
+    std::string_view op = View(At(first->start));
+    constexpr auto kTurned = std::to_array<std::pair<std::string_view, std::string_view>>(
+        {{"<", ">"}, {"<=", ">="}, {">", "<"}, {">=", "<="}, {"==", "=="}, {"!=", "!="}});
+    auto turned = std::find_if(kTurned.begin(), kTurned.end(), [&](const auto& row) { return row.first == op; });
+    if (first->operand()->literal() || turned == kTurned.end()) return;
+    d.fixes.push_back({SpanOf(&left), std::string(middle.text())});
+    d.fixes.push_back({SpanOf(At(first->start)), std::string(turned->second)});
+    d.fixes.push_back({middle, fmt::format("{} and {}", SpanOf(&left).text(), middle.text())});
+    return;
+  }
   d.fixes.push_back({{&file_, middle.end, middle.end}, fmt::format(" and {}", middle.text())});
 }
 

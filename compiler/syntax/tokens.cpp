@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <limits>
 
@@ -179,6 +180,7 @@ class WordCheck {
   }
 
   bool BadCharacter(Token& token) {
+    if (token.begin < option_end_) return false;
     bool continues = token.begin == bad_end_;  // one report for a run of them
     bad_end_ = token.end;
     if (continues) return false;
@@ -196,14 +198,30 @@ class WordCheck {
       token.instead = "not";
       return true;
     }
+    if (text == "-") Option(token, d);
     if (text == ";") d.help = "nothing needs to end with `;`";
     if (text == "\xe2\x80\x9c" || text == "\xe2\x80\x9d" || text == "\xe2\x80\x9e")
       d.help = "strings stand in straight quotes: \"";
     return false;
   }
 
+  // `has -i`, `--read-only`: an option of a command, as on a command line.
+  void Option(const Token& token, Diagnostic& d) {
+    std::string_view source = file_.text();
+    size_t end = source.find_first_not_of('-', token.begin);
+    auto word = [](char c) { return c == '_' || c == '-' || ((c & 0x80) == 0 && std::isalnum(c) != 0); };
+    bool starts = token.begin == 0 || !word(source[token.begin - 1]);
+    if (!starts || end >= source.size() || !word(source[end])) return;
+    while (end < source.size() && word(source[end])) ++end;
+    option_end_ = static_cast<uint32_t>(end);
+    Span span{&file_, token.begin, option_end_};
+    d.help = "texts stand in quotes";
+    d.fixes.push_back({span, fmt::format("\"{}\"", span.text())});
+  }
+
   const SourceFile& file_;
   Diagnostics& diagnostics_;
+  uint32_t option_end_ = 0;  // of an option that was reported
   uint32_t bad_end_ = std::numeric_limits<uint32_t>::max();
 };
 
