@@ -8,6 +8,8 @@
 namespace ks::lint {
 namespace {
 
+constexpr size_t kMaxOperands = 96;  // of one `and` or `or`, each against the others
+
 using ir::Pred;
 using sema::Condition;
 using sema::Shorten;
@@ -102,6 +104,10 @@ void ConditionLint::ReportNever(const std::vector<Unit>& units, const Context& c
 }
 
 bool ConditionLint::Visit(const std::vector<Unit>& units, const Context& context) {
+  if (units.size() + context.size() > kMaxOperands) {
+    skipped_ = true;
+    return true;
+  }
   Context all = context;
   for (const Unit& unit : units) all.push_back(&unit.pred);
   if (solver_.Refutes(all, nullptr)) {
@@ -161,6 +167,10 @@ bool ConditionLint::Visit(const std::vector<Unit>& units, const Context& context
 void ConditionLint::VisitAlternatives(const Unit& unit, const Context& context) {
   const Condition& condition = *unit.condition;
   if (condition.op != Condition::Op::Or || !IsWritten(condition)) return;
+  if (condition.operands.size() > kMaxOperands) {
+    skipped_ = true;
+    return;
+  }
   std::vector<Pred> preds;
   for (const Condition& operand : condition.operands) preds.push_back(lower::LowerCondition(operand));
   std::vector<bool> kept(preds.size(), true);

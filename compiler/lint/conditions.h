@@ -3,6 +3,7 @@
 
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "compiler/lint/solver.h"
@@ -28,6 +29,8 @@ class ConditionLint {
   bool Visit(const std::vector<Unit>& units, const Context& context);
   // Lists whose literals swallow each other, and patterns without a wildcard. `expr`: what the condition was made of.
   void VisitLiterals(const syntax::Expr& expr, const sema::Condition& condition);
+  // Whether something since the last call had too many operands to hold each against the others.
+  bool TakeSkipped() { return std::exchange(skipped_, false); }
 
  private:
   void ReportNever(const std::vector<Unit>& units, const Context& context);
@@ -39,6 +42,7 @@ class ConditionLint {
 
   Solver& solver_;
   Diagnostics& diagnostics_;
+  bool skipped_ = false;
   std::set<std::string> lists_seen_;
 };
 

@@ -53,6 +53,8 @@ class RuleLint {
     for (size_t i = 0; i < rule.exceptions.size(); ++i) VisitException(rule, i, where);
   }
 
+  bool TakeSkipped() { return conditions_.TakeSkipped(); }
+
  private:
   void VisitSteps(const sema::Sequence& sequence) {
     for (const sema::Step& step : sequence.steps) {
@@ -141,6 +143,7 @@ class Subsumption {
   // Whether `narrow` implies every conjunct of `wide`. Each is asked of those conjuncts of `narrow` that share a field
   // with it, directly or through others: what has no field in common cannot help, as `narrow` itself can hold.
   bool Implies(const Candidate& narrow, const Candidate& wide) {
+    solver_.Charge(1);
     if ((narrow.kinds & ~wide.kinds).any()) return false;
     for (const FieldSet& fields : wide.fields) {
       if ((fields & narrow.all_fields).none()) return false;
@@ -165,6 +168,7 @@ class Subsumption {
   }
 
   bool NeverTrue(const Pred& pred) { return solver_.NeverTrue(pred); }
+  bool exhausted() const { return solver_.exhausted(); }
 
  private:
   Solver solver_;
@@ -188,13 +192,22 @@ Candidate MakeCandidate(const sema::Rule& rule, const ir::Rule& lowered) {
   return out;
 }
 
+void ReportExhausted(const sema::Rule& rule, std::string_view what, Diagnostics& diagnostics) {
+  diagnostics.Report<Diag::NotAllJudged>(rule.syntax->name.span, what).help =
+      "the rest is checked as ever; a smaller policy, or flatter conditions, would be looked at as a whole";
+}
+
 }  // namespace
 
 void LintModules(std::span<const sema::CheckedModule> modules, Diagnostics& diagnostics) {
   Solver solver;
   for (const sema::CheckedModule& module : modules) {
     RuleLint lint(solver, diagnostics);
-    for (const sema::Rule& rule : module.rules) lint.Visit(rule);
+    for (const sema::Rule& rule : module.rules) {
+      lint.Visit(rule);
+      if (lint.TakeSkipped()) ReportExhausted(rule, "conditions of this rule", diagnostics);
+      if (solver.exhausted()) return ReportExhausted(rule, "this rule and those after it", diagnostics);
+    }
   }
 }
 
@@ -227,6 +240,9 @@ void LintRules(std::span<const sema::CheckedModule> modules, std::span<const ir:
       cover = &wide;
       same = equal;
       break;
+    }
+    if (subsumption.exhausted()) {
+      return ReportExhausted(*narrow.rule, "this rule and those after it beside others", diagnostics);
     }
     if (cover == nullptr) continue;
     const syntax::Name &name = narrow.rule->syntax->name, &other = cover->rule->syntax->name;

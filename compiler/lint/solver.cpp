@@ -9,6 +9,7 @@ namespace {
 
 using ir::Pred;
 
+constexpr size_t kMaxLiterals = 512;   // that have to hold together
 constexpr size_t kBudget = 20'000;  // literals handed to the theory for one question
 
 }  // namespace
@@ -39,7 +40,8 @@ void Solver::Push(Node node, Goal* goal) {
 }
 
 bool Solver::Spend(size_t work) {
-  if (left_ < work) {
+  Charge(work);
+  if (left_ < work || total_ == 0) {
     left_ = 0;
     return false;
   }
@@ -92,9 +94,11 @@ bool Solver::RefutesGoal(Goal goal) {
 }
 
 bool Solver::Refutes(const std::vector<const Pred*>& all, const Pred* then) {
+  if (exhausted()) return false;
   Goal goal;
   for (const Pred* pred : all) Push({pred, false}, &goal);
   if (then != nullptr) Push({then, true}, &goal);
+  if (goal.literals.size() > kMaxLiterals) return false;
   left_ = kBudget;
   return RefutesGoal(std::move(goal));
 }
