@@ -49,32 +49,49 @@ starter_bundle "$here/state.ksp"
 cp starter.kspb first.kspb
 run() { start "$1" "$bin/kubesentryd" run --bundle "$scratch/active.kspb" --trust "$scratch/k.pub" --status-socket "$scratch/status.sock" --log json "${@:2}"; }
 
+nap() { # PROGRAM: in the background
+  setsid "$here/acts" "$1" > act.nap.log 2>&1 < /dev/null &
+  napper=$!
+  agents+=("$napper") # goes with the test
+}
+wake() {
+  unset 'agents[-1]'
+  kill "$napper"
+  wait "$napper" 2> /dev/null || true
+}
+
+echo "an absence while nothing happens:"
+"$bin/ksc" compile "$here/idle.ksp" -o active.kspb --key k.pem > /dev/null
+run idle
+await idle '"what":"ready"'
+began=$(now_ms)
+nap nap-long
+setsid --wait "$here/acts" nap-short
+sleep 2
+check "an absence was told before its window closed" equal "$(alerts idle.out hangs nap-)" 0
+check "an absence is told while nothing happens" appears idle.out hangs nap-long 10
+told=$(($(now_ms) - began))
+check "an absence is told when 3 s have passed, not after $told ms" test "$told" -ge 3000
+check "the program still runs when it is told" kill -0 "$napper"
+wake
+stop
+expect idle.out hangs nap- 1
+# exec and exit of two programs: no other event has moved the clock.
+check "only what the two programs did was received" equal "$(grep '"what":"stopped"' idle.log | grep -o '"received":[0-9]*')" '"received":4'
+echo "  the absence was told after $told ms"
+
 echo "chains, absences, counting, limits:"
 cp first.kspb active.kspb
 start record "$bin/kubesentryd" record -o "$scratch/acts.kst" --bundle "$scratch/first.kspb" --trust "$scratch/k.pub"
 await record recording
 run live
 await live '"what":"ready"'
-
-# Nobody else runs meanwhile whom a rule looks at: the window must close by the clock alone.
-setsid "$here/acts" nap-long > act.nap.log 2>&1 < /dev/null &
-napper=$!
-agents+=("$napper") # goes with the test
-began=$(now_ms)
-setsid --wait "$here/acts" nap-short
-sleep 2
-check "an absence was told before its window closed" equal "$(alerts live.out hangs nap-)" 0
-check "an absence was told while nothing happened" appears live.out hangs nap-long 10
-told=$(($(now_ms) - began))
-check "an absence was told before 3 s had passed: $told ms" test "$told" -ge 3000
-check "the program still runs when it is told" kill -0 "$napper"
-unset 'agents[-1]'
-kill "$napper"
-wait "$napper" 2> /dev/null || true
-
+nap nap-long
+act nap-short
 for name in late many_slow limit limit_other chain chain_again decoy other unarmed removed disarmed two_sessions many_five \
   many_twelve many_same first first_again twice; do act $name; done
 acted
+wake
 ./mark
 check "the last event is told" appears live.out marked marked 15
 stop
@@ -98,21 +115,18 @@ for file in live.out replayed.out; do
     equal "$(grep '"rule":"limited"' $file | grep -o '"suppressed":[1-9][0-9]*')" '"suppressed":3'
 done
 check "live and replayed are the same" "$here/same.py" live.out replayed.out
-echo "  $(wc -l < live.out) alerts live, $(wc -l < replayed.out) replayed; the absence came after $told ms"
+echo "  $(wc -l < live.out) alerts live, $(wc -l < replayed.out) replayed"
 
 echo "a swap in the middle:"
 sed 's/within 20s/within 19s/; s/alert "marked"/alert "marked again"/' "$here/state.ksp" > changed.ksp
 "$bin/ksc" compile changed.ksp -o changed.kspb --key k.pem > /dev/null 2>&1 || fail "the changed rules do not compile"
 run swap
 await swap '"what":"ready"'
-setsid "$here/acts" nap-swap > act.nap.log 2>&1 < /dev/null &
-napper=$!
-agents+=("$napper")
+nap nap-swap
 act swap
 act swap_twice
 # Both acts have begun, and the agent has been told.
 for ((try = 0; try < 100; ++try)); do [[ -e swap.armed && -e twice.armed ]] && break; sleep 0.05; done
-unset 'agents[-1]'
 mv changed.kspb active.kspb
 kill -HUP "${agents[0]}"
 await swap '"what":"swapped"'
@@ -120,9 +134,8 @@ touch go
 acted
 ./mark
 check "the bundle was swapped" appears swap.out marked 'marked again"' 15
-check "an absence was told after a swap" appears swap.out hangs nap-swap 10
-kill "$napper"
-wait "$napper" 2> /dev/null || true
+check "an absence is told after a swap" appears swap.out hangs nap-swap 10
+wake
 stop
 expect swap.out dropped 'drop/swap"' 1
 expect swap.out dropped drop/ 1
