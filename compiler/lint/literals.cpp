@@ -51,12 +51,6 @@ std::vector<Span> SpansOf(const syntax::Compare& compare, size_t values) {
   return spans;
 }
 
-// The item with the comma that goes with it.
-Span WithComma(const std::vector<Span>& items, size_t i) {
-  if (i > 0) return {items[i].file, items[i - 1].end, items[i].end};
-  return {items[i].file, items[i].begin, items[i + 1].begin};
-}
-
 }  // namespace
 
 void ConditionLint::CheckList(const syntax::Compare& compare, const Condition& condition) {
@@ -119,8 +113,14 @@ void ConditionLint::CheckList(const syntax::Compare& compare, const Condition& c
       continue;
     }
     d.related.push_back({spans[k], "this one"});
-    for (size_t i : by[k]) d.fixes.push_back({WithComma(spans, i), ""});
-    d.machine_applicable = true;
+    // The list anew, as edits of neighbours would meet; a comment in it stands beside a literal that we cannot tell.
+    const Span list = sema::Join(spans.front(), spans.back());
+    std::vector<std::string_view> left;
+    for (size_t i = 0; i < spans.size(); ++i) {
+      if (std::ranges::find(by[k], i) == by[k].end()) left.push_back(spans[i].text());
+    }
+    d.fixes.push_back({list, fmt::format("{}", fmt::join(left, ", "))});
+    d.machine_applicable = list.text().find('#') == std::string_view::npos;
   }
 }
 

@@ -51,7 +51,7 @@ uint64_t SeededHash(std::string_view bytes) {
     sip.Add(word);
   }
   uint64_t rest = 0;
-  std::memcpy(&rest, bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(&rest, bytes.data(), bytes.size());
   sip.Add(last | rest);
   sip.v2 ^= 0xff;
   for (int i = 0; i < 4; ++i) sip.Round();
