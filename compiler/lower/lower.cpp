@@ -154,7 +154,7 @@ ir::Rule Lower(const sema::Rule& rule, const sema::CheckedModule& module) {
     ir::TemplatePart lowered;
     lowered.text = part.text;
     lowered.measure = part.measure;
-    lowered.fallback = part.fallback;
+    if (part.fallback) lowered.fallback = *part.fallback;  // g++ 12 takes the copy for uninitialized
     if (part.field) lowered.operand = Lower(*part.field);
     out.alert.push_back(std::move(lowered));
   }
