@@ -142,7 +142,7 @@ ParsedText ParseText(std::string_view text, const Type& type) {
     case TypeId::Mode:
       // The bits of an octal literal that is meant as a number have their own limit, checked where it is used as a
       // mode.
-      return Whole(text, INT64_MAX, "a mode is 0o0 to 0o7777");
+      return text.starts_with("0o") ? Whole(text, INT64_MAX, "a mode is 0o0 to 0o7777") : out;
     case TypeId::Duration:
       return WithUnit(text, kDurations, "a duration is less than 293 years");
     case TypeId::Size:
