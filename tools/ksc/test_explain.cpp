@@ -5,52 +5,14 @@
 #include <algorithm>
 
 #include "compiler/ir/eval.h"
-#include "compiler/ir/text.h"
 #include "tools/ksc/commands.h"
+#include "tools/ksc/power_assert.h"
+#include "tools/ksc/why_state.h"
 
 namespace ks::ksc {
 namespace {
 
-std::vector<const ir::Pred*> Parts(const ir::Pred& when) {
-  std::vector<const ir::Pred*> parts;
-  if (when.op != ir::Pred::Op::And) return {&when};
-  for (const ir::Pred& part : when.operands) parts.push_back(&part);
-  return parts;
-}
-
-std::string_view Word(ir::Truth truth) {
-  if (truth == ir::Truth::Unknown) return "unknown";
-  return truth == ir::Truth::True ? "true" : "FALSE";
-}
-
-std::string Shown(schema::FieldId field, const schema::Record& record) {
-  const schema::FieldRow& row = schema::Row(field);
-  const schema::FieldValue& value = record[field];
-  if (value.status == schema::Status::Absent) return fmt::format("{} is absent", row.dotted);
-  if (value.status != schema::Status::Ok && value.status != schema::Status::Truncated) {
-    return fmt::format("{} is unknown", row.dotted);
-  }
-  return fmt::format("{} = {}{}", row.dotted, schema::ToString(value.value, row.type, row.enumeration),
-                     value.status == schema::Status::Truncated ? " (cut)" : "");
-}
-
-// What each part of a condition was, with the values of its fields.
-std::string PowerAssert(const ir::Pred& when, const ir::Frame& frame) {
-  std::string out;
-  for (const ir::Pred* part : Parts(when)) {
-    out += fmt::format("    {:<8} {}\n", Word(ir::Eval(*part, frame)), ir::Print(*part));
-    for (schema::FieldId field : ir::FieldsOf(*part)) {
-      out += fmt::format("    {:<8}   {}\n", "", Shown(field, *frame.event));
-    }
-  }
-  return out;
-}
-
-size_t Failed(const ir::Pred& when, const ir::Frame& frame) {
-  size_t failed = 0;
-  for (const ir::Pred* part : Parts(when)) failed += ir::Eval(*part, frame) == ir::Truth::False ? 1 : 0;
-  return failed;
-}
+size_t FailedParts(const ir::Pred& when, const ir::Frame& frame) { return Failed(Judge(when, frame)); }
 
 bool Takes(const std::vector<ir::EventKind>& kinds, const event::Event& event) {
   return std::find(kinds.begin(), kinds.end(), event.kind) != kinds.end();
@@ -72,7 +34,7 @@ std::optional<Nearest> FindNearest(const std::vector<ir::EventKind>& kinds, cons
   std::optional<Nearest> best;
   for (size_t i = from; i < fed.size(); ++i) {
     if (!Takes(kinds, fed[i].event)) continue;
-    size_t failed = Failed(when, ir::Frame(&fed[i].event.record, steps));
+    size_t failed = FailedParts(when, ir::Frame(&fed[i].event.record, steps));
     if (!best || failed <= best->failed) best = Nearest{i, failed};
   }
   return best;
@@ -92,17 +54,28 @@ ir::Pred WholeOf(const ir::Step& step) {
   return ir::MakeAnd(std::move(parts));
 }
 
-std::string KeyOf(const ir::Key& key, const schema::Record& record) {
-  std::string out;
-  for (const ir::Operand& operand : key) out += fmt::format("{}{}", out.empty() ? "" : ", ", Shown(operand.field, record));
-  return out;
+std::string PowerAssert(const ir::Pred& when, const ir::Frame& frame, const std::vector<std::string>& names = {}) {
+  if (when.op == ir::Pred::Op::True) return "    ok      every event of its kinds\n";
+  return Table(Judge(when, frame, names), "    ");
 }
 
 std::string Seconds(uint64_t ns) { return fmt::format("+{}s", static_cast<double>(ns) / 1e9); }
 
+// Which step of which alert an event was: it is not that again.
+bool IsConsumed(const std::vector<Raised>& raised, const std::string& rule, size_t step, size_t number) {
+  return std::any_of(raised.begin(), raised.end(), [&](const Raised& alert) {
+    return alert.rule == rule && step < alert.steps.size() && alert.steps[step].number == number;
+  });
+}
+
 // How far the steps came: of each the first event that goes on from the one before, or the one that nearly did.
-std::string OfSequence(const ir::Sequence& sequence, const std::vector<Fed>& fed) {
-  std::string out = fmt::format("  the steps of the sequence{}:\n", sequence.unordered ? ", in any order" : "");
+std::string OfSequence(const ir::Rule& rule, const std::vector<Fed>& fed, const std::vector<Raised>& raised) {
+  const ir::Sequence& sequence = *rule.sequence;
+  const std::vector<std::string> names = StepNames(rule);
+  std::string after = std::any_of(raised.begin(), raised.end(), [&](const Raised& one) { return one.rule == rule.id; })
+                          ? ", after the alerts so far"
+                          : "";
+  std::string out = fmt::format("  the steps of the sequence{}{}:\n", sequence.unordered ? ", in any order" : "", after);
   Steps records;
   size_t from = 0, number = 0;
   bool complete = true;
@@ -115,12 +88,13 @@ std::string OfSequence(const ir::Sequence& sequence, const std::vector<Fed>& fed
     uint32_t left = step.repeat;
     for (size_t i = sequence.unordered ? 0 : from; i < fed.size() && found == nullptr; ++i) {
       const event::Event& event = fed[i].event;
-      if (!Takes(step.kinds, event) || Failed(whole, ir::Frame(&event.record, records)) > 0) continue;
+      if (IsConsumed(raised, rule.id, number - 1, i + 1)) continue;
+      if (!Takes(step.kinds, event) || FailedParts(whole, ir::Frame(&event.record, records)) > 0) continue;
       if (--left > 0) continue;
       found = &event.record;
       from = i + 1;
-      std::string key = KeyOf(sequence.by, event.record);
-      out += fmt::format("    {:<10} {} at {}{}{}\n", name, NameOf(fed, i), Seconds(event.time_ns),
+      std::string key = KeyText(sequence.by, event.record);
+      out += fmt::format("    {:<10} {} at {}{}{}\n", name, NameOf(fed, i), Seconds(fed[i].since_start_ns),
                          key.empty() ? "" : ", ", key);
     }
     records.push_back(found);
@@ -137,7 +111,7 @@ std::string OfSequence(const ir::Sequence& sequence, const std::vector<Fed>& fed
     } else {
       out += fmt::format("    {:<10} nearest: {}, failed {}\n", name, NameOf(fed, nearest->at),
                          Count(nearest->failed, "condition"));
-      out += PowerAssert(whole, ir::Frame(&fed[nearest->at].event.record, records));
+      out += PowerAssert(whole, ir::Frame(&fed[nearest->at].event.record, records), names);
     }
     break;
   }
@@ -162,7 +136,7 @@ std::string OfCondition(const ir::Rule& rule, const std::vector<Fed>& fed) {
     out += PowerAssert(rule.when, last.event.record);
   }
   bool another = nearest && nearest->at + 1 != fed.size();
-  if (another && (!Takes(rule.kinds, last.event) || nearest->failed < Failed(rule.when, last.event.record))) {
+  if (another && (!Takes(rule.kinds, last.event) || nearest->failed < FailedParts(rule.when, last.event.record))) {
     out += fmt::format("  nearest: {}, failed {}:\n", NameOf(fed, nearest->at), Count(nearest->failed, "condition"));
     out += PowerAssert(rule.when, fed[nearest->at].event.record);
   }
@@ -173,9 +147,9 @@ std::string OfState(const ir::Rule& rule, const std::vector<Fed>& fed) {
   size_t passed = 0;
   std::string last;
   for (const Fed& one : fed) {
-    if (!Takes(rule.kinds, one.event) || Failed(rule.when, one.event.record) > 0) continue;
+    if (!Takes(rule.kinds, one.event) || FailedParts(rule.when, one.event.record) > 0) continue;
     ++passed;
-    if (rule.aggregate) last = KeyOf(rule.aggregate->by, one.event.record);
+    if (rule.aggregate) last = KeyText(rule.aggregate->by, one.event.record);
   }
   std::string out = fmt::format("  {} of {} passed the rule's condition", passed, Count(fed.size(), "event"));
   if (rule.aggregate && rule.aggregate->function != ir::Aggregate::Function::First) {
@@ -192,10 +166,22 @@ std::string OfState(const ir::Rule& rule, const std::vector<Fed>& fed) {
 
 }  // namespace
 
-std::string WhyNot(const ir::Program& program, const std::string& rule, const std::vector<Fed>& fed) {
+std::string EventsOf(const Raised& alert, const std::vector<Fed>& fed) {
+  std::string out;
+  for (const Raised::Step& step : alert.steps) {
+    if (step.number == 0 || step.number > fed.size()) continue;
+    std::string times = step.events > 1 ? fmt::format(", the last of {}", step.events) : "";
+    out += fmt::format("      {}{} at {}{}\n", step.name.empty() ? "" : step.name + ": ", NameOf(fed, step.number - 1),
+                       Seconds(fed[step.number - 1].since_start_ns), times);
+  }
+  return out;
+}
+
+std::string WhyNot(const ir::Program& program, const std::string& rule, const std::vector<Fed>& fed,
+                   const std::vector<Raised>& raised) {
   for (const ir::Machine& machine : program.machines) {
     if (machine.rule.id != rule) continue;
-    if (machine.rule.sequence) return OfSequence(*machine.rule.sequence, fed);
+    if (machine.rule.sequence) return OfSequence(machine.rule, fed, raised);
     return OfState(machine.rule, fed) + OfCondition(machine.rule, fed);
   }
   for (const ir::SplitRule& split : program.rules) {

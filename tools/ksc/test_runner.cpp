@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "compiler/ir/eval.h"
 #include "runtime/engine/engine.h"
 #include "runtime/state/tracker.h"
@@ -18,14 +21,24 @@ std::string Place(const Span& span) {
   return span.file == nullptr ? "" : fmt::format("{}:{}", span.file->name(), span.file->At(span.begin).line);
 }
 
-struct Raised {
-  std::string rule, message;
-};
+constexpr int64_t kDayNs = 86'400'000'000'000;
 
-// One case: its own clock, its own state.
+// Of an alert: which of the case's events it is of.
+Raised RaisedOf(const event::Match& match) {
+  Raised raised{match.rule->id, match.message, {}};
+  for (const event::StepMatch& step : match.steps) {
+    raised.steps.push_back({step.step, step.event->sequence, step.events});
+  }
+  if (raised.steps.empty()) raised.steps.push_back({"", match.event->sequence, 1});
+  return raised;
+}
+
+// One case: its own clock, its own state. The clock starts with the day (UTC): what has expired holds no longer, and two
+// runs on one day say the same.
 class Run {
  public:
-  Run(const engine::Engine& engine, const lower::TestCase& test) : engine_(engine), test_(test), tracker_(engine, {}) {}
+  Run(const engine::Engine& engine, const lower::TestCase& test, int64_t start_ns)
+      : engine_(engine), test_(test), start_ns_(start_ns), tracker_(engine, {}) {}
 
   TestOutcome Go() {
     for (const auto& step : test_.steps) {
@@ -37,7 +50,10 @@ class Run {
         const auto& expect = std::get<lower::Expect>(step);
         tracker_.Advance(At(expect.offset_ns), on_alert_);
         if (TestOutcome outcome = Judge(expect); !outcome.passed) return outcome;
-        std::erase_if(raised_, [&](const Raised& alert) { return alert.rule == expect.rule; });
+        auto judged = std::stable_partition(raised_.begin(), raised_.end(),
+                                            [&](const Raised& alert) { return alert.rule != expect.rule; });
+        std::move(judged, raised_.end(), std::back_inserter(judged_));
+        raised_.erase(judged, raised_.end());
       }
     }
     return {};
@@ -45,11 +61,12 @@ class Run {
 
  private:
   // A trace that was replayed has moved the clock on.
-  uint64_t At(int64_t offset_ns) const { return static_cast<uint64_t>(offset_ns + replayed_ns_); }
+  uint64_t At(int64_t offset_ns) const { return static_cast<uint64_t>(start_ns_ + offset_ns + replayed_ns_); }
 
   void Take(event::Event event, std::string place) {
     tracker_.Take(event, engine_.DecideAll(event), on_alert_);
-    if (fed_.size() < kMostKept) fed_.push_back({std::move(event), std::move(place)});
+    uint64_t since = event.time_ns - static_cast<uint64_t>(start_ns_);
+    if (fed_.size() < kMostKept) fed_.push_back({std::move(event), std::move(place), since});
   }
 
   void Take(const lower::Feed& feed) {
@@ -95,14 +112,14 @@ class Run {
   }
 
   TestOutcome Judge(const lower::Expect& expect) const {
-    std::vector<std::string_view> got;
+    std::vector<const Raised*> got;
     for (const Raised& alert : raised_) {
-      if (alert.rule == expect.rule) got.push_back(alert.message);
+      if (alert.rule == expect.rule) got.push_back(&alert);
     }
     bool met = got.size() == expect.count;
     std::string wanted = expect.count == 0 ? "no alert" : Count(expect.count, "alert");
     if (expect.what == lower::Expect::What::Text) {
-      for (std::string_view text : got) met = met && text == expect.text;
+      for (const Raised* alert : got) met = met && alert->message == expect.text;
       wanted = fmt::format("{} \"{}\"", expect.count == 1 ? "one alert" : wanted, expect.text);
     }
     if (met) return {};
@@ -111,21 +128,28 @@ class Run {
     out.passed = false;
     out.span = expect.span;
     out.why = fmt::format("  expected {}{}, got {}\n", wanted, from, got.empty() ? "none" : Count(got.size(), "alert"));
-    for (std::string_view text : got) out.why += fmt::format("    alert \"{}\"\n", text);
+    for (const Raised* alert : got) {
+      out.why += fmt::format("    alert \"{}\"\n", alert->message) + EventsOf(*alert, fed_);
+    }
     for (const Raised& alert : raised_) {
       if (alert.rule != expect.rule) out.why += fmt::format("    of {}: alert \"{}\"\n", alert.rule, alert.message);
     }
-    out.why += WhyNot(engine_.program(), expect.rule, fed_);
+    // The steps of alerts that are there have been said.
+    if (got.size() >= expect.count && !got.empty() && !got[0]->steps[0].name.empty()) return out;
+    std::vector<Raised> all = judged_;
+    all.insert(all.end(), raised_.begin(), raised_.end());
+    out.why += WhyNot(engine_.program(), expect.rule, fed_, all);
     return out;
   }
 
   const engine::Engine& engine_;
   const lower::TestCase& test_;
-  std::vector<Raised> raised_;  // and not asked for yet
+  int64_t start_ns_;
+  std::vector<Raised> raised_, judged_;  // not asked for yet; and those that were
   std::vector<Fed> fed_;
   uint64_t number_ = 0;
   int64_t replayed_ns_ = 0;
-  state::OnAlert on_alert_ = [this](const event::Match& match) { raised_.push_back({match.rule->id, match.message}); };
+  state::OnAlert on_alert_ = [this](const event::Match& match) { raised_.push_back(RaisedOf(match)); };
   state::Tracker tracker_;
 };
 
@@ -134,10 +158,11 @@ class Run {
 std::vector<TestOutcome> RunTests(const driver::Analysis& analysis,
                                   const std::function<bool(const lower::TestCase&)>& wanted) {
   engine::Engine engine(analysis.program);
+  const int64_t start_ns = Now() * 1'000'000'000 / kDayNs * kDayNs;
   std::vector<TestOutcome> out;
   for (const lower::TestCase& test : analysis.lowered.tests) {
     if (test.environment != analysis.environment || !wanted(test)) continue;
-    out.push_back(Run(engine, test).Go());
+    out.push_back(Run(engine, test, start_ns).Go());
     out.back().test = &test;
   }
   return out;
