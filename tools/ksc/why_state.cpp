@@ -6,6 +6,7 @@
 #include <set>
 
 #include "compiler/ir/eval.h"
+#include "runtime/state/value.h"
 #include "tools/ksc/power_assert.h"
 
 namespace ks::ksc {
@@ -34,16 +35,28 @@ std::string KeyText(const ir::Key& key, const schema::Record& record) {
   return out;
 }
 
+bool KeyState::Passes(const ir::Step& step, const event::Event& event) const {
+  return HasKind(step.kinds, event.kind) && ir::Eval(step.when, event.record) != ir::Truth::False;
+}
+
 bool KeyState::Holds(const ir::Step& step, const event::Event& event, const Chain& chain) const {
-  std::vector<const schema::Record*> steps;
+  Records steps;
   for (const auto& one : chain.events) steps.push_back(&one->record);
-  ir::Frame frame(&event.record, steps);
+  return Holds(step, event.record, steps);
+}
+
+bool KeyState::Holds(const ir::Step& step, const schema::Record& own, const Records& steps) const {
+  ir::Frame frame(&own, steps);
   for (const ir::Join& join : step.joins) {
+    if (join.other.step > steps.size() || steps[join.other.step - 1] == nullptr) return false;
     ir::Atom equal;
     equal.operand = join.own;
     equal.test = ir::Test::EqualField;
     equal.other = join.other;
     if (ir::EvalAtom(equal, frame).truth == ir::Truth::False) return false;
+  }
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i] == nullptr && !state::FieldsOfStep(step.cross, static_cast<uint8_t>(i + 1)).empty()) return false;
   }
   return ir::Eval(step.cross, frame) != ir::Truth::False;
 }
@@ -58,16 +71,13 @@ void KeyState::TakeStep(uint64_t number, const event::Event& event) {
   for (Chain& chain : chains_) {
     if (!chain.events.empty() && event.time_ns > chain.begin_ns + static_cast<uint64_t>(sequence.within_ns)) chain = {};
   }
-  auto passes = [&](const ir::Step& step) {
-    return HasKind(step.kinds, event.kind) && ir::Eval(step.when, event.record) != ir::Truth::False;
-  };
   size_t before = 0;
   for (const ir::Step& step : sequence.steps) {
     if (step.role == ir::Step::Role::Match) {
       ++before;
       continue;
     }
-    if (!passes(step)) continue;
+    if (!Passes(step, event)) continue;
     for (size_t i = 0; i < chains_.size(); ++i) {
       bool ends = step.role == ir::Step::Role::Until || i + 1 == before;
       if (ends && !chains_[i].events.empty() && Holds(step, event, chains_[i])) chains_[i] = {};
@@ -75,7 +85,7 @@ void KeyState::TakeStep(uint64_t number, const event::Event& event) {
   }
   auto copy = std::make_shared<const event::Event>(event);
   for (size_t i = matching.size(); i-- > 0;) {
-    if (!passes(*matching[i])) continue;
+    if (!Passes(*matching[i], event)) continue;
     Chain& here = chains_[i];
     if (matching[i]->repeat > here.count && here.count > 0 && Holds(*matching[i], event, here)) {
       here.events.back() = copy;
@@ -101,6 +111,7 @@ void KeyState::TakeStep(uint64_t number, const event::Event& event) {
 void KeyState::TakeCounted(uint64_t number, const event::Event& event) {
   const ir::Rule& rule = machine_.rule;
   if (!HasKind(rule.kinds, event.kind) || ir::Eval(rule.when, event.record) == ir::Truth::False) return;
+  counted_ = true;
   const ir::Aggregate& aggregate = *rule.aggregate;
   auto window = static_cast<uint64_t>(aggregate.within_ns);
   std::erase_if(entries_, [&](const Entry& entry) { return event.time_ns > entry.time_ns + window; });
@@ -112,17 +123,23 @@ void KeyState::TakeCounted(uint64_t number, const event::Event& event) {
     entry.amount = static_cast<uint64_t>(*amount);
   }
   if (aggregate.function != ir::Aggregate::Function::Count && aggregate.function != ir::Aggregate::Function::Sum) {
+    was_new_ = std::none_of(entries_.begin(), entries_.end(),
+                            [&](const Entry& old) { return old.value == entry.value; });
     std::erase_if(entries_, [&](const Entry& old) { return old.value == entry.value; });
   }
   entries_.push_back(std::move(entry));
   if (aggregate.function == ir::Aggregate::Function::First) return;
   uint64_t measure = 0;
   for (const Entry& one : entries_) measure += one.amount;
-  // An alert consumes what it counted; the event that reached it is still said.
-  if (measure >= aggregate.at_least) entries_.erase(entries_.begin(), entries_.end() - 1);
+  if (measure < aggregate.at_least) return;
+  fired_ = {number, measure, ""};
+  entries_.clear();  // an alert consumes what it counted
 }
 
 void KeyState::Take(uint64_t number, const event::Event& event) {
+  newest_ = number;
+  was_new_ = counted_ = false;
+  if (machine_.rule.sequence && machine_.rule.sequence->unordered) TakeUnordered(number, event);
   if (machine_.rule.sequence && !machine_.rule.sequence->unordered) TakeStep(number, event);
   if (machine_.rule.aggregate) TakeCounted(number, event);
 }
@@ -131,7 +148,7 @@ std::vector<std::string> KeyState::Describe(uint64_t now_ns) const {
   std::vector<std::string> lines;
   const ir::Rule& rule = machine_.rule;
   if (rule.sequence) {
-    if (rule.sequence->unordered) return {"its steps come in any order: how far a key had come is not followed here"};
+    if (rule.sequence->unordered) return DescribeUnordered(now_ns);
     std::vector<std::string> names = StepNames(rule);
     for (size_t i = chains_.size(); i-- > 0;) {
       const Chain& chain = chains_[i];
@@ -148,14 +165,26 @@ std::vector<std::string> KeyState::Describe(uint64_t now_ns) const {
     return lines;
   }
   if (!rule.aggregate) return lines;
-  uint64_t measure = 0;
-  for (const Entry& entry : entries_) measure += entry.amount;
   if (rule.aggregate->function == ir::Aggregate::Function::First) {
-    lines.push_back(fmt::format("{} values were seen in the window", entries_.size()));
-  } else {
-    lines.push_back(fmt::format("came to {} of {} in the window, without what earlier alerts consumed", measure,
-                                rule.aggregate->at_least));
+    auto size = entries_.size();
+    lines.push_back(fmt::format("{} {} seen in the window{}", size, size == 1 ? "value was" : "values were",
+                                was_new_   ? "; that of this event is new: an alert"
+                                : counted_ ? "; that of this event is not new"
+                                           : ""));
+    return lines;
   }
+  if (fired_.number != 0 && fired_.number == newest_) {
+    lines.push_back(fmt::format("came to {} of {} in the window at this event: an alert, which consumes what it counted",
+                                fired_.measure, rule.aggregate->at_least));
+    return lines;
+  }
+  uint64_t measure = 0;
+  for (const Entry& entry : entries_) {
+    if (entry.time_ns + static_cast<uint64_t>(rule.aggregate->within_ns) >= now_ns) measure += entry.amount;
+  }
+  lines.push_back(fmt::format("came to {} of {} in the window{}", measure, rule.aggregate->at_least,
+                              fired_.number == 0 ? std::string()
+                                                 : fmt::format(", without what the alert at #{} consumed", fired_.number)));
   return lines;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/ir/ir.h"
@@ -29,7 +30,18 @@ class KeyState {
     uint64_t begin_ns = 0;
     uint64_t count = 0;  // events of the last step
   };
+  // Of an unordered sequence.
+  struct Place {
+    std::vector<std::pair<uint64_t, uint64_t>> seen;  // time and number, oldest first
+    std::shared_ptr<const event::Event> last;
+  };
+  using Records = std::vector<const schema::Record*>;  // by step; null if it has none
+  bool Passes(const ir::Step& step, const event::Event& event) const;
   bool Holds(const ir::Step& step, const event::Event& event, const Chain& chain) const;
+  bool Holds(const ir::Step& step, const schema::Record& own, const Records& steps) const;
+  Records RecordsOfPlaces() const;
+  void TakeUnordered(uint64_t number, const event::Event& event);
+  std::vector<std::string> DescribeUnordered(uint64_t now_ns) const;
   void TakeStep(uint64_t number, const event::Event& event);
   void TakeCounted(uint64_t number, const event::Event& event);
 
@@ -40,7 +52,16 @@ class KeyState {
     uint64_t number = 0, time_ns = 0, amount = 1;
     std::string value;
   };
-  std::vector<Entry> entries_;  // of an aggregate, oldest first
+  std::vector<Entry> entries_;  // of an aggregate, oldest first, without what alerts consumed
+  std::vector<Place> places_;   // of an unordered sequence, by step that matches
+  uint64_t newest_ = 0;         // the event taken last
+  struct Fired {
+    uint64_t number = 0;  // the event at which the last alert came; 0: none did
+    uint64_t measure = 0;
+    std::string of;  // an unordered sequence: `fork (#12) exec (#14)`
+  } fired_;
+  bool counted_ = false;  // the newest event was one that is counted
+  bool was_new_ = false;  // `first`: the value of the newest event was not seen in the window
 };
 
 // The key's values as text: what events have in common.
