@@ -121,6 +121,7 @@ void CheckBesideBroken(const syntax::Module& module, const sema::Library& librar
 void Lint(Analysis* analysis, const Options& options) {
   lint::LintModules(analysis->checked, analysis->diagnostics);
   lint::LintRules(analysis->checked, analysis->lowered.rules, analysis->diagnostics);
+  lint::LintBypass(analysis->checked, analysis->lowered.rules, analysis->diagnostics);
   if (options.cost) lint::LintCost(analysis->checked, analysis->program, analysis->diagnostics);
   lint::ReportUnusedAllows(analysis->diagnostics);
 }

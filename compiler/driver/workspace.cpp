@@ -193,6 +193,7 @@ void Workspace::Lint(Document& document, const std::set<std::string>& unsound) {
     lint::LintModules({&document.checked, 1}, document.meaning);
     lower::Lowered lowered = lower::Lower({&document.checked, 1});
     lint::LintRules({&document.checked, 1}, lowered.rules, document.meaning);
+    lint::LintBypass({&document.checked, 1}, lowered.rules, document.meaning);
   }
   for (const Diagnostic& diagnostic : document.meaning.all()) {
     for (const Label& label : diagnostic.related) {

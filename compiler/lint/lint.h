@@ -16,6 +16,9 @@ void LintModules(std::span<const sema::CheckedModule> modules, Diagnostics& diag
 // The rules of all modules against each other. `rules`: what they were lowered to.
 void LintRules(std::span<const sema::CheckedModule> modules, std::span<const ir::Rule> rules, Diagnostics& diagnostics);
 
+// Ways around a rule that its hooks do not see. A policy with a rule that tells of every io_uring is told of none.
+void LintBypass(std::span<const sema::CheckedModule> modules, std::span<const ir::Rule> rules, Diagnostics& diagnostics);
+
 // What of each rule userspace decides, and why: notes.
 void LintCost(std::span<const sema::CheckedModule> modules, const ir::Program& program, Diagnostics& diagnostics);
 

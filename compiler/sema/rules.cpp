@@ -232,7 +232,6 @@ Rule RuleChecker::Check(const syntax::Rule& rule, const Scope& module_scope) {
   CheckDisclosures(rule, scope, &out);
   if (!rule.alerts.empty()) CheckAlert(rule, rule.alerts[0], scope, &out);
   ReportUntested(rule, module_scope, out);
-  LintBypass(out, *module_scope.diagnostics);
   return out;
 }
 

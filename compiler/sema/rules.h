@@ -84,7 +84,4 @@ struct TemplatePiece {
 };
 std::vector<TemplatePiece> ParseTemplate(const syntax::Text& text, const Scope& scope);
 
-// Ways around a rule that its hooks do not see: one note per rule and way.
-void LintBypass(const Rule& rule, Diagnostics& diagnostics);
-
 }  // namespace ks::sema

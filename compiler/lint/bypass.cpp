@@ -1,11 +1,18 @@
+// Ways around a rule that its hooks do not see: one note per rule and way.
 #include <algorithm>
-#include <set>
 
-#include "compiler/sema/operators.h"
-#include "compiler/sema/rules.h"
+#include "compiler/lint/lint.h"
+#include "compiler/lint/solver.h"
 
-namespace ks::sema {
+namespace ks::lint {
 namespace {
+
+using schema::EventKind;
+using schema::FieldId;
+using sema::Condition;
+using sema::FieldRef;
+using sema::Rule;
+using sema::Step;
 
 bool ReadsField(const Condition& condition, FieldId field) {
   if (condition.op == Condition::Op::Compare) {
@@ -46,9 +53,7 @@ std::string Listed(const std::vector<EventKind>& kinds, bool (*has)(EventKind)) 
   return names;
 }
 
-}  // namespace
-
-void LintBypass(const Rule& rule, Diagnostics& diagnostics) {
+void LintRule(const Rule& rule, bool uring_watched, Diagnostics& diagnostics) {
   const syntax::Name& name = rule.syntax->name;
   // What an attacker must do for it to alert: events that only end a sequence are no way around it.
   std::vector<EventKind> kinds = rule.kinds;
@@ -62,9 +67,9 @@ void LintBypass(const Rule& rule, Diagnostics& diagnostics) {
       conditions.push_back(&step.where);
     }
   }
-  if (std::string twins = Listed(kinds, HasUringTwin); !twins.empty()) {
+  if (std::string twins = Listed(kinds, HasUringTwin); !uring_watched && !twins.empty()) {
     Diagnostic& d = diagnostics.Report<Diag::BypassUring>(name.span, name.text, twins);
-    d.help = "hooks at system calls do not see what io_uring does; watch for `syscall == io_uring_setup` beside it";
+    d.help = "hooks at system calls do not see what io_uring does; a rule `on syscall where syscall == io_uring_setup` beside it closes the gap";
   }
   std::string callers = Listed(kinds, HasCallerPath);
   bool reads = std::any_of(conditions.begin(), conditions.end(), [](const Condition* condition) {
@@ -76,4 +81,32 @@ void LintBypass(const Rule& rule, Diagnostics& diagnostics) {
   }
 }
 
-}  // namespace ks::sema
+// Whether an alert tells of every program that sets up io_uring: then no rule need say that io_uring goes past it.
+bool WatchesUring(const ir::Rule& rule, Solver& solver) {
+  if (rule.sequence || rule.aggregate) return false;
+  if (std::find(rule.kinds.begin(), rule.kinds.end(), EventKind::syscall_) == rule.kinds.end()) return false;
+  auto is = [](FieldId field, std::string_view enumeration, std::string_view name) {
+    ir::Atom atom;
+    atom.operand.field = field;
+    atom.test = ir::Test::In;
+    atom.literals = {*schema::EnumeratorValue(enumeration, name)};
+    return ir::MakeAtom(std::move(atom));
+  };
+  ir::Pred setup = ir::MakeAnd({is(FieldId::event_syscall, "syscall", "io_uring_setup"),
+                                is(FieldId::event_result, "result", "ok")});
+  return solver.Implies(setup, rule.when);
+}
+
+}  // namespace
+
+void LintBypass(std::span<const sema::CheckedModule> modules, std::span<const ir::Rule> rules,
+                Diagnostics& diagnostics) {
+  Solver solver;
+  bool uring_watched =
+      std::any_of(rules.begin(), rules.end(), [&](const ir::Rule& rule) { return WatchesUring(rule, solver); });
+  for (const sema::CheckedModule& module : modules) {
+    for (const Rule& rule : module.rules) LintRule(rule, uring_watched, diagnostics);
+  }
+}
+
+}  // namespace ks::lint
