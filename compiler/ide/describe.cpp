@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "bpf/schema/history.h"
 #include "compiler/sema/operators.h"
 #include "compiler/sema/scope.h"
 
@@ -63,6 +64,11 @@ std::string DescribeField(const TableName& name) {
              : "- **data class** match-only: may be compared, appears in alerts only with `disclose`\n";
   if (std::string guard = Guard(row.object); !guard.empty()) out += fmt::format("- **needs** `{}`\n", guard);
   out += fmt::format("- **on** {}\n", KindsWith(*name.field));
+  out += fmt::format("- **since** version {} of the table\n", schema::Since(*name.field));
+  if (auto deprecation = schema::DeprecationOf(*name.field)) {
+    out += fmt::format("- **deprecated** since version {}: use `{}`\n", deprecation->since,
+                       schema::Row(deprecation->successor).dotted);
+  }
   return out;
 }
 

@@ -1,9 +1,12 @@
 // ksc schema: the table as people and machines read it.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
+#include "bpf/schema/history.h"
 #include "bpf/schema/schema.h"
+#include "compiler/sema/operators.h"
 #include "tools/ksc/commands.h"
 
 namespace ks::ksc {
@@ -35,6 +38,18 @@ std::string GuardOf(const FieldRow& row) {
   }
 }
 
+// The field to use instead of a deprecated one; else "".
+std::string SuccessorOf(const FieldRow& row) {
+  auto deprecation = schema::DeprecationOf(row.id);
+  return deprecation ? std::string(schema::Row(deprecation->successor).dotted) : std::string();
+}
+
+std::string AboutOf(const FieldRow& row) {
+  std::string successor = SuccessorOf(row);
+  return successor.empty() ? std::string(row.about)
+                           : fmt::format("Deprecated, use `{}`. {}", successor, row.about);
+}
+
 // Whether every kind has it, so that it is listed once and not per kind.
 bool Everywhere(const FieldRow& row) {
   for (const schema::EventRow& event : schema::Events()) {
@@ -45,12 +60,69 @@ bool Everywhere(const FieldRow& row) {
 
 std::string FieldTable(const std::vector<const FieldRow*>& rows) {
   std::string out =
-      "| field | type | decided in | data class | longest | needs | about |\n|---|---|---|---|---|---|---|\n";
+      "| field | type | since | decided in | data class | longest | needs | about |\n|---|---|---|---|---|---|---|---|\n";
   for (const FieldRow* row : rows) {
     std::string guard = GuardOf(*row);
-    out += fmt::format("| `{}` | `{}` | {} | {} | {} | {} | {} |\n", row->dotted, TypeOf(*row), DecidedWhere(*row),
+    out += fmt::format("| `{}` | `{}` | {} | {} | {} | {} | {} | {} |\n", row->dotted, TypeOf(*row),
+                       schema::Since(row->id), DecidedWhere(*row),
                        ClassOf(*row), row->capture > 0 ? fmt::format("{} bytes", row->capture) : "",
-                       guard.empty() ? "" : "`" + guard + "`", row->about);
+                       guard.empty() ? "" : "`" + guard + "`", AboutOf(*row));
+  }
+  return out;
+}
+
+// The types whose values stand left of an operator; `descends` asks of the record of a process.
+std::vector<std::string_view> TypesOf(const sema::OperatorRow& row) {
+  std::vector<std::string_view> types;
+  for (const schema::TypeRow& type : schema::Types()) {
+    if (row.types & (1u << static_cast<unsigned>(type.id))) types.push_back(type.spelled);
+  }
+  if (types.empty()) types.push_back("process");
+  return types;
+}
+
+std::string_view RightOf(const sema::OperatorRow& row) {
+  switch (row.right) {
+    case sema::Right::One:
+      return "one value";
+    case sema::Right::Members:
+      return "a list, or a block of addresses";
+    case sema::Right::Any:
+      return "one value, or a list: any of it";
+    case sema::Right::All:
+      return "a list: all of it";
+    case sema::Right::Name:
+      break;
+  }
+  return "a name";
+}
+
+// By type first: what can be asked of a field; then what each operator means.
+void OperatorsHuman() {
+  for (const schema::TypeRow& type : schema::Types()) {
+    if (std::string on = sema::OperatorsOn(type.id); !on.empty()) fmt::print("{:<13} {}\n", type.spelled, on);
+  }
+  fmt::print("\n");
+  for (const sema::OperatorRow& row : sema::Operators()) {
+    fmt::print("{:<14} {}\n{:<14} on {}; right of it {}\n", row.spelling, row.about, "",
+               fmt::join(TypesOf(row), ", "), RightOf(row));
+  }
+}
+
+void OperatorsJson() {
+  for (const sema::OperatorRow& row : sema::Operators()) {
+    std::string types;
+    for (std::string_view type : TypesOf(row)) types += (types.empty() ? "" : ",") + JsonString(type);
+    fmt::print(R"({{"operator":{},"types":[{}],"right":{},"about":{}}})"
+               "\n",
+               JsonString(row.spelling), types, JsonString(RightOf(row)), JsonString(row.about));
+  }
+}
+
+std::string OperatorsMarkdown() {
+  std::string out = "\n## Operators\n\n| operator | on | right of it | true if the left |\n|---|---|---|---|\n";
+  for (const sema::OperatorRow& row : sema::Operators()) {
+    out += fmt::format("| `{}` | `{}` | {} | {} |\n", row.spelling, fmt::join(TypesOf(row), "` `"), RightOf(row), row.about);
   }
   return out;
 }
@@ -62,7 +134,9 @@ std::string Markdown() {
       "are "
       "known to the agent only. **Data class**: `metadata` may appear in alerts; `match-only` only where a rule says "
       "`disclose`. **Longest**: what is captured; a longer value is *unknown*, never silently false. **Needs**: what a "
-      "condition must say before it may use the field.\n\n## Every event\n\n";
+      "condition must say before it may use the field. **Since**: the version of this table in which the field came; this "
+      "is version " +
+      std::to_string(schema::kVersion) + ".\n\n## Every event\n\n";
   std::vector<const FieldRow*> common;
   for (const FieldRow& row : schema::Fields()) {
     if (Everywhere(row)) common.push_back(&row);
@@ -78,6 +152,7 @@ std::string Markdown() {
   }
   out += "\n## Types\n\n| type | about |\n|---|---|\n";
   for (const schema::TypeRow& type : schema::Types()) out += fmt::format("| `{}` | {} |\n", type.spelled, type.about);
+  out += OperatorsMarkdown();
   out += "\n## Enumerations\n\n";
   std::vector<std::string_view> seen;
   for (const FieldRow& row : schema::Fields()) {
@@ -99,10 +174,10 @@ void Json() {
     for (const FieldRow& row : schema::Fields()) {
       if (!schema::Has(event.kind, row.id)) continue;
       fmt::print(
-          R"({{"event":"{}","field":"{}","type":"{}","decided":"{}","class":"{}","capture":{},"guard":"{}","about":{}}})"
+          R"({{"event":"{}","field":"{}","type":"{}","decided":"{}","class":"{}","capture":{},"guard":"{}","since":{},"deprecated":{},"about":{}}})"
           "\n",
           event.name, row.dotted, TypeOf(row), DecidedWhere(row), ClassOf(row), row.capture, GuardOf(row),
-          JsonString(row.about));
+          schema::Since(row.id), SuccessorOf(row).empty() ? "null" : JsonString(SuccessorOf(row)), JsonString(row.about));
     }
   }
 }
@@ -114,8 +189,8 @@ void Human(const std::vector<std::string>& only) {
     if (only.empty()) continue;
     for (const FieldRow& row : schema::Fields()) {
       if (schema::Has(event.kind, row.id)) {
-        fmt::print("  {:<24} {:<20} {:<10} {:<10} {}\n", row.dotted, TypeOf(row), DecidedWhere(row), ClassOf(row),
-                   row.about);
+        fmt::print("  {:<24} {:<20} {:<10} {:<10} since {:<3} {}\n", row.dotted, TypeOf(row), DecidedWhere(row),
+                   ClassOf(row), schema::Since(row.id), AboutOf(row));
       }
     }
   }
@@ -131,8 +206,9 @@ int Schema(const Words& words) {
       0,
       1,
       "Lists the events that a rule can stand on, or the fields of one.",
-      "  ksc schema\n  ksc schema open\n  ksc schema --markdown > docs/language/reference/fields.md",
-      {{"--markdown", "", "the whole reference as Markdown", false, {}}, FormatOption()}};
+      "  ksc schema\n  ksc schema open\n  ksc schema --operators\n  ksc schema --markdown > docs/language/reference/fields.md",
+      {{"--operators", "", "the operators instead: of which types, and what they mean", false, {}},
+       {"--markdown", "", "the whole reference as Markdown", false, {}}, FormatOption()}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
@@ -146,6 +222,9 @@ int Schema(const Words& words) {
   }
   if (arguments->Has("--markdown")) {
     fmt::print("{}", Markdown());
+  } else if (arguments->Has("--operators")) {
+    if (!only.empty()) return cli::Usage(command, "operators are the same on every event: give an event or --operators");
+    WantsJson(*arguments) ? OperatorsJson() : OperatorsHuman();
   } else if (WantsJson(*arguments)) {
     Json();
   } else {

@@ -31,7 +31,37 @@ std::optional<size_t> LengthIn(std::string_view header) {
   return std::nullopt;
 }
 
+// The unit that `\uXXXX` at `at` stands for; nothing if there is no such escape.
+std::optional<unsigned> EscapedUnit(std::string_view text, size_t at) {
+  if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return std::nullopt;
+  unsigned unit = 0;
+  auto [rest, error] = std::from_chars(text.data() + at + 2, text.data() + at + 6, unit, 16);
+  if (error != std::errc() || rest != text.data() + at + 6) return std::nullopt;
+  return unit;
+}
+
 }  // namespace
+
+std::string MendSurrogates(std::string body) {
+  for (size_t at = body.find('\\'); at != std::string::npos; at = body.find('\\', at)) {
+    std::optional<unsigned> unit = EscapedUnit(body, at);
+    if (!unit) {
+      at += 2;  // another escape; a backslash that is escaped begins none
+      continue;
+    }
+    bool high = *unit >= 0xd800 && *unit < 0xdc00, low = *unit >= 0xdc00 && *unit < 0xe000;
+    if (high) {
+      std::optional<unsigned> next = EscapedUnit(body, at + 6);
+      if (next && *next >= 0xdc00 && *next < 0xe000) {
+        at += 12;
+        continue;
+      }
+    }
+    if (high || low) body.replace(at, 6, "\\ufffd");
+    at += 6;
+  }
+  return body;
+}
 
 void Framing::Feed(std::string_view bytes) {
   size_t skipped = std::min(skip_, bytes.size());

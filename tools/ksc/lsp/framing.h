@@ -27,6 +27,10 @@ class Framing {
   size_t skip_ = 0;  // bytes of a message that is too large, to be thrown away
 };
 
+// JSON text with U+FFFD for each \uD8xx that is half of a pair only: as long for the client, and readable here. Editors
+// send such halves when a pair was cut in two.
+std::string MendSurrogates(std::string body);
+
 std::string Framed(std::string_view body);
 
 }  // namespace ks::lsp

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compiler/support/result.h"
+#include "tools/ksc/lsp/framing.h"
 
 namespace ks::lsp {
 namespace {
@@ -52,7 +53,7 @@ void Server::Refuse(const std::string& mistake, std::vector<std::string>* out) {
 
 void Server::Handle(const std::string& body, std::vector<std::string>* out) {
   out_ = out;
-  json message = json::parse(body, nullptr, false);
+  json message = json::parse(MendSurrogates(body), nullptr, false);
   if (message.is_discarded()) return Refuse("this is no JSON", out);
   const json& id = Member(message, "id");
   std::string method = TextMember(message, "method");

@@ -81,3 +81,22 @@ run("places that are not there", START, opened("ksp 1\n"),
     END)
 run("texts that are none", START, opened("\x00\ud800".encode("utf-16", "surrogatepass").decode("utf-16", "replace")),
     opened("rule r {" * 20_000, "untitled:b.ksp"), END)
+# Halves of a pair stand for one unit each: what comes after them is where the client thinks it is.
+A = {"textDocument": {"uri": "untitled:a.ksp"}}
+LINE = '# \\ud83d \\ude00 \\\\ud83d \\ud83d\\ude00 \\ud83d'
+
+
+def raw(method, text, **more):
+    body = json.dumps({"jsonrpc": "2.0", "method": method, "params": more}).replace("TEXT", text)
+    return frame(body.encode())
+
+
+run("halves of surrogate pairs", START,
+    raw("textDocument/didOpen", LINE + "\\nksp 1\\nlet a = 1\\n",
+        textDocument={"uri": "untitled:a.ksp", "version": 1, "text": "TEXT"}),
+    # Units before the end of the first line: "# ", a half, blank, half, blank, a backslash and "ud83d", blank, pair, blank, half
+    raw("textDocument/didChange", "\\nlet b = \\ud83d",
+        textDocument={"uri": "untitled:a.ksp", "version": 2},
+        contentChanges=[{"range": {"start": {"line": 0, "character": 17}, "end": {"line": 0, "character": 17}}, "text": "TEXT"},
+                        {"range": {"start": {"line": 1, "character": 0}, "end": {"line": 2, "character": 0}}, "text": ""}]),
+    request(2, "textDocument/hover", {**A, "position": {"line": 2, "character": 4}}), END)
