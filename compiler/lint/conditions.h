@@ -36,6 +36,7 @@ class ConditionLint {
   void ReportNever(const std::vector<Unit>& units, const Context& context);
   void VisitAlternatives(const Unit& unit, const Context& context);
   void CheckList(const syntax::Compare& compare, const sema::Condition& condition);
+  void CheckRegex(const syntax::Compare& compare, const sema::Condition& condition);
   void CheckGlob(const syntax::Compare& compare, const sema::Condition& condition);
   // The operand and the `and` or `or` beside it.
   void FixByRemoving(Diagnostic& diagnostic, const sema::Condition& parent, size_t index);

@@ -1,5 +1,7 @@
 // Lints of what stands on the right of one comparison.
 #include <algorithm>
+#include <cctype>
+#include <optional>
 
 #include "compiler/lint/conditions.h"
 #include "compiler/lower/state.h"
@@ -51,7 +53,64 @@ std::vector<Span> SpansOf(const syntax::Compare& compare, size_t values) {
   return spans;
 }
 
+// A regular expression that is one text, perhaps tied to an end.
+struct PlainRegex {
+  bool begins = false, ends = false;
+  std::string text;
+};
+
+std::optional<PlainRegex> ReadPlainRegex(std::string_view pattern) {
+  PlainRegex out;
+  if (pattern.starts_with('^')) {
+    out.begins = true;
+    pattern.remove_prefix(1);
+  }
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    char c = pattern[i];
+    if (c == '$' && i + 1 == pattern.size()) {
+      out.ends = true;
+      break;
+    }
+    if (c == '\\' && i + 1 < pattern.size() && std::ispunct(static_cast<unsigned char>(pattern[i + 1]))) {
+      c = pattern[++i];
+    } else if (std::string_view("\\.+*?()|[]{}^$").find(c) != std::string_view::npos) {
+      return std::nullopt;
+    }
+    // What would need escapes of the language is better read as it is.
+    if (c == '"' || c == '\\' || c == '{' || c < 0x20 || c > 0x7e) return std::nullopt;
+    out.text += c;
+  }
+  if (out.text.empty()) return std::nullopt;
+  return out;
+}
+
 }  // namespace
+
+// What says the same without an expression: `==`, `like` or `contains`.
+void ConditionLint::CheckRegex(const syntax::Compare& compare, const Condition& condition) {
+  auto* values = std::get_if<sema::Values>(&condition.right);
+  if (values == nullptr || condition.compare != sema::OperatorId::Matches || values->values.size() != 1) return;
+  auto* literal = compare.right ? std::get_if<syntax::Literal>(&compare.right->node) : nullptr;
+  auto* pattern = std::get_if<std::string>(&values->values.front());
+  const schema::FieldRow& row = schema::Row(condition.left.field);
+  bool text = row.type == schema::TypeId::String || row.type == schema::TypeId::Path;
+  if (literal == nullptr || pattern == nullptr || !text) return;
+  std::optional<PlainRegex> plain = ReadPlainRegex(*pattern);
+  if (!plain) return;
+  bool equal = plain->begins && plain->ends, glob = plain->begins != plain->ends;
+  if (plain->text.size() > row.capture) return;
+  if (glob && plain->text.find_first_of("*?[") != std::string::npos) return;
+  std::string mended;
+  if (equal && row.type == schema::TypeId::Path && !sema::WhyNotNormal(plain->text, &mended).empty()) return;
+  std::string op = equal ? (compare.negated ? "!=" : "==") : compare.negated ? "not " : "";
+  if (!equal) op += glob ? "like" : "contains";
+  std::string right = fmt::format("\"{}{}{}\"", glob && plain->ends ? "*" : "", plain->text, glob && plain->begins ? "*" : "");
+  Diagnostic& d = diagnostics_.Report<Diag::RegexIsLiteral>(compare.right->span, sema::Shorten(compare.right->span.text()));
+  d.help = fmt::format("write `{} {}`: the same, and cheaper", op, right);
+  d.fixes.push_back({compare.op_span, op});
+  d.fixes.push_back({compare.right->span, right});
+  d.machine_applicable = true;
+}
 
 void ConditionLint::CheckList(const syntax::Compare& compare, const Condition& condition) {
   auto* values = std::get_if<sema::Values>(&condition.right);
@@ -151,6 +210,7 @@ void ConditionLint::VisitLiterals(const syntax::Expr& expr, const Condition& con
     if (const Condition* found = FindCompare(condition, expr.span)) {
       CheckList(*compare, *found);
       CheckGlob(*compare, *found);
+      CheckRegex(*compare, *found);
     }
   }
 }

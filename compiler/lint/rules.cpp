@@ -47,6 +47,8 @@ class RuleLint {
       conditions_.VisitLiterals(*rule.syntax->ons[0].where, rule.where);
     }
     if (rule.sequence) VisitSteps(*rule.sequence);
+    if (rule.sequence && !rule.sequence->syntax->unordered) VisitRuns(*rule.sequence);
+    if (rule.aggregate) VisitAggregate(rule);
     if (!holds) return;
     ConditionLint::Context where;
     for (const Unit& unit : units) where.push_back(&unit.pred);
@@ -62,6 +64,48 @@ class RuleLint {
       conditions_.Visit(UnitsOf(step.where), {});
       conditions_.VisitLiterals(*step.syntax->where, step.where);
     }
+  }
+
+  // Steps after each other that ask for the same.
+  void VisitRuns(const sema::Sequence& sequence) {
+    auto plain = [](const sema::Step& step) {
+      return step.syntax != nullptr && step.syntax->role == syntax::Step::Role::Match && !step.syntax->repeat;
+    };
+    const std::vector<sema::Step>& steps = sequence.steps;
+    for (size_t i = 0, end = 0; i < steps.size(); i = end) {
+      end = i + 1;
+      if (!plain(steps[i])) continue;
+      const Pred first = lower::LowerCondition(steps[i].where);
+      while (end < steps.size() && plain(steps[end]) && steps[end].kinds == steps[i].kinds &&
+             lower::LowerCondition(steps[end].where) == first) {
+        ++end;
+      }
+      if (end - i < 2) continue;
+      auto name = [&](size_t k) {
+        return steps[k].syntax->name ? fmt::format("`{}`", steps[k].syntax->name->text) : std::to_string(k + 1);
+      };
+      Diagnostic& d = diagnostics_.Report<Diag::StepsIdentical>(steps[i + 1].syntax->span, name(i), name(i + 1));
+      d.related.push_back({steps[i].syntax->span, "this one"});
+      d.help = fmt::format("one step with `repeat {}` says so", end - i);
+      // A name may be used elsewhere.
+      bool named = std::any_of(steps.begin() + static_cast<ptrdiff_t>(i), steps.begin() + static_cast<ptrdiff_t>(end),
+                               [](const sema::Step& step) { return step.syntax->name.has_value(); });
+      if (named) continue;
+      const Span head = steps[i].syntax->span, last = steps[end - 1].syntax->span;
+      d.fixes.push_back({{head.file, head.end, last.end}, fmt::format(" repeat {}", end - i)});
+      d.machine_applicable = std::string_view(head.file->text()).substr(head.end, last.end - head.end).find('#') ==
+                             std::string_view::npos;
+    }
+  }
+
+  void VisitAggregate(const sema::Rule& rule) {
+    const sema::Aggregate& aggregate = *rule.aggregate;
+    if (aggregate.function != sema::Aggregate::Function::Count || aggregate.at_least != 1) return;
+    Diagnostic& d = diagnostics_.Report<Diag::CountOfOne>(aggregate.syntax->span);
+    d.label = "one event is what a rule alerts on anyway";
+    d.help = "remove the `when`, or count to more; `limit` is what bounds alerts";
+    d.fixes.push_back({aggregate.syntax->span, ""});
+    d.machine_applicable = rule.syntax->span.text().find("{count}") == std::string_view::npos;
   }
 
   void VisitException(const sema::Rule& rule, size_t index, const ConditionLint::Context& where) {

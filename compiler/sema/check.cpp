@@ -14,7 +14,7 @@ CheckedModule Check(const syntax::Module& module, const Library& library, const 
   out.module = &module;
   out.package = PackageOf(module);
 
-  Names names(module, library);
+  Names names(module, library, options);
   Evaluator evaluator(names);
   Expander expander(names, evaluator);
   Scope scope;

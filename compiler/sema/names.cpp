@@ -138,6 +138,7 @@ Resolved Names::Find(const syntax::Path& path, const Scope& scope) {
   if (out.what == Resolved::What::Field) {
     size_t record = path.parts.size() - 1 - (out.field.part == Part::Whole ? 0 : 1);
     out.field.record = scope.Place(SpanOf(path, 0, record == 0 ? 1 : record));
+    ReportDeprecated(path, out.field, scope);
   }
   if (out.what != Resolved::What::Nothing) return out;
 
@@ -157,6 +158,24 @@ Resolved Names::Find(const syntax::Path& path, const Scope& scope) {
     if (package == nullptr || package->names.contains(path.parts[1].text)) return Declared(package, path.parts[1].text);
   }
   return out;
+}
+
+void Names::ReportDeprecated(const syntax::Path& path, const FieldRef& field, const Scope& scope) {
+  std::optional<schema::Deprecation> deprecation = options_.deprecation(field.field);
+  // A def is told by itself, not where it is used.
+  if (!deprecation || scope.module != &checked_ || scope.InCall()) return;
+  Span span = SpanOf(path);
+  if (span.file == nullptr || !deprecated_.insert(span.begin).second) return;
+  const schema::FieldRow &old = schema::Row(field.field), &successor = schema::Row(deprecation->successor);
+  Diagnostic& d = scope.Report<Diag::FieldDeprecated>(span, old.dotted, deprecation->since);
+  d.help = fmt::format("use `{}`", successor.dotted);
+  // The end of the path is the field's name, unless a parameter stands for the record.
+  std::string_view written = span.text();
+  std::string tail = NameOf(field);
+  if (!written.ends_with(tail) || successor.type != old.type) return;
+  uint32_t begin = span.end - static_cast<uint32_t>(tail.size());
+  scope.Fix(d, {span.file, begin, begin + static_cast<uint32_t>(old.dotted.size())}, std::string(successor.dotted));
+  d.machine_applicable = true;
 }
 
 std::vector<std::string_view> Names::Visible(const Scope& scope) {

@@ -22,7 +22,8 @@ struct Resolved {
 
 class Names {
  public:
-  Names(const syntax::Module& module, const Library& library) : checked_(module), library_(library) {}
+  Names(const syntax::Module& module, const Library& library, const Options& options)
+      : checked_(module), library_(library), options_(options) {}
 
   // What a path stands for, seen from the scope's module. Nothing: not known, and not reported.
   Resolved Find(const syntax::Path& path, const Scope& scope);
@@ -49,6 +50,7 @@ class Names {
   const Imports& ImportsOf(const syntax::Module& module);
   Resolved Declared(const Library::Package* package, std::string_view name) const;
   Diagnostic* ReportStep(const syntax::Path& path, const Scope& scope);
+  void ReportDeprecated(const syntax::Path& path, const FieldRef& field, const Scope& scope);
   bool ReportSecondMeaning(const syntax::Name& name, const Scope& scope);
   void CheckCycle(const syntax::Import& import, const Scope& scope);
   // Candidates for a suggestion.
@@ -57,6 +59,8 @@ class Names {
 
   const syntax::Module& checked_;
   const Library& library_;
+  const Options& options_;
+  std::set<uint32_t> deprecated_;  // where one was reported: a path may be looked at twice
   std::map<const syntax::Module*, Imports> imports_;
   std::set<const void*> used_;  // Import or Name of the checked module
 };

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "bpf/schema/history.h"
 #include "bpf/schema/value.h"
 #include "compiler/support/diagnostics.h"
 #include "compiler/syntax/ast.h"
@@ -85,6 +86,8 @@ std::string RuleIdOf(const syntax::Path& path, std::string_view package);
 struct Options {
   int64_t now_ns = 0;       // since 1970 in UTC: which exceptions have expired
   std::string environment;  // whose `tune` blocks and tests hold; "": none
+  // Which fields have a successor; what the table says.
+  std::optional<schema::Deprecation> (*deprecation)(FieldId) = &schema::DeprecationOf;
 };
 
 // ---- Output
