@@ -23,6 +23,9 @@ namespace {
 constexpr size_t kMaxKeyFile = 64 * 1024;
 constexpr size_t kMaxKeys = 16;
 constexpr size_t kSignatureBytes = 64;
+constexpr const char* kIsPublic = "it is a public key, which verifies and cannot sign";
+constexpr const char* kWantsPrivate =
+    "give the private key: `ksc bundle keygen -o KEY.pem` writes KEY.pem, and KEY.pub beside it";
 
 template <auto free>
 struct Free {
@@ -88,6 +91,9 @@ Result<Signature> SignBytes(std::string_view message, std::string_view private_k
   if (private_key_pem.size() > kMaxKeyFile) return BadKey("it is too long", "");
   Pkey key(PEM_read_bio_PrivateKey(Memory(private_key_pem).get(), nullptr, NoPassphrase, nullptr));
   ERR_clear_error();
+  if (!key && private_key_pem.find("PUBLIC KEY-----") != std::string_view::npos) {
+    return BadKey(kIsPublic, kWantsPrivate);
+  }
   if (!key) {
     return BadKey("it is not an unencrypted private key in PEM", "make one with `ksc bundle keygen -o KEY.pem`");
   }
@@ -136,7 +142,9 @@ Result<std::string> ReadPrivateKey(const std::string& path) {
   struct stat info{};
   Result<std::string> result = FileError(path, "it is not a regular file", "", "file");
   if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
-    if ((info.st_mode & 077) != 0) {
+    if (path.ends_with(".pub")) {  // everybody may read it, and its mode is no mistake
+      result = FileError(path, kIsPublic, kWantsPrivate, "key");
+    } else if ((info.st_mode & 077) != 0) {
       result = FileError(path, fmt::format("its mode is {:04o}: others can read or change it", info.st_mode & 07777),
                          fmt::format("chmod 600 {}; if others had access, make a new key", path), "key-not-private");
     } else {

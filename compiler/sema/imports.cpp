@@ -1,5 +1,6 @@
 // The checked module's own names: imports that lead nowhere or in a circle, names with two meanings, names that nothing
 // uses.
+#include <algorithm>
 #include <deque>
 
 #include "compiler/sema/names.h"
@@ -139,10 +140,22 @@ void Names::ReportUnused(const Scope& scope) {
     if (import.names.empty() && !used_.contains(&import)) {
       Diagnostic& d = scope.Report<Diag::UnusedImport>(SpanOf(import.package), name);
       d.help = "remove the import";
+      scope.FixByRemoving(d, import.span);
     }
-    for (const syntax::Name& imported : import.names) {
-      if (used_.contains(&imported) || !package->names.contains(imported.text)) continue;
-      scope.Report<Diag::UnusedImport>(imported.span, imported.text).help = "remove it from the import";
+    auto stays = [&](const syntax::Name& one) { return used_.contains(&one) || !package->names.contains(one.text); };
+    auto first = std::find_if(import.names.begin(), import.names.end(), stays);
+    for (auto it = import.names.begin(); it != import.names.end(); ++it) {
+      if (stays(*it)) continue;
+      Diagnostic& d = scope.Report<Diag::UnusedImport>(it->span, it->text);
+      d.help = first == import.names.end() ? "remove the import" : "remove it from the import";
+      if (first == import.names.end()) {
+        // Nothing of it is used: the whole goes, once.
+        if (it == import.names.begin()) scope.FixByRemoving(d, import.span);
+      } else if (it < first) {
+        scope.FixByRemoving(d, {it->span.file, it->span.begin, (it + 1)->span.begin});
+      } else {
+        scope.FixByRemovingBehind(d, (it - 1)->span, it->span);
+      }
     }
   }
   // A file without rules is there for others, who may not have been given.

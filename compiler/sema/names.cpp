@@ -242,6 +242,7 @@ Diagnostic& Names::ReportUnknown(const syntax::Path& path, const Scope& scope) {
     if (std::string_view near = DidYouMean(rest, below); !near.empty()) {
       d.help = fmt::format("did you mean `{}`?", near);
       scope.Fix(d, span, std::string(near));
+      d.machine_applicable = IsOnlyMeaning(rest, near, below);
     } else if (below.empty()) {
       d.help = fmt::format("`{}` is a value, it has no fields", shown);
     } else {

@@ -30,7 +30,9 @@ void RuleChecker::CheckAttack(const syntax::Rule& rule, const Scope& scope) {
     if (!IsAttackId(id.text)) {
       scope.Report<Diag::AttackId>(id.span, Shorten(id.text)).help = "an id is like T1059, T1059.004 or TA0002";
     } else if (!seen.insert(id.text).second) {
-      scope.Report<Diag::Repeated>(id.span, id.text).help = "remove one of the two";
+      Diagnostic& d = scope.Report<Diag::Repeated>(id.span, id.text);
+      d.help = "remove one of the two";
+      scope.FixByRemovingBehind(d, (&id - 1)->span, id.span);
     }
   }
 }
@@ -116,7 +118,9 @@ std::vector<EventKind> RuleChecker::CheckKinds(const std::vector<syntax::Name>& 
         d.help = fmt::format("kinds: {}", fmt::join(names, ", "));
       }
     } else if (std::find(kinds.begin(), kinds.end(), *kind) != kinds.end()) {
-      scope.Report<Diag::Repeated>(name.span, name.text).help = "remove one of the two";
+      Diagnostic& d = scope.Report<Diag::Repeated>(name.span, name.text);
+      d.help = "remove one of the two";
+      scope.FixByRemovingBehind(d, (&name - 1)->span, name.span);
     } else {
       kinds.push_back(*kind);
     }

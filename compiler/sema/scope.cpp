@@ -6,6 +6,22 @@ namespace ks::sema {
 
 using schema::Row;
 
+void Scope::FixByRemoving(Diagnostic& diagnostic, Span gone) const {
+  if (InCall() || gone.file == nullptr || gone.text().find('#') != std::string_view::npos) return;
+  diagnostic.fixes.push_back({gone, ""});
+  diagnostic.machine_applicable = true;
+}
+
+void Scope::FixByRemovingBehind(Diagnostic& diagnostic, Span before, Span gone) const {
+  if (before.file == nullptr || before.file != gone.file || before.end > gone.begin) return;
+  std::string_view between = Span{gone.file, before.end, gone.begin}.text();
+  // Else they stand in two clauses, or a comment stands between them.
+  if (between.find_first_not_of(" \t\r\n,|") != std::string_view::npos) return;
+  if (InCall()) return;
+  diagnostic.fixes.push_back({{gone.file, before.end, gone.end}, ""});
+  diagnostic.machine_applicable = true;
+}
+
 Span SpanOf(const syntax::Path& path, size_t first, size_t count) {
   if (first >= path.parts.size()) return {};
   size_t last = count > path.parts.size() - first ? path.parts.size() - 1 : first + count - 1;

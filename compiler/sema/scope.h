@@ -89,6 +89,9 @@ struct Scope {
   void Fix(Diagnostic& diagnostic, Span span, std::string text) const {
     if (!InCall()) diagnostic.fixes.push_back({span, std::move(text)});
   }
+  // What `--fix` may take out: `gone`, unless a comment would go with it; or `gone` and the comma between it and `before`.
+  void FixByRemoving(Diagnostic& diagnostic, Span gone) const;
+  void FixByRemovingBehind(Diagnostic& diagnostic, Span before, Span gone) const;
 };
 
 inline Span Join(Span a, Span b) { return {a.file, a.begin, b.end}; }

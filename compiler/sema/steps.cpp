@@ -109,6 +109,7 @@ Diagnostic* Names::ReportStep(const syntax::Path& path, const Scope& scope) {
   if (std::string_view near = DidYouMean(rest.parts[0].text, having); !near.empty()) {
     d.help = fmt::format("did you mean `{}`?", near);
     scope.Fix(d, rest.parts[0].span, std::string(near));
+    d.machine_applicable = IsOnlyMeaning(rest.parts[0].text, near, having);
   } else {
     d.help = fmt::format("it has {}", fmt::join(having, ", "));
   }

@@ -109,6 +109,7 @@ void TestChecker::ReportUnknown(const std::string& prefix, const syntax::Name& n
   if (std::string_view near = DidYouMean(name.text, names); !near.empty()) {
     d.help = fmt::format("did you mean `{}`?", near);
     scope.Fix(d, name.span, std::string(near));
+    d.machine_applicable = IsOnlyMeaning(name.text, near, names);
   } else {
     d.help = fmt::format("it has {}", fmt::join(names, ", "));
   }

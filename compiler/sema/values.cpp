@@ -136,7 +136,10 @@ Operand Evaluator::EvaluateList(const syntax::Expr& expr, const syntax::List& li
       if (!seen.insert(value).second) {
         // A let may overlap with what is written beside it.
         if (std::holds_alternative<syntax::Literal>(item->node)) {
-          scope.Report<Diag::Repeated>(item->span, Shorten(item->span.text())).help = "remove one of the two";
+          Diagnostic& d = scope.Report<Diag::Repeated>(item->span, Shorten(item->span.text()));
+          d.help = "remove one of the two";
+          const syntax::ExprPtr* before = &item - 1;
+          if (&item != list.items.data() && *before) scope.FixByRemovingBehind(d, (*before)->span, item->span);
         }
         continue;
       }

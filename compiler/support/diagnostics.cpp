@@ -98,4 +98,23 @@ std::string_view DidYouMean(std::string_view typed, const std::vector<std::strin
   return best;
 }
 
+bool IsOnlyMeaning(std::string_view typed, std::string_view meant, const std::vector<std::string_view>& candidates) {
+  constexpr size_t kShortest = 3;
+  if (typed.size() < kShortest || meant.empty()) return false;
+  // One slip of the finger away, and nothing else is near.
+  size_t longer = std::max(typed.size(), meant.size()), shorter = std::min(typed.size(), meant.size());
+  if (longer - shorter > 1) return false;
+  size_t first = 0, last = 0;
+  while (first < shorter && typed[first] == meant[first]) ++first;
+  while (last < shorter - first && typed[typed.size() - 1 - last] == meant[meant.size() - 1 - last]) ++last;
+  std::string_view typed_rest = typed.substr(first, typed.size() - first - last);
+  std::string_view meant_rest = meant.substr(first, meant.size() - first - last);
+  bool swapped = typed_rest.size() == 2 && meant_rest.size() == 2 && typed_rest[0] == meant_rest[1] &&
+                 typed_rest[1] == meant_rest[0];
+  if (!swapped && (typed_rest.size() > 1 || meant_rest.size() > 1)) return false;
+  std::vector<std::string_view> others = candidates;
+  std::erase(others, meant);
+  return DidYouMean(typed, others).empty();
+}
+
 }  // namespace ks

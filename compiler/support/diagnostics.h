@@ -118,5 +118,7 @@ std::string RenderJson(const Diagnostic& diagnostic);
 
 // The nearest of `candidates` by edit distance, or "" if none is near enough to suggest.
 std::string_view DidYouMean(std::string_view typed, const std::vector<std::string_view>& candidates);
+// Whether what DidYouMean found is beyond doubt: one letter off or two swapped, and no other candidate would be suggested.
+bool IsOnlyMeaning(std::string_view typed, std::string_view meant, const std::vector<std::string_view>& candidates);
 
 }  // namespace ks

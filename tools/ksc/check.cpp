@@ -29,6 +29,23 @@ std::vector<std::string> Split(const std::string& list) {
   return items;
 }
 
+constexpr int kMaxFixRounds = 8;
+
+void PrintFixTotal(const driver::Analysis& analysis, size_t applied, bool dry_run) {
+  size_t remain = 0;
+  for (const Diagnostic& d : analysis.diagnostics.all()) remain += d.severity != Severity::Note ? 1 : 0;
+  if (dry_run) {
+    fmt::print(stderr, "would fix {} of {}; nothing was changed\n", applied, Count(remain, "finding"));
+  } else if (applied > 0) {
+    fmt::print(stderr, "fixed {}; {} remain{}\n", Count(applied, "finding"), remain, remain == 1 ? "s" : "");
+  } else if (remain > 0) {
+    fmt::print(stderr, "fixed nothing: {} a change for which there is more than one way, see each `help:`\n",
+               remain == 1 ? "the finding needs" : fmt::format("the {} findings need", remain));
+  } else {
+    fmt::print(stderr, "fixed nothing: there are no findings\n");
+  }
+}
+
 }  // namespace
 
 int Check(const Words& words) {
@@ -71,12 +88,19 @@ int Check(const Words& words) {
   auto analysis = AnalyzePaths(arguments->positionals(), !human, &code, options);
   if (!analysis) return code;
   if (arguments->Has("--fix")) {
-    FixOutcome outcome = ApplyFixes(*analysis, arguments->Has("--dry-run"), &code);
-    if (code != cli::kFine) return code;
-    if (outcome.applied > 0 && !arguments->Has("--dry-run")) {
+    bool dry_run = arguments->Has("--dry-run");
+    size_t applied = 0;
+    // A fix that touches another one's place comes in the next round.
+    for (int round = 0; round < kMaxFixRounds; ++round) {
+      options.now_ns = Now() * 1'000'000'000;
+      FixOutcome outcome = ApplyFixes(*analysis, options, dry_run, &code);
+      if (code != cli::kFine) return code;
+      applied += outcome.applied;
+      if (outcome.applied == 0 || dry_run) break;
       analysis = AnalyzePaths(arguments->positionals(), !human, &code, options);
       if (!analysis) return code;
     }
+    PrintFixTotal(*analysis, applied, dry_run);
   }
   for (const std::string& what : Split(arguments->Get("--deny"))) {
     if (what.empty() || Deny(what, &analysis->diagnostics)) continue;

@@ -59,6 +59,9 @@ struct ReportOptions {
 // Prints the diagnostics (human: stderr, json: stdout) and a closing count; kFine or kFindings.
 int Report(const driver::Analysis& analysis, const ReportOptions& options);
 
+// "the rule `p.loud` is disabled in "prod" by the tune at t.ksp:7", if the environment turns it off; else "".
+std::string DisabledBy(const driver::Analysis& analysis, const std::string& name_or_id);
+
 // "1 rule", "2 rules"
 std::string Count(uint64_t n, std::string_view noun);
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "compiler/bundle/archive.h"
 #include "compiler/bundle/bundle.h"
 #include "compiler/bundle/keys.h"
 #include "compiler/ir/passes.h"
@@ -95,6 +96,29 @@ Status CheckBudget(const codegen::BpfObject& object) {
   return Ok();
 }
 
+constexpr std::string_view kNameIs = "it has a-z 0-9 . _ -, and at most 64 characters";
+
+std::string NameFrom(const std::string& out) {
+  std::string name = out.substr(out.rfind('/') + 1);
+  if (name.ends_with(".kspb")) name.resize(name.size() - 5);
+  return name;
+}
+
+// What is wrong with -o; "" if nothing. Known before anything is compiled.
+std::string WrongOutput(const std::string& out) {
+  std::error_code ignored;
+  if (out.empty()) return "";
+  if (std::filesystem::is_directory(out, ignored)) {
+    return fmt::format("-o {} is a folder: give the file to write, as in {}{}prod.kspb", out, out,
+                       out.ends_with('/') ? "" : "/");
+  }
+  std::filesystem::path folder = std::filesystem::path(out).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder, ignored)) {
+    return fmt::format("-o {}: there is no folder {}", out, folder.string());
+  }
+  return "";
+}
+
 }  // namespace
 
 int Compile(const Words& words) {
@@ -117,7 +141,8 @@ int Compile(const Words& words) {
         "ast, types, ir, split, llvm, asm or bundle (the unsigned manifest)",
         false,
         {"ast", "types", "ir", "split", "llvm", "asm", "bundle"}},
-       EnvironmentOption(), FormatOption()}};
+       EnvironmentOption(),
+       FormatOption()}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
@@ -128,6 +153,14 @@ int Compile(const Words& words) {
   if (!out.empty() && !arguments->Has("--key")) {
     return cli::Usage(command,
                       "--key KEY.pem is missing: nothing unsigned is ever loaded (`ksc bundle keygen` makes one)");
+  }
+  if (std::string wrong = WrongOutput(out); !wrong.empty()) return cli::Usage(command, wrong);
+  if (arguments->Has("--name") && !bundle::IsMemberName(arguments->Get("--name"))) {
+    return cli::Usage(command, fmt::format("--name `{}` is no bundle's name: {}", arguments->Get("--name"), kNameIs));
+  }
+  if (!out.empty() && !arguments->Has("--name") && !bundle::IsMemberName(NameFrom(out))) {
+    return cli::Usage(command, fmt::format("`{}`, from -o {}, is no bundle's name: {}; give one with --name",
+                                           NameFrom(out), out, kNameIs));
   }
   auto number = [&](std::string_view option, uint64_t otherwise, uint64_t* value) {
     *value = otherwise;
@@ -188,8 +221,7 @@ int Compile(const Words& words) {
   bundle::PackOptions options;
   options.name = arguments->Get("--name");
   if (options.name.empty()) {
-    options.name = out.empty() ? "policy" : out.substr(out.rfind('/') + 1);
-    if (options.name.ends_with(".kspb")) options.name.resize(options.name.size() - 5);
+    options.name = out.empty() ? "policy" : NameFrom(out);
   }
   options.version = version;
   options.issued_at = Rfc3339(now);

@@ -13,14 +13,17 @@ namespace ks::ksc {
 namespace {
 
 bool IsCode(std::string_view word) {
-  return word.size() == 5 && word[0] == 'K' &&
+  return word.size() == 5 && (word[0] == 'K' || word[0] == 'k') &&
          std::all_of(word.begin() + 1, word.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-int ExplainCode(const cli::Command& command, std::string_view code) {
+int ExplainCode(const cli::Command& command, std::string code) {
+  code[0] = 'K';
   std::string_view page = embedded::errors_md();
   size_t begin = page.find(fmt::format("\n## {} ", code));
-  if (begin == std::string_view::npos) return cli::Usage(command, fmt::format("there is no diagnostic {}", code));
+  if (begin == std::string_view::npos) {
+    return cli::Usage(command, fmt::format("there is no diagnostic {}; docs/language/errors.md lists them all", code));
+  }
   ++begin;
   size_t end = page.find("\n## ", begin);
   fmt::print("{}\n", page.substr(begin, std::min(end, page.size()) - begin));
@@ -234,7 +237,22 @@ int Explain(const Words& words) {
     some = true;
     json ? ExplainJson(*analysis, explained) : ExplainRule(*analysis, explained);
   }
+  if (only.empty()) {
+    for (const std::string& id : analysis->lowered.disabled) {
+      std::string disabled = DisabledBy(*analysis, id);
+      if (json) {
+        fmt::print("{{\"rule\":{},\"disabled\":{}}}\n", JsonString(id), JsonString(disabled));
+      } else {
+        fmt::print("{}  (does nothing here)\n  {}\n\n", id, disabled);
+      }
+    }
+  }
   if (some || only.empty()) return code;
+  if (std::string disabled = DisabledBy(*analysis, only); !disabled.empty()) {
+    fmt::print(stderr, "error: {}: there is nothing to explain\n  help: leave --env out to see the rule as it is\n",
+               disabled);
+    return cli::kFindings;
+  }
   std::string_view near = DidYouMean(only, names);
   fmt::print(stderr, "error: there is no rule `{}` in these files{}\n", only,
              near.empty() ? "" : fmt::format("; did you mean `{}`?", near));

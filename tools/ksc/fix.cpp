@@ -7,46 +7,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <map>
 
+#include "compiler/driver/fixes.h"
 #include "compiler/support/result.h"
 
 namespace ks::ksc {
 namespace {
-
-// Whether two changes of one file meet: where both replace, or insert at the same place.
-bool Meet(const FixIt& a, const FixIt& b) {
-  if (a.span.begin == b.span.begin) return true;
-  return a.span.begin < b.span.end && b.span.begin < a.span.end;
-}
-
-// If a change removes all that stands on its lines, the lines go, too.
-Span WholeLines(const FixIt& fix) {
-  Span span = fix.span;
-  if (!fix.text.empty()) return span;
-  std::string_view text = span.file->text();
-  auto blank = [&](uint32_t at) { return text[at] == ' ' || text[at] == '\t'; };
-  uint32_t begin = span.begin, end = span.end;
-  while (begin > 0 && blank(begin - 1)) --begin;
-  while (end < text.size() && blank(end)) ++end;
-  bool alone = (begin == 0 || text[begin - 1] == '\n') && (end == text.size() || text[end] == '\n');
-  if (!alone) return span;
-  return {span.file, begin, end < text.size() ? end + 1 : end};
-}
-
-std::string Changed(const SourceFile& file, std::vector<FixIt> fixes) {
-  std::sort(fixes.begin(), fixes.end(), [](const FixIt& a, const FixIt& b) { return a.span.begin < b.span.begin; });
-  std::string out;
-  uint32_t at = 0;
-  for (const FixIt& fix : fixes) {
-    Span span = WholeLines(fix);
-    if (span.begin < at) span.begin = at;
-    out += file.text().substr(at, span.begin - at);
-    out += fix.text;
-    at = span.end;
-  }
-  return out + std::string(file.text().substr(at));
-}
 
 std::vector<std::string_view> Lines(std::string_view text) {
   std::vector<std::string_view> lines;
@@ -90,6 +56,12 @@ Status Replace(const std::string& path, const std::string& text) {
   Error error{"write", path, "", "make the folder writable, or run without --fix", "file-write"};
   struct stat info = {};
   bool known = stat(path.c_str(), &info) == 0;
+  // Renaming would replace what its owner has closed to writing.
+  if (known && (info.st_mode & 0222) == 0) {
+    error.cause = "the file is read-only";
+    error.advice = "make it writable, or run without --fix";
+    return error;
+  }
   FILE* file = std::fopen(beside.c_str(), "wbx");
   if (file == nullptr) {
     error.cause = std::strerror(errno);
@@ -108,39 +80,31 @@ Status Replace(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-FixOutcome ApplyFixes(const driver::Analysis& analysis, bool dry_run, int* exit_code) {
+FixOutcome ApplyFixes(const driver::Analysis& analysis, const driver::Options& options, bool dry_run, int* exit_code) {
   FixOutcome outcome;
-  std::map<const SourceFile*, std::vector<FixIt>> changes;
-  for (const Diagnostic& diagnostic : analysis.diagnostics.all()) {
-    if (!diagnostic.machine_applicable || diagnostic.fixes.empty()) continue;
-    bool meets = std::any_of(diagnostic.fixes.begin(), diagnostic.fixes.end(), [&](const FixIt& fix) {
-      const std::vector<FixIt>& others = changes[fix.span.file];
-      return std::any_of(others.begin(), others.end(), [&](const FixIt& other) { return Meet(fix, other); });
-    });
-    if (meets) {
-      ++outcome.left;
-      continue;
-    }
-    for (const FixIt& fix : diagnostic.fixes) changes[fix.span.file].push_back(fix);
-    ++outcome.applied;
+  driver::FixPlan plan = driver::PlanFixes(analysis, options);
+  auto print = [](std::string_view did, const Diagnostic& diagnostic) {
     auto place = diagnostic.span.file->At(diagnostic.span.begin);
-    fmt::print(stderr, "{} {}:{}: {}[{}]\n", dry_run ? "would fix" : "fixed", diagnostic.span.file->name(), place.line,
-               diagnostic.message, kDiagRows[static_cast<size_t>(diagnostic.id)].code);
-  }
-  for (const auto& [file, fixes] : changes) {
-    if (fixes.empty()) continue;
-    std::string now = Changed(*file, fixes);
+    fmt::print(stderr, "{} {}:{}: {}[{}]\n", did, diagnostic.span.file->name(), place.line, diagnostic.message,
+               kDiagRows[static_cast<size_t>(diagnostic.id)].code);
+  };
+  for (const driver::ChangedFile& changed : plan.files) {
     if (dry_run) {
-      PrintDifference(*file, now);
-    } else if (Status status = Replace(file->name(), now); !status) {
+      PrintDifference(*changed.file, changed.text);
+    } else if (Status status = Replace(changed.file->name(), changed.text); !status) {
       *exit_code = cli::Fail(status.error(), false);
       return outcome;
     }
+    for (const Diagnostic* diagnostic : plan.applied) {
+      if (diagnostic->fixes[0].span.file == changed.file) print(dry_run ? "would fix" : "fixed", *diagnostic);
+    }
   }
-  if (outcome.left > 0) {
-    fmt::print(stderr, "{} left, as {} what another fix changes: run it again\n", Count(outcome.left, "fix"),
-               outcome.left == 1 ? "it touches" : "they touch");
+  for (const driver::RefusedFix& refused : plan.refused) {
+    print("left as it is:", *refused.diagnostic);
+    fmt::print(stderr, "  its fix would make an error: {}\n  help: mend it by hand\n", refused.why);
   }
+  outcome.applied = plan.applied.size();
+  outcome.left = plan.left;
   return outcome;
 }
 

@@ -10,7 +10,7 @@ struct FixOutcome {
 };
 // Applies the fixes that keep what the policy means, each file at once or not at all; those that touch what another fix
 // changes are left for the next run. Says what it did on stderr; a dry run prints the lines that would change.
-FixOutcome ApplyFixes(const driver::Analysis& analysis, bool dry_run, int* exit_code);
+FixOutcome ApplyFixes(const driver::Analysis& analysis, const driver::Options& options, bool dry_run, int* exit_code);
 
 // On stdout, as "plain", "sarif" or "github".
 int ReportAs(const driver::Analysis& analysis, const std::string& format, bool strict);

@@ -105,9 +105,11 @@ void PrintTotals(const replay::Totals& totals, double seconds) {
   }
 }
 
+constexpr size_t kMaxExpected = size_t{256} << 20;
+
 // Prints what differs. kFindings if something does.
 int JudgeExpectations(const std::string& path, const std::vector<std::string>& raised, bool json) {
-  Result<std::string> expected = ReadFile(path, size_t{256} << 20);
+  Result<std::string> expected = ReadFile(path, kMaxExpected);
   if (!expected) return cli::Fail(expected.error(), json);
   Result<replay::Comparison> comparison = replay::Compare(*expected, raised, path);
   if (!comparison) return cli::Fail(comparison.error(), json);
@@ -135,10 +137,14 @@ int Replay(const Words& words) {
       "whether or not there are alerts.",
       "  ksc replay prod.kspb traces/nginx-1h.kst\n  ksc replay rules/ t.kst --format json > expected.jsonl\n"
       "  ksc replay rules/ t.kst --expect expected.jsonl",
-      {FormatOption(), EnvironmentOption(),
+      {FormatOption(),
+       EnvironmentOption(),
        {"--expect", "FILE", "alerts as JSON lines; any that is missing or unexpected is a finding", false, {}},
-       {"--engine", "ENGINE", "of rules over several events: fast (default) or reference, slow, which fast is held against",
-        false, {"fast", "reference"}},
+       {"--engine",
+        "ENGINE",
+        "of rules over several events: fast (default) or reference, slow, which fast is held against",
+        false,
+        {"fast", "reference"}},
        {"--trust", "KEY.pub", "verify the bundle before it is replayed", false, {}}}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
@@ -148,6 +154,20 @@ int Replay(const Words& words) {
   for (const std::string& path : arguments->positionals()) (path.ends_with(".kst") ? traces : policies).push_back(path);
   if (traces.empty()) return cli::Usage(command, "there is no trace (*.kst) among the arguments");
   if (policies.empty()) return cli::Usage(command, "there is no bundle and no policy among the arguments");
+  bool is_bundle = policies.size() == 1 && policies[0].ends_with(".kspb");
+  if (arguments->Has("--trust") && !is_bundle) {
+    return cli::Usage(command, fmt::format("--trust verifies a bundle, and {} is none: only bundles are signed",
+                                           policies.size() == 1 ? policies[0] : Count(policies.size(), "policy file")));
+  }
+  if (arguments->Has("--env") && is_bundle) {
+    return cli::Usage(
+        command, fmt::format("--env chooses tunes when sources are compiled; {} is compiled already", policies[0]));
+  }
+  if (arguments->Has("--expect")) {  // before an hour of replaying, not behind it
+    if (Result<std::string> readable = ReadFile(arguments->Get("--expect"), kMaxExpected); !readable) {
+      return cli::Fail(readable.error(), json);
+    }
+  }
   auto policy = LoadPolicy(policies, *arguments, &code);
   if (!policy) return code;
 

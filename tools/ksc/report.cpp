@@ -59,4 +59,17 @@ int Report(const driver::Analysis& analysis, const ReportOptions& options) {
   return diagnostics.errors() > 0 || (options.strict && diagnostics.warnings() > 0) ? cli::kFindings : cli::kFine;
 }
 
+std::string DisabledBy(const driver::Analysis& analysis, const std::string& name_or_id) {
+  for (const sema::CheckedModule& module : analysis.checked) {
+    for (const sema::Rule& rule : module.rules) {
+      if (!rule.disabled || rule.tune == nullptr) continue;
+      if (rule.id != name_or_id && rule.syntax->name.text != name_or_id) continue;
+      Span at = rule.tune->span;
+      return fmt::format("the rule `{}` is disabled in \"{}\" by the tune at {}:{}", rule.id,
+                         rule.tune->environment.value, at.file->name(), at.file->At(at.begin).line);
+    }
+  }
+  return "";
+}
+
 }  // namespace ks::ksc

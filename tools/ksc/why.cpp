@@ -120,7 +120,8 @@ void PrintJson(const Asked& asked, uint64_t number, const event::Event& event, c
              JsonString(asked.rule->id), number, JsonString(Title(event)), matches, all, lines, near);
 }
 
-std::optional<Asked> FindRule(const ir::Program& program, const std::string& name) {
+std::optional<Asked> FindRule(const driver::Analysis& analysis, const std::string& name) {
+  const ir::Program& program = analysis.program;
   Asked asked;
   std::vector<std::string_view> names;
   for (const ir::SplitRule& split : program.rules) {
@@ -132,6 +133,11 @@ std::optional<Asked> FindRule(const ir::Program& program, const std::string& nam
     asked.probes.push_back(&split);
   }
   if (asked.rule != nullptr) return asked;
+  if (std::string disabled = DisabledBy(analysis, name); !disabled.empty()) {
+    fmt::print(stderr, "error: {}: it decides no event there\n  help: leave --env out to ask about the rule as it is\n",
+               disabled);
+    return std::nullopt;
+  }
   std::string_view near = DidYouMean(name, names);
   fmt::print(stderr, "error: there is no rule `{}` in these files{}\n", name,
              near.empty() ? "" : fmt::format("; did you mean `{}`?", near));
@@ -166,7 +172,7 @@ int Why(const Words& words) {
   auto analysis = AnalyzePaths({given.begin() + 2, given.end()}, json, &code, OptionsOf(*arguments));
   if (!analysis) return code;
   if (!analysis->ok()) return Report(*analysis, {json, false, false});
-  std::optional<Asked> asked = FindRule(analysis->program, given[0]);
+  std::optional<Asked> asked = FindRule(*analysis, given[0]);
   if (!asked) return cli::kFindings;
 
   auto each = [&](const std::function<void(uint64_t, const event::Event&)>& visit) -> Status {
