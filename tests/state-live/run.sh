@@ -1,7 +1,8 @@
 #!/bin/bash
 # Rules with state on this kernel: chains, absences, counting and limits, done for real, with innocent twins. Every alert must be
 # there as often as it should, live and in the replay of a recording made meanwhile; an absence must be told while nothing
-# happens; a chain must survive a swap of bundles in its middle.
+# happens; a chain must survive a swap of bundles in its middle, and what the agent knew must outlive its restart: --state
+# saves it to a file that only its owner reads, and the next start loads it.
 #   run.sh BIN      BIN: folder with ksc, kubesentryd. Exit status 77 if this machine cannot run it.
 set -euo pipefail
 test=live-state bin=$(cd "${1:?usage: run.sh BIN}" && pwd) here=$(cd "$(dirname "$0")" && pwd)

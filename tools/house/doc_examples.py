@@ -3,11 +3,11 @@
 
     doc_examples.py [--update] KSC FILE.md...
 
-A block ```ksp must pass `ksc check` without an error, and its tests `ksc test`. A block ```ksp-error CODE must give that
+A block ```ksp must pass `ksc check` without an error, its tests `ksc test`, and be in the form of `ksc fmt`. A block ```ksp-error CODE must give that
 code. A name after it, as in ```ksp first.ksp, keeps the block as that file for what follows in the document, and so does
 <!-- file NAME … --> for files that are not shown. A block ```console holds commands, `$ ksc …`, each with all that it prints;
 it runs in the folder of those files. `[exit N]` at the end of an output is the exit status, if it is not 0. A line `…`
-stands for any number of lines. --update writes what is printed now into the documents; read the difference.
+stands for any number of lines. --update writes what is printed now, and formatted policies, into the documents; read the difference.
 
 Prints the first line of each example that does not behave, and a closing line.
 """
@@ -44,7 +44,8 @@ def judge(ksc, kind, code, path):
             run = subprocess.run([ksc, "test", "--quiet", path], capture_output=True, text=True, timeout=60)
             if run.returncode != 0:
                 return f"tests fail:\n{run.stdout}{run.stderr}"
-        return None
+        run = subprocess.run([ksc, "fmt", "--check", path], capture_output=True, text=True, timeout=60)
+        return f"is not in the form of `ksc fmt`:\n{run.stdout}{run.stderr}" if run.returncode != 0 else None
     if code not in every:
         return f"should give {code}, gives {', '.join(every) or 'nothing'}"
     return None
@@ -105,6 +106,10 @@ def main():
                 else:
                     path = folder / block["file"] if block["file"] else pathlib.Path(aside) / "example.ksp"
                     path.write_text(block["source"])
+                    if update and block["kind"] == "ksp":
+                        subprocess.run([ksc, "fmt", path], capture_output=True, timeout=60)
+                        updated += text[last : block.start("source")] + path.read_text()
+                        last = block.end("source")
                     why = judge(ksc, block["kind"], block["code"], path)
                     whys = [why] if why else []
                 for why in whys:
