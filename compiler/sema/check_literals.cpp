@@ -95,6 +95,14 @@ struct Checker {
       if (found.plain_operator == "==" && negated && !list_of_texts) op = "!=";
       Diagnostic& d = scope.Report<Diag::RegexIsText>(span, Shorten(text), Shorten(found.plain));
       d.help = fmt::format("`{}` is read more easily, and decided in the kernel", op);
+      std::string mended;
+      bool never = left.type.scalar == TypeId::Path && found.plain_operator == "==" &&
+                   !WhyNotNormal(found.plain, &mended).empty();
+      if (never) {
+        d.help = fmt::format("and it is never found: `{}` is {}, and no path that is observed ever is",
+                             Shorten(found.plain), WhyNotNormal(found.plain, &mended));
+        return true;
+      }
       bool simple = source.find_first_of("\\#") == std::string_view::npos &&
                     found.plain.find_first_of("\"\\") == std::string::npos && !scope.InCall();
       if (simple) {

@@ -143,6 +143,10 @@ bool Mistakes::Quotes(const Misfit& misfit, Diagnostic& d) const {
     return true;
   }
   bool wants_name = misfit.expected == std::vector<std::string_view>{"ID"};
+  if (wants_name && misfit.index > 0 && Text(misfit.index - 1) == "allow") {
+    d.help = "first the code of the finding, then why it may stay, as in `allow K0701 \"why\"`";
+    return true;
+  }
   if (!wants_name || tokens_[misfit.index].kind != TokenKind::String || text.size() < 3) return false;
   text = text.substr(1, text.size() - 2);
   bool word = std::all_of(text.begin(), text.end(),
@@ -167,7 +171,17 @@ void Mistakes::Advise(const Misfit& misfit, Diagnostic& d) const {
   if (advice.empty() && unit) advice = "a duration has a unit: ns us ms s m h d";
   if (!advice.empty()) {
     d.help = advice;
-    if (text == "=") d.fixes.push_back({At(index), "=="});
+    if (text != "=") return;
+    // Three signs are one operator of another language: what stands beside it is part of it.
+    bool joined = index > 0 && tokens_[index - 1].end == tokens_[index].begin;
+    if (file_.text().substr(tokens_[index].end).starts_with("~")) {
+      d.help = "a regular expression is found with `matches r\"…\"`, a pattern fits with `like \"…*\"`";
+    } else if (joined && (Text(index - 1) == "==" || Text(index - 1) == "!=")) {
+      d.help = fmt::format("it is written `{}`", Text(index - 1));
+      d.fixes.push_back({At(index), ""});
+    } else {
+      d.fixes.push_back({At(index), "=="});
+    }
     return;
   }
   auto did_you_mean = [&](size_t at, const std::vector<std::string_view>& words) {
@@ -184,7 +198,9 @@ void Mistakes::Advise(const Misfit& misfit, Diagnostic& d) const {
   }
   auto ends = [&](size_t at) { return at < index && (Text(at) == "until" || Text(at) == "without"); };
   if (ends(index - 1) && (text == "not" || text == "without" || text == "until")) {
-    d.help = "`until exec` names an event that ends the sequence; that one must stay away is a step of its own, `without exec`";
+    d.help =
+        "`until exec` names an event that ends the sequence; that one must stay away is a step of its own, `without "
+        "exec`";
     return;
   }
   if (index > 1 && ends(index - 2) && text == ":") {

@@ -67,6 +67,39 @@ std::string StateOf(const ir::Rule& rule) {
   return fmt::format("{}; at most {} bytes", out, ir::SizeOfState(rule).bytes_most);
 }
 
+// Text of a policy is text in a page, never markup of it.
+std::string Plain(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '\n' || c == '\r') {
+      out += ' ';
+    } else if (c == '<') {
+      out += "&lt;";
+    } else if (c == '&') {
+      out += "&amp;";
+    } else {
+      if (std::string_view("\\`*_[]|#~!>").find(c) != std::string_view::npos) out += '\\';
+      out += c;
+    }
+  }
+  return out;
+}
+
+// Comments and links keep their Markdown, but bring no HTML along, and in a table no column.
+std::string WithoutHtml(std::string_view text, bool in_table) {
+  std::string out;
+  for (char c : text) {
+    if (c == '<') {
+      out += "&lt;";
+    } else if (in_table && c == '|') {
+      out += "\\|";
+    } else {
+      out += in_table && (c == '\n' || c == '\r') ? ' ' : c;
+    }
+  }
+  return out;
+}
+
 // The text of a case as it stands in its file.
 std::vector<const lower::TestCase*> CasesOf(const driver::Analysis& analysis, const ir::Rule& rule) {
   std::vector<const lower::TestCase*> cases;
@@ -83,8 +116,8 @@ std::string SourceOf(const syntax::Rule& rule) {
 std::string Markdown(const driver::Analysis& analysis, const Page& page, std::string_view heading) {
   const ir::Rule& rule = *page.rule;
   const syntax::Rule& syntax = *page.source->syntax;
-  std::string out = fmt::format("{} {}\n\n**{}**\n\n", heading, rule.name, rule.title);
-  if (!syntax.doc.empty()) out += fmt::format("{}\n\n", syntax.doc);
+  std::string out = fmt::format("{} {}\n\n**{}**\n\n", heading, rule.name, Plain(rule.title));
+  if (!syntax.doc.empty()) out += fmt::format("{}\n\n", WithoutHtml(syntax.doc, false));
   out += "| | |\n|---|---|\n";
   auto row = [&](std::string_view name, const std::string& value) {
     if (!value.empty()) out += fmt::format("| {} | {} |\n", name, value);
@@ -100,24 +133,28 @@ std::string Markdown(const driver::Analysis& analysis, const Page& page, std::st
   row("ATT&CK", attack);
   row("events", KindsOf(rule));
   if (!syntax.statuses.empty()) row("status", syntax.statuses[0].text);
-  if (!syntax.owners.empty()) row("owner", syntax.owners[0].value);
-  for (const syntax::Text& ref : syntax.refs) row("see", ref.value);
+  if (!syntax.owners.empty()) row("owner", Plain(syntax.owners[0].value));
+  for (const syntax::Text& ref : syntax.refs) row("see", WithoutHtml(ref.value, true));
   if (rule.IsStateful()) row("state", StateOf(rule));
   row("source", "`" + rule.source + "`");
   for (const ir::Disclosure& disclosure : rule.disclosures) {
-    row("discloses", fmt::format("`{}`: {}", schema::Row(disclosure.field).dotted, disclosure.reason));
+    row("discloses", fmt::format("`{}`: {}", schema::Row(disclosure.field).dotted, Plain(disclosure.reason)));
   }
   if (!rule.exceptions.empty()) {
     out += "\nExceptions:\n\n| why | owner | expires | ticket |\n|---|---|---|---|\n";
     for (const ir::ExceptionInfo& exception : rule.exceptions) {
-      out +=
-          fmt::format("| {} | {} | {} | {} |\n", exception.why, exception.owner, exception.expires, exception.ticket);
+      out += fmt::format("| {} | {} | {} | {} |\n", Plain(exception.why), Plain(exception.owner), exception.expires,
+                         Plain(exception.ticket));
     }
   }
-  if (std::string source = SourceOf(syntax); !source.empty()) out += fmt::format("\n```ksp\n{}\n```\n", source);
+  if (std::string source = SourceOf(syntax); !source.empty()) {
+    std::string fence = "```";
+    while (source.find(fence) != std::string::npos) fence += '`';
+    out += fmt::format("\n{}ksp\n{}\n{}\n", fence, source, fence);
+  }
   auto cases = CasesOf(analysis, rule);
   if (!cases.empty()) out += "\nTested with:\n\n";
-  for (const lower::TestCase* test : cases) out += fmt::format("- {}\n", test->name);
+  for (const lower::TestCase* test : cases) out += fmt::format("- {}\n", Plain(test->name));
   return out + "\n";
 }
 
@@ -178,7 +215,7 @@ int Doc(const Words& words) {
   std::string index = "# Rules\n\n| rule | severity | about |\n|---|---|---|\n";
   for (const Page& page : pages) {
     index += fmt::format("| [{}]({}.md) | {} | {} |\n", page.rule->name, page.rule->id, ir::Name(page.rule->severity),
-                         page.rule->title);
+                         Plain(page.rule->title));
     Status written = WriteFile(fmt::format("{}/{}.md", folder, page.rule->id), Markdown(*analysis, page, "#"));
     if (!written) return cli::Fail(written.error());
   }
