@@ -121,8 +121,10 @@ int Check(const Words& words) {
     code = ReportAs(*analysis, format, report.strict);
   }
   if (code == cli::kFine && human && dump.empty()) {
-    fmt::print("{} in {}: fine\n", Count(analysis->lowered.rules.size(), "rule"),
-               Count(analysis->files.size(), "file"));
+    size_t warnings = analysis->diagnostics.warnings();
+    fmt::print("{} in {}: {}\n", Count(analysis->lowered.rules.size(), "rule"),
+               Count(analysis->files.size(), "file"),
+               warnings == 0 ? "fine" : fmt::format("no error, {}", Count(warnings, "warning")));
   }
   return code;
 }
