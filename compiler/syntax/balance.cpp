@@ -83,31 +83,12 @@ class Balance {
     std::string_view word = token.Text(source_);
     if (IsDeclarationWord(word) && at_ + 1 < in_.size() && in_[at_ + 1].kind == TokenKind::Word) {
       bool let_of_test = word == "let" && in_test_;
-      CloseDownTo(let_of_test ? Around(token, 1) : 0, token);
+      CloseDownTo(let_of_test ? 1 : 0, token);
     } else if (IsClauseWord(word) || word == "case" || word == "expect") {
       size_t keep = stack_.size();
       while (keep > 0 && stack_[keep - 1].bracket != '{') --keep;
-      // A clause is of the rule, not of a sequence in it; a case of the test.
-      if (word != "expect" && keep > 1) keep = Around(token, 1);
       if (keep > 0) CloseDownTo(keep, token);
     }
-  }
-
-  // How many braces stay open around a line that none of them may hold but the first `least`: those that it is indented
-  // in, as it is misplaced then, and they are not forgotten.
-  size_t Around(const Token& token, size_t least) const {
-    size_t keep = stack_.size();
-    while (keep > least && (stack_[keep - 1].bracket != '{' ||
-                            Indentation(stack_[keep - 1].token.begin) >= Indentation(token.begin))) {
-      --keep;
-    }
-    return keep;
-  }
-
-  // Of the line that holds it.
-  size_t Indentation(uint32_t at) const {
-    size_t start = at == 0 ? 0 : source_.substr(0, at).rfind('\n') + 1;  // npos + 1: the first line
-    return source_.find_first_not_of(" \t", start) - start;
   }
 
   void AtCloser(const Token& token, char closer) {
