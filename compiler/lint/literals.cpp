@@ -192,6 +192,14 @@ void ConditionLint::CheckGlob(const syntax::Compare& compare, const Condition& c
     if (text.find_first_of("*?[\\") != std::string::npos) continue;
     Diagnostic& d = diagnostics_.Report<Diag::GlobIsLiteral>(compare.right->span, sema::Shorten(text));
     d.label = "fits this text alone";
+    std::string mended;
+    std::string_view never;
+    if (schema::Row(condition.left.field).type == schema::TypeId::Path) never = sema::WhyNotNormal(text, &mended);
+    if (!never.empty()) {
+      d.help = fmt::format("add the `*` that is missing: `{}` is {}, and no path that is observed ever is",
+                           sema::Shorten(text), never);
+      continue;
+    }
     d.help = "compare with `==`; or add the `*` that is missing";
     if (literal != nullptr) {
       d.fixes.push_back({compare.op_span, compare.negated ? "!=" : "=="});

@@ -59,6 +59,11 @@ void Names::CheckImports(const Scope& scope) {
         scope.Fix(d, span, std::string(near));
       } else {
         d.help = "give its files on the command line, too";
+        std::string embedded;
+        for (const Library::Package* known : library_.Packages()) {
+          if (known->embedded) embedded += (embedded.empty() ? "" : ", ") + known->name;
+        }
+        if (name.starts_with("std.") && !embedded.empty()) d.help = "the standard library has " + embedded;
       }
       continue;
     }
@@ -133,16 +138,25 @@ void Names::CheckDefinitions(const Scope& scope) {
 }
 
 void Names::ReportUnused(const Scope& scope) {
+  // Of an expression with a mistake, not all names were looked up.
+  const std::vector<Diagnostic>& all = scope.diagnostics->all();
+  bool broken = std::any_of(all.begin(), all.end(), [&](const Diagnostic& d) {
+    return d.severity == Severity::Error && d.span.file == checked_.file;
+  });
   for (const syntax::Import& import : checked_.imports) {
     std::string name = import.package.Dotted();
     const Library::Package* package = library_.Find(name);
     if (package == nullptr || name == PackageOf(checked_)) continue;
-    if (import.names.empty() && !used_.contains(&import)) {
+    bool named = broken && library_.IsNamedIn(checked_, name, "");
+    if (import.names.empty() && !used_.contains(&import) && !named) {
       Diagnostic& d = scope.Report<Diag::UnusedImport>(SpanOf(import.package), name);
       d.help = "remove the import";
       scope.FixByRemoving(d, import.span);
     }
-    auto stays = [&](const syntax::Name& one) { return used_.contains(&one) || !package->names.contains(one.text); };
+    auto stays = [&](const syntax::Name& one) {
+      return used_.contains(&one) || !package->names.contains(one.text) ||
+             (broken && library_.IsNamedIn(checked_, name, one.text));
+    };
     auto first = std::find_if(import.names.begin(), import.names.end(), stays);
     for (auto it = import.names.begin(); it != import.names.end(); ++it) {
       if (stays(*it)) continue;

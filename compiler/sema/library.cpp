@@ -93,7 +93,8 @@ void Library::Add(const syntax::Module& module, bool embedded) {
   for (const syntax::Import& import : module.imports) {
     for (const syntax::Name& imported : import.names) used_.insert(IdOf(import.package.Dotted(), imported.text));
   }
-  UseCollector uses(module, &used_);
+  std::set<std::string, std::less<>> named;
+  UseCollector uses(module, &named);
   for (const syntax::Let& let : module.lets) uses.Visit(let.value);
   for (const syntax::Def& def : module.defs) uses.Visit(def.body);
   for (const syntax::Rule& rule : module.rules) {
@@ -128,6 +129,17 @@ void Library::Add(const syntax::Module& module, bool embedded) {
     environments_.insert(tune.environment.value);
     for (const syntax::Exception& exception : tune.exceptions) uses.Visit(exception.condition);
   }
+  used_.insert(named.begin(), named.end());
+  if (!embedded) named_in_[&module] = std::move(named);
+}
+
+bool Library::IsNamedIn(const syntax::Module& module, std::string_view package, std::string_view name) const {
+  auto names = named_in_.find(&module);
+  if (names == named_in_.end()) return false;
+  std::string id = IdOf(package, name);
+  if (!name.empty()) return names->second.contains(id);
+  auto it = names->second.lower_bound(id);
+  return it != names->second.end() && it->starts_with(id);
 }
 
 std::string RuleIdOf(const syntax::Path& path, std::string_view package) {

@@ -54,6 +54,8 @@ class Library {
 
   // Whether an expression or an import anywhere names this let or def.
   bool IsUsed(std::string_view package, std::string_view name) const;
+  // Whether an expression of this module names it, one with mistakes, too; no name: anything of the package.
+  bool IsNamedIn(const syntax::Module& module, std::string_view package, std::string_view name) const;
   struct Tested {
     bool alert = false, quiet = false;  // a case expects this
   };
@@ -74,6 +76,7 @@ class Library {
   std::map<std::string, Package, std::less<>> user_, embedded_;
   std::map<std::string, Tested, std::less<>> tested_;
   std::set<std::string, std::less<>> used_;  // "package.name"
+  std::map<const syntax::Module*, std::set<std::string, std::less<>>> named_in_;  // the same, of the user's modules
   std::map<std::string, std::vector<TuneAt>, std::less<>> tunes_;  // by the rule's id
   std::set<std::string, std::less<>> tuned_, environments_;        // those of tunes; and those of tests, too
 };

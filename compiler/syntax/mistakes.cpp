@@ -31,7 +31,7 @@ bool Mistakes::Starts(Item item, size_t index, bool below) const {
     case Item::TestItem:
       return below || word == "case" || word == "let";
     case Item::TestStep:
-      if (is_word && Text(index + 1) == "{") return true;
+      if (is_word && word != "with" && Text(index + 1) == "{") return true;
       return below || word == "expect" || word == "repeat" || word == "replay" || word == "+";
     default:
       return IsItemWord(word) && (StartsLine(index) || tokens_[index + 1].kind == TokenKind::Word);
@@ -164,6 +164,10 @@ void Mistakes::Advise(const Misfit& misfit, Diagnostic& d) const {
   if (misfit.in_expression) advice = AdviceFor(text, Place::Expression);
   if (advice.empty()) advice = AdviceFor(text, misfit.place);
   bool in_sequence = misfit.place == Place::Sequence || misfit.place == Place::Step;
+  if (in_sequence && tokens_[index].kind == TokenKind::Word && Text(index + 1) == ":") {
+    d.help = fmt::format("`{}` is a word of the language; choose another name for the step", text);
+    return;
+  }
   if (advice.empty() && in_sequence && IsClauseWord(text)) {
     advice = "a sequence holds steps; clauses stand behind its `}`";
   }

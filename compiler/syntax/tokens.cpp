@@ -17,6 +17,8 @@ bool OneOf(std::string_view word, const std::array<std::string_view, n>& words) 
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
+constexpr std::string_view kNumbers = "the largest number is 9223372036854775807, in nanoseconds and bytes, too";
+
 struct Unit {
   std::string_view name;
   uint64_t factor;
@@ -86,7 +88,8 @@ class WordCheck {
 
   bool TooLong(Token& token) {
     diagnostics_.Report<Diag::LiteralTooLong>({&file_, token.begin, token.begin + 1}, token.end - token.begin,
-                                              kMaxLiteralBytes);
+                                              kMaxLiteralBytes)
+        .help = "long lists of values belong into files of their own: `let name from \"file\"`";
     bool word = token.kind == TokenKind::Word || token.kind == TokenKind::Doc;
     if (!word) token.instead = token.kind == TokenKind::Int || token.kind == TokenKind::BadNumber ? "0" : "\"\"";
     if (token.kind != TokenKind::Int && !word) token.kind = TokenKind::String;
@@ -99,7 +102,7 @@ class WordCheck {
     int base = token.kind == TokenKind::Hex ? 16 : token.kind == TokenKind::Octal ? 8 : 10;
     std::string_view digits = base == 10 ? text : text.substr(2);
     if (std::from_chars(digits.data(), digits.data() + digits.size(), value, base).ec != std::errc()) {
-      diagnostics_.Report<Diag::NumberTooLarge>(At(token), text);
+      diagnostics_.Report<Diag::NumberTooLarge>(At(token), text).help = kNumbers;
     } else if (base == 10 && text.size() > 1 && text[0] == '0') {
       Diagnostic& d = diagnostics_.Report<Diag::BadNumber>(At(token), text);
       bool octal = text.find_first_of("89") == std::string_view::npos;
@@ -120,7 +123,7 @@ class WordCheck {
     constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
     if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc() ||
         number > kMost / unit->factor) {
-      diagnostics_.Report<Diag::NumberTooLarge>(At(token), Text(token));
+      diagnostics_.Report<Diag::NumberTooLarge>(At(token), Text(token)).help = kNumbers;
     }
   }
 
@@ -143,6 +146,13 @@ class WordCheck {
     if (habit != kHabits.end()) {
       d.help = fmt::format("the unit is written `{}`", habit->unit);
       d.fixes.push_back({At(token), std::string(text.substr(0, digits)) + std::string(habit->unit)});
+    } else if (suffix.starts_with("..")) {
+      d.help = "a range is two comparisons: `field >= 1 and field <= 5`";
+    } else if (suffix.starts_with("_")) {
+      std::string plain(text);
+      std::erase(plain, '_');
+      d.help = "digits stand together";
+      if (plain.find_first_not_of("0123456789") == std::string::npos) d.fixes.push_back({At(token), plain});
     } else if (suffix.starts_with(".")) {
       d.help = "an IPv4 address has four parts; there are no fractions";
     } else if (text.starts_with("0x") || text.starts_with("0o")) {
@@ -199,6 +209,7 @@ class WordCheck {
       return true;
     }
     if (text == "-") Option(token, d);
+    if (source.substr(token.begin, 2) == "/*") d.help = "comments start with `#`, on each line of them";
     if (text == ";") d.help = "nothing needs to end with `;`";
     if (text == "\xe2\x80\x9c" || text == "\xe2\x80\x9d" || text == "\xe2\x80\x9e")
       d.help = "strings stand in straight quotes: \"";

@@ -78,6 +78,9 @@ struct Advice {
   Place place;
   std::string_view advice;
 };
+constexpr std::string_view kTuneMatches =
+    "a tune cannot change what a rule matches; it may add an `except`, or switch the rule off with `disable`";
+constexpr std::string_view kLetOfTest = "`let` belongs to the test, in front of its cases";
 constexpr auto kAdvice = std::to_array<Advice>({
     {"=", Place::Expression, "equality is written `==`"},
     {"startswith", Place::Expression, "write `under` for paths, or `like \"…*\"`"},
@@ -106,11 +109,15 @@ constexpr auto kAdvice = std::to_array<Advice>({
     {"over", Place::When, "the time is given by `within 30s`"},
     {"over", Place::Rule, "the time is given by `within 30s`"},
     {"in", Place::Limit, "a limit is so many alerts per time: `limit 1 per 10m`"},
-    {"on", Place::Tune, "a tune cannot change what a rule matches; it may add an `except`"},
-    {"where", Place::Tune, "a tune cannot change what a rule matches; it may add an `except`"},
-    {"when", Place::Tune, "a tune cannot change what a rule matches; it may add an `except`"},
-    {"sequence", Place::Tune, "a tune cannot change what a rule matches; it may add an `except`"},
+    {"on", Place::Tune, kTuneMatches},
+    {"where", Place::Tune, kTuneMatches},
+    {"when", Place::Tune, kTuneMatches},
+    {"sequence", Place::Tune, kTuneMatches},
+    {"off", Place::Tune, "`disable` switches the rule off here"},
+    {"enabled", Place::Tune, "a rule is on unless a tune has `disable`"},
     {"alert", Place::Tune, "a tune has `severity`, `except`, `limit`, `max keys` and `disable`"},
+    {"let", Place::Case, kLetOfTest},
+    {"let", Place::TestStep, kLetOfTest},
     {"no", Place::TestStep, "`expect quiet` expects no alert"},
     {"none", Place::TestStep, "`expect quiet` expects no alert"},
     {"nothing", Place::TestStep, "`expect quiet` expects no alert"},

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/syntax/parser.h"
 #include "tools/ksc/commands.h"
 #include "tools/ksc/fix.h"
@@ -56,7 +58,7 @@ int Check(const Words& words) {
       10'000,
       "Finds mistakes in policies: syntax, names, types, guards, conditions that cannot hold or change nothing, rules "
       "that\n"
-      "cover each other, rules without tests, blind spots.",
+      "cover each other, rules without tests, blind spots. `-` checks standard input.",
       "  ksc check rules/\n  ksc check --strict --format sarif rules/ > findings.sarif\n  ksc check --fix rules/",
       {{"--format",
         "FORMAT",
@@ -85,7 +87,11 @@ int Check(const Words& words) {
   options.lint = true;
   options.environment = arguments->Get("--env");
   options.cost = arguments->Has("--cost");
-  auto analysis = AnalyzePaths(arguments->positionals(), !human, &code, options);
+  const Words& paths = arguments->positionals();
+  bool piped = std::find(paths.begin(), paths.end(), "-") != paths.end();
+  if (piped && paths.size() > 1) return cli::Usage(command, "`-` stands alone");
+  if (piped && arguments->Has("--fix")) return cli::Usage(command, "--fix writes files, and `-` is none");
+  auto analysis = piped ? AnalyzeStandardInput(!human, &code, options) : AnalyzePaths(paths, !human, &code, options);
   if (!analysis) return code;
   if (arguments->Has("--fix")) {
     bool dry_run = arguments->Has("--dry-run");

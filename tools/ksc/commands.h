@@ -50,6 +50,10 @@ inline driver::Options OptionsOf(const cli::Arguments& arguments) {
 // Analyses the paths. A failure of the world is printed and gives nothing.
 std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& paths, bool json, int* exit_code,
                                                driver::Options options = {});
+// Of one text, as `ksc check -`.
+std::unique_ptr<driver::Analysis> AnalyzeStandardInput(bool json, int* exit_code, driver::Options options = {});
+// Nothing: errno says why.
+std::optional<std::string> ReadStandardInput();
 
 struct ReportOptions {
   bool json = false;

@@ -19,19 +19,6 @@ struct Style {
   bool check = false, diff = false;
 };
 
-std::optional<std::string> ReadStandardInput() {
-  std::string text;
-  char buffer[65536];
-  while (true) {
-    ssize_t got = ::read(STDIN_FILENO, buffer, sizeof(buffer));
-    if (got == 0) return text;
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return std::nullopt;
-    text.append(buffer, static_cast<size_t>(got));
-    if (text.size() > kMaxSourceBytes) return text;  // the parser says that it is too large
-  }
-}
-
 // Nothing if the text has mistakes, which are printed then.
 std::optional<std::string> Formatted(const std::string& name, const std::string& text) {
   SourceFile file(name, text);

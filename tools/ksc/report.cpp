@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 
 #include "tools/ksc/commands.h"
@@ -20,10 +22,22 @@ int64_t Now() {
 
 std::string Count(uint64_t n, std::string_view noun) { return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s"); }
 
-std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& paths, bool json, int* exit_code,
-                                               driver::Options options) {
-  options.now_ns = Now() * 1'000'000'000;
-  auto analysis = driver::Analyze(paths, options);
+std::optional<std::string> ReadStandardInput() {
+  std::string text;
+  char buffer[65536];
+  while (true) {
+    ssize_t got = ::read(STDIN_FILENO, buffer, sizeof(buffer));
+    if (got == 0) return text;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return std::nullopt;
+    text.append(buffer, static_cast<size_t>(got));
+    if (text.size() > kMaxSourceBytes) return text;  // the parser says that it is too large
+  }
+}
+
+namespace {
+
+std::unique_ptr<driver::Analysis> Take(Result<std::unique_ptr<driver::Analysis>> analysis, bool json, int* exit_code) {
   if (!analysis) {
     *exit_code = cli::Fail(analysis.error(), json);
     // The policy's own fault, not the world's.
@@ -32,6 +46,26 @@ std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& p
     return nullptr;
   }
   return std::move(*analysis);
+}
+
+}  // namespace
+
+std::unique_ptr<driver::Analysis> AnalyzePaths(const std::vector<std::string>& paths, bool json, int* exit_code,
+                                               driver::Options options) {
+  options.now_ns = Now() * 1'000'000'000;
+  return Take(driver::Analyze(paths, options), json, exit_code);
+}
+
+std::unique_ptr<driver::Analysis> AnalyzeStandardInput(bool json, int* exit_code, driver::Options options) {
+  options.now_ns = Now() * 1'000'000'000;
+  std::optional<std::string> text = ReadStandardInput();
+  if (!text) {
+    *exit_code = cli::Fail({"read", "standard input", std::strerror(errno), "", "file-read"}, json);
+    return nullptr;
+  }
+  std::vector<driver::Source> sources;
+  sources.push_back({"<stdin>", std::move(*text), ""});
+  return Take(driver::Analyze(std::move(sources), options), json, exit_code);
 }
 
 int Report(const driver::Analysis& analysis, const ReportOptions& options) {

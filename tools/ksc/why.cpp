@@ -164,10 +164,11 @@ int Why(const Words& words) {
   const std::vector<std::string>& given = arguments->positionals();
   size_t hash = given[1].rfind('#');
   std::string digits = hash == std::string::npos ? "" : given[1].substr(hash + 1);
-  if (digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) {
+  if (hash == 0 || digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) {
     return cli::Usage(command, fmt::format("`{}` names no event: write TRACE.kst#EVENT, as in t7.kst#1842", given[1]));
   }
   uint64_t wanted = std::stoull(digits);
+  if (wanted == 0) return cli::Usage(command, "the events of a trace are numbered from #1");
   std::string trace = given[1].substr(0, hash);
   auto analysis = AnalyzePaths({given.begin() + 2, given.end()}, json, &code, OptionsOf(*arguments));
   if (!analysis) return code;
