@@ -1,4 +1,4 @@
-// The seam to the kernel: what the agent asks of it. libbpf_kernel.cpp is the only file that includes libbpf.
+// The seam to the kernel: what the agent asks of it. No other folder includes libbpf.
 #pragma once
 
 #include <cstdint>

@@ -46,7 +46,7 @@ BPF_MAY = ["bpf/schema", "bpf/fields", "bpf/hooks", "bpf/test", "compiler/codege
 LIBRARIES = {
     "ANTLR": (r"antlr4-runtime|Ksp(Lexer|Parser|Visitor|BaseVisitor|Listener|BaseListener)\.h", ["compiler/syntax/"]),
     "LLVM": (r"(llvm|llvm-c|clang|lld)/", ["compiler/codegen/"]),
-    "libbpf": (r"bpf/(libbpf|bpf|btf)(_\w+)?\.h", ["runtime/kernel/libbpf_kernel.cpp"]),
+    "libbpf": (r"bpf/(libbpf|bpf|btf)(_\w+)?\.h", ["runtime/kernel/"]),
     "OpenSSL": (r"openssl/", ["compiler/bundle/"]),
     "zstd": (r"zstd", ["runtime/trace/"]),
     "RE2": (r"re2/", ["bpf/schema/regex.h", "compiler/sema/", "compiler/ir/", "runtime/engine/"]),

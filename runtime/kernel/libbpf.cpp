@@ -1,0 +1,59 @@
+#include <cstdio>
+#include <cstring>
+
+#include "runtime/kernel/libbpf.h"
+#include "runtime/kernel/verifier_log.h"
+
+namespace ks::kernel {
+namespace {
+
+constexpr size_t kMaxLog = 1 << 20;
+
+}  // namespace
+
+thread_local LibbpfLog* LibbpfLog::current_ = nullptr;
+
+int LibbpfLog::Print(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG || !current_) return 0;
+  va_list again;
+  va_copy(again, arguments);
+  int length = std::vsnprintf(nullptr, 0, format, again);
+  va_end(again);
+  if (length <= 0) return 0;
+  std::string line(static_cast<size_t>(length) + 1, '\0');
+  std::vsnprintf(line.data(), line.size(), format, arguments);
+  line.pop_back();
+  // The end of a verifier's log is what matters.
+  if (line.size() > kMaxLog) line.erase(0, line.size() - kMaxLog);
+  if (current_->text_.size() < kMaxLog) current_->text_ += line;
+  return length;
+}
+
+Error WorldError(const char* tried, const std::string& on, int error, const char* code) {
+  return {tried, on, std::strerror(error), "", code};
+}
+
+Result<ObjectPtr> OpenObject(std::string_view elf, const char* name, const std::string& on) {
+  LibbpfLog log;
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
+  ObjectPtr object(bpf_object__open_mem(elf.data(), elf.size(), &options));
+  if (!object) {
+    int error = errno;
+    Error explained = ExplainLoadFailure(log.text(), error, on);
+    if (explained.code == "kernel-load") {
+      explained.tried = "read";
+      explained.code = "kernel-object";
+      explained.advice = "the object is damaged or was not made by this compiler";
+    }
+    return explained;
+  }
+  return object;
+}
+
+std::string HookOf(const bpf_program* program) {
+  std::string_view section = bpf_program__section_name(program);
+  constexpr std::string_view kPrefix = "raw_tp/";
+  return section.starts_with(kPrefix) ? std::string(section.substr(kPrefix.size())) : "";
+}
+
+}  // namespace ks::kernel

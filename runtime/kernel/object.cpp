@@ -1,0 +1,99 @@
+#include "runtime/kernel/object.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/kernel/verifier_log.h"
+
+namespace ks::kernel {
+namespace {
+
+// The object's maps are ours, by name; only its constants are its own.
+Status ShareMaps(bpf_object* object, const std::map<std::string, int>& maps) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    std::string name = bpf_map__name(map);
+    if (bpf_map__is_internal(map)) {
+      if (name.find(".rodata") != std::string::npos) continue;
+    } else if (auto shared = maps.find(name); shared != maps.end()) {
+      if (int error = bpf_map__reuse_fd(map, shared->second); error != 0) {
+        return WorldError("share the map", name, -error, "kernel-map");
+      }
+      continue;
+    }
+    return Error{"load the programs of", "the bundle",
+                 fmt::format("they name a map that this agent does not have: {}", name),
+                 "compile the policy with the ksc of this version", "kernel-object"};
+  }
+  return Ok();
+}
+
+Status SetGeneration(bpf_object* object, uint32_t generation) {
+  const btf* types = bpf_object__btf(object);
+  int section = types ? btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC) : -1;
+  if (section >= 0) {
+    const btf_type* type = btf__type_by_id(types, static_cast<uint32_t>(section));
+    const btf_var_secinfo* variables = btf_var_secinfos(type);
+    for (uint32_t i = 0; i < btf_vlen(type); ++i) {
+      const btf_type* variable = btf__type_by_id(types, variables[i].type);
+      if (std::string_view(btf__name_by_offset(types, variable->name_off)) != "ks_generation") continue;
+      bpf_map* map = nullptr;
+      bpf_object__for_each_map(map, object) {
+        if (!std::string_view(bpf_map__name(map)).ends_with(".rodata")) continue;
+        size_t size = 0;
+        const void* before = bpf_map__initial_value(map, &size);
+        if (!before || size < sizeof(generation) || variables[i].offset > size - sizeof(generation)) continue;
+        std::string bytes(static_cast<const char*>(before), size);
+        std::memcpy(bytes.data() + variables[i].offset, &generation, sizeof(generation));
+        if (int error = bpf_map__set_initial_value(map, bytes.data(), bytes.size()); error != 0) {
+          return WorldError("number the programs of", "the bundle", -error, "kernel-object");
+        }
+        return Ok();
+      }
+    }
+  }
+  return Error{"load the programs of", "the bundle", "they have no place for the bundle's generation (ks_generation)",
+               "compile the policy with the ksc of this version", "kernel-object"};
+}
+
+}  // namespace
+
+LibbpfObject::LibbpfObject(ObjectPtr object) : object_(std::move(object)) {
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, object_.get()) {
+    bpf_prog_info info{};
+    uint32_t size = sizeof(info);
+    int fd = bpf_program__fd(program);
+    // Without the numbers a program is as good: kernels before 5.16 do not have them all.
+    if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) info = {};
+    programs_[HookOf(program)] = fd;
+    hooks_.push_back({HookOf(program), info.verified_insns, info.jited_prog_len});
+  }
+}
+Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation,
+                                                 const std::set<std::string>& hooks,
+                                                 const std::map<std::string, int>& maps) {
+  const std::string on = "the bundle";
+  Result<ObjectPtr> opened = OpenObject(elf, "policy", on);
+  if (!opened) return opened.error();
+  ObjectPtr object = std::move(*opened);
+  bpf_program* program = nullptr;
+  std::set<std::string> seen;
+  bpf_object__for_each_program(program, object.get()) {
+    std::string hook = HookOf(program);
+    if (hooks.count(hook) && seen.insert(hook).second) continue;
+    return Error{"load the programs of", on,
+                 fmt::format("one is for a hook that this agent does not have, or has already: {}",
+                             bpf_program__section_name(program)),
+                 "compile the policy with the ksc of this version", "kernel-object"};
+  }
+  if (Status shared = ShareMaps(object.get(), maps); !shared) return shared.error();
+  if (Status set = SetGeneration(object.get(), generation); !set) return set.error();
+  LibbpfLog log;
+  if (int error = bpf_object__load(object.get()); error != 0) return ExplainLoadFailure(log.text(), -error, on);
+  return std::unique_ptr<LoadedObject>(std::make_unique<LibbpfObject>(std::move(object)));
+}
+
+}  // namespace ks::kernel

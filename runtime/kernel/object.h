@@ -1,0 +1,31 @@
+// A bundle's programs, from an ELF image through the verifier.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "runtime/kernel/kernel.h"
+#include "runtime/kernel/libbpf.h"
+
+namespace ks::kernel {
+
+class LibbpfObject : public LoadedObject {
+ public:
+  explicit LibbpfObject(ObjectPtr object);
+  const std::vector<LoadedHook>& hooks() const override { return hooks_; }
+  const std::map<std::string, int>& programs() const { return programs_; }  // hook → program
+
+ private:
+  ObjectPtr object_;
+  std::map<std::string, int> programs_;
+  std::vector<LoadedHook> hooks_;
+};
+
+// Loads an object whose programs are for `hooks`, each at most once, and whose maps are those of `maps` (name → fd),
+// its constants apart. `generation` is written into its constants.
+Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation,
+                                                 const std::set<std::string>& hooks,
+                                                 const std::map<std::string, int>& maps);
+
+}  // namespace ks::kernel
