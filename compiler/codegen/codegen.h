@@ -14,6 +14,7 @@ enum class Target : uint8_t {
   Evaluate,  // one SEC("syscall") program per kind, "ks_eval_<kind>": fields are given in scratch, nothing is read. For
              // tests
 };
+inline constexpr uint32_t kEvaluateBatch = 64;  // events that one run of such a program takes at most
 
 struct EmitOptions {
   Target target = Target::Hooks;

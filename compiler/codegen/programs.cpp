@@ -71,11 +71,29 @@ void WriteHookPrograms(Unit& unit, const ir::Plan& plan, const std::vector<llvm:
   }
 }
 
+// A batch: events 0 to n-1 of the scratch map, n being the first word of the context that the test run is given.
 void WriteEvaluatePrograms(Unit& unit, const ir::Plan& plan, const std::vector<llvm::Function*>& functions) {
   for (size_t i = 0; i < plan.kinds.size(); i++) {
     Code code = unit.BeginProgram(fmt::format("ks_eval_{}", schema::Row(plan.kinds[i].kind).name), "syscall");
-    code.b.CreateCall(functions[i], {code.b.getInt32(0)});
-    code.b.CreateRet(code.b.getInt32(0));
+    llvm::IRBuilder<>& b = code.b;
+    llvm::BasicBlock* entry = b.GetInsertBlock();
+    llvm::BasicBlock* loop = code.Block("event");
+    llvm::BasicBlock* body = code.Block("evaluate");
+    llvm::BasicBlock* end = code.Block("end");
+    llvm::Value* count = b.CreateAlignedLoad(b.getInt32Ty(), code.function->getArg(0), llvm::Align(4), "count");
+    b.CreateBr(loop);
+    b.SetInsertPoint(loop);
+    llvm::PHINode* event = b.CreatePHI(b.getInt32Ty(), 2, "event");
+    event->addIncoming(b.getInt32(0), entry);
+    llvm::Value* within =
+        b.CreateAnd(b.CreateICmpULT(event, b.getInt32(kEvaluateBatch)), b.CreateICmpULT(event, count));
+    b.CreateCondBr(within, body, end);
+    b.SetInsertPoint(body);
+    b.CreateCall(functions[i], {event});
+    event->addIncoming(b.CreateAdd(event, b.getInt32(1)), body);
+    b.CreateBr(loop);
+    b.SetInsertPoint(end);
+    b.CreateRet(b.getInt32(0));
   }
 }
 

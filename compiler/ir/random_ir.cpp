@@ -59,7 +59,7 @@ std::string RandomIr::RandomText(size_t most) {
 }
 
 std::string RandomIr::RandomPath(size_t most) {
-  static const char* const kComponents[] = {"etc", "etcx", "tmp", "a", "ab", "b", ".ssh", "passwd", "x y", "\xff"};
+  static const char* const kComponents[] = {"etc", "etcx", "tmp", "a", "ab", "b", ".ssh", "passwd", "x y", "\xff", ""};
   std::string path;
   for (size_t components = Below(5); components > 0; --components)
     path += std::string("/") + PickFrom(this, kComponents);
@@ -352,7 +352,8 @@ schema::Record RandomIr::RandomRecord(EventKind kind, const Pred& near) {
     }
     auto& bytes = std::get<std::string>(value);
     bool list = row.type == TypeId::StringList;
-    if (!list) std::erase(bytes, '\0');
+    if (hostile_ && Chance(10)) bytes.insert(Below(bytes.size() + 1), Chance(50) ? 1 : 9, '\0');
+    if (!list && !hostile_) std::erase(bytes, '\0');
     if (Chance(5)) {  // make it longer than the capture
       std::string more(row.capture, Chance(50) ? 'a' : '/');
       bytes.insert(list || Chance(50) ? bytes.size() : 0, more);

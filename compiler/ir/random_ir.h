@@ -13,7 +13,7 @@ uint64_t TestSeed();
 
 class RandomIr {
  public:
-  explicit RandomIr(uint64_t seed) : engine_(seed) {}
+  explicit RandomIr(uint64_t seed, bool hostile = false) : engine_(seed), hostile_(hostile) {}
 
   // Fields are those that events of the kind carry, userspace ones too.
   Atom RandomAtom(EventKind kind);
@@ -27,7 +27,8 @@ class RandomIr {
 
   // Every field of the kind, in any status that a decoder or the kernel gives it; values often come from the literals
   // of `near`. Ok texts are at most as long as the capture. Truncated texts are a part of what was longer, of `capture`
-  // bytes and sometimes fewer: of a list the head, else the tail. Texts hold no NUL, lists end in one if they are Ok.
+  // bytes and sometimes fewer: of a list the head, else the tail. Texts hold no NUL, lists end in one if they are Ok;
+  // unless `hostile`: then there may be a NUL anywhere, which no kernel sends.
   schema::Record RandomRecord(EventKind kind, const Pred& near);
 
   EventKind RandomKind();
@@ -55,6 +56,7 @@ class RandomIr {
   std::vector<FieldId> FieldsOfKind(EventKind kind);
 
   std::mt19937_64 engine_;
+  const bool hostile_;
 };
 
 }  // namespace ks::ir

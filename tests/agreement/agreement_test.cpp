@@ -26,7 +26,7 @@ struct Options {
 };
 
 struct Totals {
-  size_t predicates = 0, in_kernel = 0, pairs = 0, atoms = 0, objects = 0, differences = 0, instructions = 0;
+  size_t predicates = 0, in_kernel = 0, pairs = 0, atoms = 0, objects = 0, runs = 0, differences = 0, instructions = 0;
   size_t verdicts[2] = {};        // rule is dropped, rule passes
   std::map<uint8_t, size_t> can;  // how often each outcome of an atom was seen
   uint32_t largest = 0;           // program, in instructions that the verifier walked
@@ -54,7 +54,7 @@ uint8_t Expected(ir::Truth truth) {
 
 class Test {
  public:
-  explicit Test(const Options& options) : options_(options), random_(ir::TestSeed()) {}
+  explicit Test(const Options& options) : options_(options), random_(ir::TestSeed(), /*hostile=*/true) {}
 
   // False if the world failed.
   bool Run() {
@@ -94,21 +94,29 @@ class Test {
     totals_.predicates += program.rules.size();
     for (const ir::KindPlan& kind : plan->kinds) {
       totals_.in_kernel += kind.rules.size();
-      for (const ir::RulePlan& rule : kind.rules) {
-        for (size_t i = 0; i < records; i++) {
-          if (!RunRecord(*loaded, program, kind, random_.RandomRecord(kind.kind, program.rules[rule.rule].kernel)))
-            return false;
-        }
+      std::vector<schema::Record> batch;
+      for (size_t i = 0; i < kind.rules.size() * records; i++) {
+        batch.push_back(random_.RandomRecord(kind.kind, program.rules[kind.rules[i / records].rule].kernel));
+        const bool last = i + 1 == kind.rules.size() * records;
+        if (batch.size() < codegen::kEvaluateBatch && !last) continue;
+        if (!RunBatch(*loaded, program, kind, batch)) return false;
+        batch.clear();
       }
     }
     return true;
   }
 
-  bool RunRecord(const LoadedObject& loaded, const ir::Program& program, const ir::KindPlan& kind,
-                 const schema::Record& record) {
-    ks_scratch& scratch = loaded.scratch();
-    Fill(scratch, record, random_.Below(1u << 30));
-    if (Status run = loaded.Run(kind.kind); !run) return Fail(run.error());
+  bool RunBatch(const LoadedObject& loaded, const ir::Program& program, const ir::KindPlan& kind,
+                const std::vector<schema::Record>& records) {
+    for (size_t i = 0; i < records.size(); i++) Fill(loaded.scratch(i), records[i], random_.Below(1u << 30));
+    totals_.runs++;
+    if (Status run = loaded.Run(kind.kind, static_cast<uint32_t>(records.size())); !run) return Fail(run.error());
+    for (size_t i = 0; i < records.size(); i++) Compare(loaded.scratch(i), program, kind, records[i]);
+    return true;
+  }
+
+  void Compare(const ks_scratch& scratch, const ir::Program& program, const ir::KindPlan& kind,
+               const schema::Record& record) {
     for (size_t i = 0; i < kind.rules.size(); i++) {
       const ir::Pred& kernel = program.rules[kind.rules[i].rule].kernel;
       const bool expected = ir::Eval(kernel, record) != ir::Truth::False;
@@ -128,7 +136,6 @@ class Test {
         Differ(kind, "which literal", ir::MakeAtom(kind.atoms[i]), expected.index, scratch.which[i]);
       }
     }
-    return true;
   }
 
   void Differ(const ir::KindPlan& kind, const char* what, const ir::Pred& pred, uint32_t expected, uint32_t found) {
@@ -174,9 +181,10 @@ int Main(int argc, char** argv) {
   if (!test.Run()) return 1;
   const Totals& totals = test.totals();
   fmt::print(
-      "{} objects, {} verdicts by the kernel half, {} false and {} passed; {} atoms: {} true, {} false, {} unknown\n",
-      totals.objects, totals.in_kernel, totals.verdicts[0], totals.verdicts[1], totals.atoms,
-      totals.can.contains(1) ? totals.can.at(1) : 0, totals.can.contains(2) ? totals.can.at(2) : 0,
+      "{} objects in {} runs of up to {} events, {} verdicts by the kernel half, {} false and {} passed; {} atoms: {} "
+      "true, {} false, {} unknown\n",
+      totals.objects, totals.runs, codegen::kEvaluateBatch, totals.in_kernel, totals.verdicts[0], totals.verdicts[1],
+      totals.atoms, totals.can.contains(1) ? totals.can.at(1) : 0, totals.can.contains(2) ? totals.can.at(2) : 0,
       totals.can.contains(3) ? totals.can.at(3) : 0);
   fmt::print("the verifier walked {} instructions, {} in the largest program\n", totals.instructions, totals.largest);
   fmt::print("{} predicates, {} pairs, {} differences\n", totals.predicates, totals.pairs, totals.differences);

@@ -8,10 +8,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "compiler/codegen/codegen.h"
+
 namespace ks::agreement {
 namespace {
 
-constexpr size_t kMappedBytes = (sizeof(ks_scratch) + 4095) / 4096 * 4096;
+constexpr size_t kMappedBytes = (sizeof(ks_scratch) * codegen::kEvaluateBatch + 4095) / 4096 * 4096;
 
 std::string& Log() {
   static std::string log;
@@ -77,12 +79,14 @@ Status LoadedObject::MapScratch() {
   return Ok();
 }
 
-Status LoadedObject::Run(schema::EventKind kind) const {
+Status LoadedObject::Run(schema::EventKind kind, uint32_t events) const {
   const std::string name = fmt::format("ks_eval_{}", schema::Row(kind).name);
   bpf_program* program = bpf_object__find_program_by_name(object_.get(), name.c_str());
   if (program == nullptr) return Error{"run", name, "there is no such program", "", "test"};
   bpf_test_run_opts options{};
   options.sz = sizeof(options);
+  options.ctx_in = &events;
+  options.ctx_size_in = sizeof(events);
   if (bpf_prog_test_run_opts(bpf_program__fd(program), &options) != 0)
     return Error{"run", name, strerror(errno), "", "test"};
   return Ok();

@@ -28,10 +28,11 @@ class LoadedObject {
 
   std::vector<Verified> programs() const;
 
-  // The one scratch of an Evaluate object, shared with its programs.
+  // The scratches of an Evaluate object, one an event of a batch (codegen::kEvaluateBatch), shared with its programs.
   Status MapScratch();
-  ks_scratch& scratch() const { return *scratch_; }
-  Status Run(schema::EventKind kind) const;
+  ks_scratch& scratch(size_t event) const { return scratch_.get()[event]; }
+  // Decides the first `events` of them.
+  Status Run(schema::EventKind kind, uint32_t events) const;
 
  private:
   struct Close {
