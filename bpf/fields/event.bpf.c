@@ -1,11 +1,14 @@
 // Fields of the call itself: what it answered, what it was asked for.
 #include "bpf/fields/access.h"
 
-// setfsuid never fails by its answer, which is the old id: it did what it was asked if the id is the new one now.
+// setfsuid and setfsgid never fail by their answer, which is the old id: they did what they were asked if the id is the new one now.
 static KS_INLINE __s64 error_of(struct ks_scratch *s) {
   __s64 ret = s->context.ret;
   if (s->context.call == KS_CALL_setfsuid) {
     return BPF_CORE_READ(ks_task(s), real_cred, fsuid.val) == (__u32)s->context.arg[0] ? 0 : KS_EPERM;
+  }
+  if (s->context.call == KS_CALL_setfsgid) {
+    return BPF_CORE_READ(ks_task(s), real_cred, fsgid.val) == (__u32)s->context.arg[0] ? 0 : KS_EPERM;
   }
   if (ret >= 0 || ret < -4095) return 0;
   // An interrupted call that the kernel may start again.
@@ -23,6 +26,11 @@ static KS_INLINE __s64 number_of_socketcall(__u32 call) {
     case KS_CALL_accept: return 43;
     case KS_CALL_bind: return 49;
     case KS_CALL_accept4: return 288;
+    case KS_CALL_socket: return 41;
+    case KS_CALL_listen: return 50;
+    case KS_CALL_sendto: return 44;
+    case KS_CALL_sendmsg: return 46;
+    case KS_CALL_sendmmsg: return 307;
     default: return -1;
   }
 }
@@ -94,8 +102,19 @@ KS_INLINE void ks_get_event_access(struct ks_scratch *s) {
   KS_SET_INT(s, event_access, access);
 }
 
+// What is asked for; of a file that an open made, what it has.
 KS_INLINE void ks_get_event_mode(struct ks_scratch *s) {
-  KS_SET_INT(s, event_mode, ks_argument(s, ks_row(s)->value) & 07777);
+  if (s->context.kind != KS_KIND_create) {
+    KS_SET_INT(s, event_mode, ks_argument(s, ks_row(s)->value) & 07777);
+    return;
+  }
+  struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
+  __u16 mode = 0;
+  if (!file || BPF_CORE_READ_INTO(&mode, file, f_inode, i_mode)) {
+    KS_SET_STATUS(s, event_mode, KS_UNKNOWN);
+  } else {
+    KS_SET_INT(s, event_mode, mode & 07777);
+  }
 }
 
 // As wait() tells it to the parent: the group's status if one call or signal ended all threads, else the first thread's.
@@ -113,26 +132,43 @@ KS_INLINE void ks_get_event_exit_signal(struct ks_scratch *s) {
   KS_SET_INT(s, event_exit_signal, exit_status(s) & 0x7f);
 }
 
-// The effective id where the call sets one, else the real, else the saved one. Nothing if all are to stay as they are.
-KS_INLINE void ks_get_target_uid(struct ks_scratch *s) {
+// An id that a call was given: old i386 calls have 16 bits for it. ~0: it is to stay as it is.
+static KS_INLINE __u32 id_argument(struct ks_scratch *s, __u64 number) {
+  __u32 id = ks_argument(s, number);
+  if (!s->context.compat || s->context.nr > KS_LAST_OLD_CALL) return id;
+  return (id & 0xffff) == 0xffff ? ~0u : id & 0xffff;
+}
+
+// The effective id where the call sets one, else the real, else the saved one. ~0 if all are to stay as they are.
+static KS_INLINE __u32 asked_id(struct ks_scratch *s, __u32 of_two, __u32 of_three) {
   __u32 call = s->context.call;
-  __u32 first = s->context.arg[0];
-  __u32 second = s->context.arg[1];
-  __u32 third = s->context.arg[2];
-  if (s->context.compat && s->context.nr <= 164) {
-    // The old i386 calls have 16-bit ids: setuid 23, setreuid 70, setfsuid 138, setresuid 164.
-    first = (first & 0xffff) == 0xffff ? ~0u : first & 0xffff;
-    second = (second & 0xffff) == 0xffff ? ~0u : second & 0xffff;
-    third = (third & 0xffff) == 0xffff ? ~0u : third & 0xffff;
-  }
-  __u32 uid = first;
-  if (call == KS_CALL_setreuid || call == KS_CALL_setresuid) uid = second != ~0u ? second : first;
-  if (call == KS_CALL_setresuid && uid == ~0u) uid = third;
-  if (uid == ~0u) {
-    KS_SET_STATUS(s, target_uid, KS_ABSENT);
-  } else {
-    KS_SET_INT(s, target_uid, uid);
-  }
+  __u32 id = id_argument(s, 0);
+  if (call != of_two && call != of_three) return id;
+  __u32 second = id_argument(s, 1);
+  if (second != ~0u) id = second;
+  if (id == ~0u && call == of_three) id = id_argument(s, 2);
+  return id;
+}
+
+#define KS_SET_ID(s, member, id)           \
+  do {                                     \
+    __u32 number = (id);                   \
+    if (number == ~0u) {                   \
+      KS_SET_STATUS(s, member, KS_ABSENT); \
+    } else {                               \
+      KS_SET_INT(s, member, number);       \
+    }                                      \
+  } while (0)
+
+KS_INLINE void ks_get_target_uid(struct ks_scratch *s) {
+  __u32 chown = s->context.kind == KS_KIND_chown;
+  KS_SET_ID(s, target_uid, chown ? id_argument(s, ks_row(s)->value) : asked_id(s, KS_CALL_setreuid, KS_CALL_setresuid));
+}
+
+KS_INLINE void ks_get_target_gid(struct ks_scratch *s) {
+  __u32 chown = s->context.kind == KS_KIND_chown;
+  KS_SET_ID(s, target_gid,
+            chown ? id_argument(s, ks_row(s)->value + 1) : asked_id(s, KS_CALL_setregid, KS_CALL_setresgid));
 }
 
 KS_INLINE void ks_get_child_pid(struct ks_scratch *s) {

@@ -2,8 +2,8 @@
 #include "bpf/fields/access.h"
 
 const struct ks_call_row ks_call_rows[KS_CALL_ROWS] = {
-#define KS_CALL(name, kind, dir, path, old_dir, old_path, flags, value) \
-  [KS_CALL_##name] = {KS_KIND_##kind, dir, path, old_dir, old_path, flags, value, 0},
+#define KS_CALL(name, kind, dir, path, old_dir, old_path, fd, flags, value, pid) \
+  [KS_CALL_##name] = {KS_KIND_##kind, dir, path, old_dir, old_path, fd, flags, value, pid},
 #include "bpf/fields/calls.def"
 };
 
@@ -18,24 +18,31 @@ KS_SUBPROGRAM __u64 ks_sub_fd_file(__u64 task_address, __u32 fd) {
   return (__u64)file;
 }
 
+// Whether the call names its file by the folder's descriptor and an empty path.
+static KS_INLINE int is_by_descriptor(struct ks_scratch *s) {
+  __u32 call = s->context.call;
+  if (call != KS_CALL_fchmodat2 && call != KS_CALL_fchownat) return 0;
+  __u64 flags = ks_argument(s, ks_row(s)->flags);
+  if (!(flags & KS_AT_EMPTY_PATH) || (int)s->context.arg[0] == KS_AT_FDCWD) return 0;
+  char first = 1;
+  bpf_probe_read_user(&first, 1, (void *)s->context.arg[1]);
+  return !first;
+}
+
 // What was opened, or what fchmod and calls with an empty path speak of. 0 if there is none.
 KS_SUBPROGRAM __u64 ks_sub_event_file(__u32 hook) {
   struct ks_scratch *s = ks_scratch_of(hook);
   if (!s) return 0;
   if (s->context.file_tried) return s->context.file;
   s->context.file_tried = 1;
-  __u32 kind = s->context.kind;
-  __u32 call = s->context.call;
+  __u32 fd = ks_row(s)->fd;
   __u64 file = 0;
-  if (kind == KS_KIND_open) {
+  if (fd == KS_RESULT) {
     if (s->context.ret >= 0) file = ks_sub_fd_file(s->context.task, s->context.ret);
-  } else if (call == KS_CALL_fchmod) {
+  } else if (fd != KS_NO_ARGUMENT) {
+    file = ks_sub_fd_file(s->context.task, ks_argument(s, fd));
+  } else if (is_by_descriptor(s)) {
     file = ks_sub_fd_file(s->context.task, s->context.arg[0]);
-  } else if (call == KS_CALL_fchmodat2 && (s->context.arg[3] & KS_AT_EMPTY_PATH) &&
-             (int)s->context.arg[0] != KS_AT_FDCWD) {
-    char first = 1;
-    bpf_probe_read_user(&first, 1, (void *)s->context.arg[1]);
-    if (!first) file = ks_sub_fd_file(s->context.task, s->context.arg[0]);
   }
   s->context.file = file;
   return file;
@@ -49,12 +56,13 @@ KS_SUBPROGRAM __u64 ks_sub_event_path(__u32 hook, __u32 old) {
     struct file *file = (struct file *)ks_sub_event_file(hook);
     if (file) return ks_file_path(hook, file);
     // Opened, and closed again by another thread. The argument may say anything by now.
-    if (s->context.kind == KS_KIND_open && s->context.ret >= 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+    if (ks_row(s)->fd == KS_RESULT && s->context.ret >= 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   }
   const struct ks_call_row *row = ks_row(s);
   __u32 path = old ? row->old_path : row->path;
   __u32 dir = old ? row->old_dir : row->dir;
-  if (path == KS_NO_ARGUMENT) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  // A call that names no file in any way (init_module) has none; one whose descriptor is gone had one.
+  if (path == KS_NO_ARGUMENT) return KS_TEXT_RESULT(0, 0, !old && row->fd == KS_NO_ARGUMENT ? KS_ABSENT : KS_UNKNOWN);
   return ks_sub_argument(hook, dir == KS_NO_ARGUMENT ? (__u32)KS_AT_FDCWD : ks_argument(s, dir), ks_argument(s, path));
 }
 
@@ -110,4 +118,38 @@ KS_INLINE void ks_get_file_canonical(struct ks_scratch *s) {
     KS_COPY_TEXT(s->fields.file_canonical, s->fields.file_path.len, s->fields.file_path.data);
     KS_SET_STATUS(s, file_canonical, s->status[KS_FIELD_file_path]);
   }
+}
+
+// A text of the caller's, as it stands, of at most `longest` bytes; `out` is the field's slot.
+#define KS_GET_USER_TEXT(s, member, longest, user)                                                    \
+  do {                                                                                                \
+    long got = bpf_probe_read_user_str((s)->fields.member.data, (longest) + 2, (const void *)(user)); \
+    if (got < 0) {                                                                                    \
+      KS_SET_STATUS(s, member, KS_UNKNOWN);                                                           \
+      break;                                                                                          \
+    }                                                                                                 \
+    __u64 bytes = got ? got - 1 : 0;                                                                  \
+    KS_SET_STATUS(s, member, bytes > (longest) ? KS_TRUNCATED : KS_OK);                               \
+    if (bytes > (longest)) bytes = (longest);                                                         \
+    KS_END_TEXT((s)->fields.member, bytes);                                                           \
+  } while (0)
+
+KS_INLINE void ks_get_file_target(struct ks_scratch *s) {
+  KS_GET_USER_TEXT(s, file_target, 512, ks_argument(s, ks_row(s)->old_path));
+}
+
+KS_INLINE void ks_get_file_source(struct ks_scratch *s) {
+  if (s->context.call != KS_CALL_mount || !s->context.arg[0]) {
+    KS_SET_STATUS(s, file_source, KS_ABSENT);
+    return;
+  }
+  KS_GET_USER_TEXT(s, file_source, 256, s->context.arg[0]);
+}
+
+KS_INLINE void ks_get_event_fs_type(struct ks_scratch *s) {
+  if (s->context.call != KS_CALL_mount || !s->context.arg[2]) {
+    KS_SET_STATUS(s, event_fs_type, KS_ABSENT);
+    return;
+  }
+  KS_GET_USER_TEXT(s, event_fs_type, 31, s->context.arg[2]);
 }

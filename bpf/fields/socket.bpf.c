@@ -29,6 +29,17 @@ KS_SUBPROGRAM __u64 ks_sub_event_sock(__u32 hook) {
 
 static KS_INLINE int is_inet(__u32 family) { return family == KS_AF_INET || family == KS_AF_INET6; }
 
+// Where the caller says to which address; 0 if nowhere.
+static KS_INLINE __u64 given_at(struct ks_scratch *s) {
+  __u32 call = s->context.call;
+  if (call == KS_CALL_sendto) return s->context.arg[4];
+  if (call != KS_CALL_sendmsg && call != KS_CALL_sendmmsg) return s->context.arg[1];
+  // The first member of struct msghdr, with which struct mmsghdr begins.
+  __u64 name = 0;
+  bpf_probe_read_user(&name, sizeof(name), (void *)s->context.arg[1]);
+  return s->context.compat ? (__u32)name : name;
+}
+
 static KS_INLINE __u32 family_of(struct sock *sock) { return BPF_CORE_READ(sock, __sk_common.skc_family); }
 
 KS_SUBPROGRAM __u64 ks_sub_is_inet(__u32 hook) {
@@ -36,14 +47,18 @@ KS_SUBPROGRAM __u64 ks_sub_is_inet(__u32 hook) {
   if (!s) return 0;
   struct sock *sock = (struct sock *)ks_sub_event_sock(hook);
   __u16 family = 0;
-  __u32 accepts = s->context.call == KS_CALL_accept || s->context.call == KS_CALL_accept4;
+  __u32 call = s->context.call;
+  __u32 accepts = call == KS_CALL_accept || call == KS_CALL_accept4 || call == KS_CALL_listen;
   if (sock && !is_inet(family_of(sock))) return 0;
-  // An accept's address argument is where the answer goes: the socket is all there is to ask.
+  // listen has no address, and an accept's is where the answer goes: the socket is all there is to ask.
   if (accepts) return sock != 0;
-  if (bpf_probe_read_user(&family, sizeof(family), (void *)s->context.arg[1])) return sock != 0;
+  __u64 at = given_at(s);
+  // What is sent without an address goes where the socket is connected to: no event.
+  if (!at && s->context.kind == KS_KIND_sendto) return 0;
+  if (bpf_probe_read_user(&family, sizeof(family), (void *)at)) return sock != 0;
   // Without a socket (the descriptor was closed meanwhile) the address says what was tried. connect to "no family" dissolves a
   // connection and makes none.
-  if (s->context.call == KS_CALL_connect && family == 0) return 0;
+  if (call == KS_CALL_connect && family == 0) return 0;
   return sock ? 1 : is_inet(family);
 }
 
@@ -92,7 +107,7 @@ static KS_INLINE __u32 given(struct ks_scratch *s, struct ks_slot_Endpoint *out)
     __u8 v6[16];
   } address = {};
   __builtin_memset(out, 0, sizeof(*out));
-  const void *user = (const void *)s->context.arg[1];
+  const void *user = (const void *)given_at(s);
   if (bpf_probe_read_user(&address, 8, user)) return KS_UNKNOWN;
   if (address.family == KS_AF_INET) {
     set_v4(out, (const __u8 *)&address.flow_or_v4);
@@ -126,6 +141,14 @@ KS_SUBPROGRAM __u64 ks_sub_endpoint(__u32 hook, __u32 end) {
     if (end == KS_END_SRC) return sock ? near_end(sock, out) : KS_UNKNOWN;
     if (sock && (succeeded(s) || on_its_way(s)) && far_end(sock, out) == KS_OK) return KS_OK;
     return given(s, out);
+  }
+  if (kind == KS_KIND_sendto) {
+    if (end == KS_END_DST) return given(s, out);
+    return sock ? near_end(sock, out) : KS_UNKNOWN;
+  }
+  if (kind == KS_KIND_listen) {
+    if (end == KS_END_DST) return KS_ABSENT;
+    return sock ? near_end(sock, out) : KS_UNKNOWN;
   }
   if (kind == KS_KIND_bind) {
     if (end == KS_END_DST) return KS_ABSENT;

@@ -44,6 +44,7 @@ struct qstr {
 
 struct super_block {
   __u32 s_dev;
+  unsigned long s_magic;
 };
 
 struct inode {
@@ -51,6 +52,7 @@ struct inode {
   struct super_block *i_sb;
   unsigned long i_ino;
   __u32 i_rdev;
+  void *i_private;
 };
 
 struct dentry {
@@ -119,6 +121,7 @@ struct cred {
   kuid_t euid;
   kgid_t egid;
   kuid_t fsuid;
+  kgid_t fsgid;
   kernel_cap_t cap_effective;
 };
 
@@ -127,6 +130,7 @@ struct upid {
 };
 
 struct pid {
+  unsigned int level;
   struct upid numbers[1];
 };
 
@@ -169,6 +173,30 @@ struct css_set {
   struct cgroup_subsys_state *subsys[1];
 };
 
+struct proc_ns_operations {
+  int type;
+};
+
+struct ns_common {
+  __u32 ns_type;
+};
+// Before Linux 6.18.
+struct ns_common___operations {
+  const struct proc_ns_operations *ops;
+};
+
+struct io_kiocb {
+  __u8 opcode;
+};
+// What perf records of two tracepoints: only which members there are matters.
+struct trace_event_raw_io_uring_submit_req {
+  void *req;
+};
+struct trace_event_raw_io_uring_submit_sqe {
+  void *req;
+  __u32 __data_loc_op_str;
+};
+
 struct thread_info {
   __u32 status;
 };
@@ -184,6 +212,7 @@ struct task_struct {
   kuid_t loginuid;
   struct task_struct *real_parent;
   struct task_struct *group_leader;
+  struct pid *thread_pid;
   struct mm_struct *mm;
   const struct cred *real_cred;
   struct fs_struct *fs;
@@ -244,6 +273,7 @@ enum {
   KS_FMODE_WRITE = 0x2,
   KS_FMODE_PATH = 0x4000,
   KS_FMODE_CREATED = 0x100000,
+  KS_O_CREAT = 0100,
   KS_O_TRUNC = 01000,
   KS_O_APPEND = 02000,
   KS_O_PATH = 010000000,
@@ -252,9 +282,14 @@ enum {
   KS_S_IFREG = 0100000,
   KS_S_IFDIR = 0040000,
   KS_S_IFCHR = 0020000,
+  KS_S_IFBLK = 0060000,
   KS_S_IFIFO = 0010000,
   KS_AT_FDCWD = -100,
   KS_AT_EMPTY_PATH = 0x1000,
+  KS_AT_REMOVEDIR = 0x200,
+  KS_MSG_FASTOPEN = 0x20000000,
+  KS_NSFS_MAGIC = 0x6e736673,
+  KS_PIDFS_MAGIC = 0x50494446,
   KS_AF_INET = 2,
   KS_AF_INET6 = 10,
   KS_PF_KTHREAD = 0x00200000,

@@ -6,6 +6,7 @@
   HOOK(sched_process_exec) \
   HOOK(sched_process_fork) \
   HOOK(sched_process_exit) \
-  HOOK(sys_exit)
+  HOOK(sys_exit)           \
+  HOOK(io_uring_submit_req)
 
 #endif

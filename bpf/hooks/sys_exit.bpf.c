@@ -20,17 +20,21 @@ static const __u8 calls32[KS_CALL_NUMBERS] = {
 // The i386 call that stands for all socket calls: which one, and a pointer to its arguments.
 static KS_INLINE __u32 socketcall(struct ks_scratch *s) {
   __u32 which = s->context.arg[0];
-  __u32 arg[4];
-  if (bpf_probe_read_user(arg, sizeof(arg), (void *)s->context.arg[1])) return KS_CALL_none;
-  s->context.arg[0] = arg[0];
-  s->context.arg[1] = arg[1];
-  s->context.arg[2] = arg[2];
-  s->context.arg[3] = arg[3];
+  __u32 arg[6] = {};
+  // Four at least; the last ones may lie beyond what can be read.
+  if (bpf_probe_read_user(arg, 16, (void *)s->context.arg[1])) return KS_CALL_none;
+  bpf_probe_read_user(arg, sizeof(arg), (void *)s->context.arg[1]);
+  for (int i = 0; i < 6; i++) s->context.arg[i] = arg[i];
   switch (which) {
+    case 1: return KS_CALL_socket;
     case 2: return KS_CALL_bind;
     case 3: return KS_CALL_connect;
+    case 4: return KS_CALL_listen;
     case 5: return KS_CALL_accept;
+    case 11: return KS_CALL_sendto;
+    case 16: return KS_CALL_sendmsg;
     case 18: return KS_CALL_accept4;
+    case 20: return KS_CALL_sendmmsg;
     default: return KS_CALL_none;
   }
 }
@@ -51,6 +55,24 @@ static KS_INLINE void read_arguments(struct ks_scratch *s, const struct pt_regs 
     arg[3] = BPF_CORE_READ(regs, r10);
     arg[4] = BPF_CORE_READ(regs, r8);
     arg[5] = BPF_CORE_READ(regs, r9);
+  }
+}
+
+// Of calls whose arguments decide what they are.
+static KS_INLINE __u32 kind_of(struct ks_scratch *s, __u32 call) {
+  __u32 modes = 1;
+  switch (call) {
+    case KS_CALL_unlinkat: return s->context.arg[2] & KS_AT_REMOVEDIR ? KS_KIND_rmdir : KS_KIND_unlink;
+    // TCP fast open: to send is to connect.
+    case KS_CALL_sendto:
+    case KS_CALL_sendmmsg: return s->context.arg[3] & KS_MSG_FASTOPEN ? KS_KIND_connect : KS_KIND_sendto;
+    case KS_CALL_sendmsg: return s->context.arg[2] & KS_MSG_FASTOPEN ? KS_KIND_connect : KS_KIND_sendto;
+    // The first member of struct timex; without modes the clock is only read.
+    case KS_CALL_adjtimex:
+    case KS_CALL_clock_adjtime:
+      bpf_probe_read_user(&modes, sizeof(modes), (void *)s->context.arg[call == KS_CALL_clock_adjtime]);
+      return modes ? KS_KIND_settimeofday : KS_KIND_NONE;
+    default: return ks_row(s)->kind;
   }
 }
 
@@ -77,10 +99,29 @@ KS_INLINE __u32 ks_hook_sys_exit(void *ctx, struct ks_scratch *s) {
   if (!call) call = socketcall(s);
   if (!call) return KS_KIND_NONE;
   s->context.call = call;
-  __u32 kind = ks_row(s)->kind;
-  if (kind == KS_KIND_connect || kind == KS_KIND_accept || kind == KS_KIND_bind) {
-    if (!ks_sub_is_inet(s->context.hook)) return KS_KIND_NONE;
-  }
+  __u32 kind = kind_of(s, call);
   s->context.kind = kind;
+  switch (kind) {
+    case KS_KIND_connect:
+    case KS_KIND_accept:
+    case KS_KIND_bind:
+    case KS_KIND_listen:
+    case KS_KIND_sendto:
+      if (!ks_sub_is_inet(s->context.hook)) s->context.kind = kind = KS_KIND_NONE;
+  }
   return kind;
+}
+
+// What an open is besides: it made the file, or named it by a handle.
+KS_INLINE __u32 ks_also_sys_exit(struct ks_scratch *s) {
+  if (s->context.kind != KS_KIND_open) return KS_KIND_NONE;
+  if (s->context.call == KS_CALL_open_by_handle_at) {
+    s->context.kind = KS_KIND_open_by_handle;
+    return KS_KIND_open_by_handle;
+  }
+  if (!(ks_sub_open_flags(s->context.hook) & KS_O_CREAT)) return KS_KIND_NONE;
+  struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
+  if (!file || !(BPF_CORE_READ(file, f_mode) & KS_FMODE_CREATED)) return KS_KIND_NONE;
+  s->context.kind = KS_KIND_create;
+  return KS_KIND_create;
 }

@@ -8,7 +8,7 @@
 namespace ks::schema {
 
 // Of the table, counted from 1; grows when fields come or are deprecated.
-inline constexpr uint32_t kVersion = 2;
+inline constexpr uint32_t kVersion = 3;
 
 struct Deprecation {
   uint32_t since = 0;

@@ -98,7 +98,7 @@ struct ks_fields {
 struct ks_context {
   __u64 task;       // struct task_struct *: who did it
   __u64 regs;       // struct pt_regs *: sys_exit only
-  __u64 arg[6];     // sys_exit: arguments of the call, by the caller's ABI
+  __u64 arg[6];     // sys_exit: arguments of the call, by the caller's ABI · io_uring: the opcode
   __s64 ret;        // sys_exit: what the call returned
   __u64 object;     // fork: the new task · open, accept: struct file *, once resolved
   __u64 file;       // file of the event once resolved (ks_event_file), or 0

@@ -11,6 +11,7 @@
 #define RECORD_Int ks_record_int
 #define RECORD_Duration ks_record_int
 #define RECORD_Mode ks_record_int
+#define RECORD_Size ks_record_int
 #define RECORD_Time ks_record_int
 #define RECORD_Endpoint ks_record_endpoint
 
@@ -55,19 +56,13 @@ static KS_INLINE void read_process(struct ks_scratch *s) {
 }
 
 static KS_INLINE void read_all_of_child(struct ks_scratch *s) { read_child_pid(s); }
-static KS_INLINE void read_all_of_target(struct ks_scratch *s) { read_target_uid(s); }
 
 static KS_INLINE int is_ours(const char *name) { return name[0] == 'k' && name[1] == 's' && name[2] == 't'; }
 
-static KS_INLINE int run(void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_scratch *), int any_call) {
-  struct ks_scratch *s = ks_begin(hook);
-  if (!s) return 0;
-  __u32 kind = what(ctx, s);
-  if (kind == KS_KIND_NONE && any_call) {
-    // Of all other calls, getpid and getppid stand for kind `syscall` here, by either ABI.
-    if (s->context.nr == 39 || s->context.nr == 110 || s->context.nr == 20) kind = KS_KIND_syscall;
-  }
-  if (kind >= KS_KIND_COUNT) return 0;
+// Sends what the scratch of `hook` holds, as an event of `kind`.
+KS_SUBPROGRAM __u64 ks_sub_everything(__u32 hook, __u32 kind) {
+  struct ks_scratch *s = ks_scratch_of(hook);
+  if (!s || kind >= KS_KIND_COUNT) return 0;
   ks_count_seen(kind);
   ks_get_process_name(s);
   ks_get_process_parent_name(s);
@@ -90,13 +85,20 @@ static KS_INLINE int run(void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_
   return 0;
 }
 
-SEC("raw_tp/sys_exit") int ks_sys_exit(void *ctx) { return run(ctx, KS_HOOK_sys_exit, ks_hook_sys_exit, 1); }
-SEC("raw_tp/sched_process_exec") int ks_sched_process_exec(void *ctx) {
-  return run(ctx, KS_HOOK_sched_process_exec, ks_hook_sched_process_exec, 0);
+static KS_INLINE int run(void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_scratch *)) {
+  struct ks_scratch *s = ks_begin(hook);
+  if (!s) return 0;
+  __u32 kind = what(ctx, s);
+  // Of all other calls, getpid and getppid stand for kind `syscall` here, by either ABI.
+  if (hook == KS_HOOK_sys_exit && kind == KS_KIND_NONE &&
+      (s->context.nr == 39 || s->context.nr == 110 || s->context.nr == 20)) {
+    kind = KS_KIND_syscall;
+  }
+  ks_sub_everything(hook, kind);
+  if (hook == KS_HOOK_sys_exit) ks_sub_everything(hook, ks_also_sys_exit(s));
+  return 0;
 }
-SEC("raw_tp/sched_process_fork") int ks_sched_process_fork(void *ctx) {
-  return run(ctx, KS_HOOK_sched_process_fork, ks_hook_sched_process_fork, 0);
-}
-SEC("raw_tp/sched_process_exit") int ks_sched_process_exit(void *ctx) {
-  return run(ctx, KS_HOOK_sched_process_exit, ks_hook_sched_process_exit, 0);
-}
+
+#define KS_PROGRAM(hook) \
+  SEC("raw_tp/" #hook) int ks_##hook(void *ctx) { return run(ctx, KS_HOOK_##hook, ks_hook_##hook); }
+KS_HOOKS(KS_PROGRAM)

@@ -20,8 +20,29 @@ std::vector<std::string> HookNames() {
   return names;
 }
 
-void WriteHookProgram(Unit& unit, const std::string& hook,
-                      const std::vector<std::pair<EventKind, llvm::Function*>>& kinds) {
+using Kinds = std::vector<std::pair<EventKind, llvm::Function*>>;
+
+// Kinds that an open may be besides.
+bool IsAlso(EventKind kind) { return kind == EventKind::create_ || kind == EventKind::open_by_handle_; }
+bool IsOwn(EventKind kind) { return kind != kEveryCall && !IsAlso(kind); }
+
+// Calls the functions of those of `kinds` for which `wanted` holds, by `kind`, a value of enum ks_kind. Goes on behind.
+void WriteSwitch(Code& code, llvm::Value* kind, const Kinds& kinds, bool (*wanted)(EventKind), llvm::Value* index) {
+  llvm::IRBuilder<>& b = code.b;
+  llvm::BasicBlock* behind = code.Block("behind_kind");
+  llvm::SwitchInst* branch = b.CreateSwitch(kind, behind, static_cast<unsigned>(kinds.size()));
+  for (const auto& [number, function] : kinds) {
+    if (!wanted(number)) continue;
+    llvm::BasicBlock* block = code.Block("kind");
+    branch->addCase(b.getInt32(static_cast<uint32_t>(number)), block);
+    b.SetInsertPoint(block);
+    b.CreateCall(function, {index});
+    b.CreateBr(behind);
+  }
+  b.SetInsertPoint(behind);
+}
+
+void WriteHookProgram(Unit& unit, const std::string& hook, const Kinds& kinds) {
   Code code = unit.BeginProgram("ks_" + hook, "raw_tp/" + hook);
   llvm::IRBuilder<>& b = code.b;
   llvm::Type* pointer = b.getPtrTy();
@@ -33,17 +54,11 @@ void WriteHookProgram(Unit& unit, const std::string& hook,
   b.SetInsertPoint(found);
   llvm::Value* kind = b.CreateCall(unit.Linked("ks_hook_" + hook, b.getInt32Ty(), {pointer, pointer}),
                                    {code.function->getArg(0), code.scratch}, "kind");
-  llvm::BasicBlock* behind = code.Block("behind_kind");
-  llvm::SwitchInst* branch = b.CreateSwitch(kind, behind, static_cast<unsigned>(kinds.size()));
-  for (const auto& [number, function] : kinds) {
-    if (number == kEveryCall) continue;
-    llvm::BasicBlock* block = code.Block("kind");
-    branch->addCase(b.getInt32(static_cast<uint32_t>(number)), block);
-    b.SetInsertPoint(block);
-    b.CreateCall(function, {index});
-    b.CreateBr(behind);
+  WriteSwitch(code, kind, kinds, IsOwn, index);
+  if (std::any_of(kinds.begin(), kinds.end(), [](const auto& one) { return IsAlso(one.first); })) {
+    llvm::Value* also = b.CreateCall(unit.Linked("ks_also_" + hook, b.getInt32Ty(), {pointer}), {code.scratch}, "also");
+    WriteSwitch(code, also, kinds, IsAlso, index);
   }
-  b.SetInsertPoint(behind);
   for (const auto& [number, function] : kinds) {
     if (number == kEveryCall) b.CreateCall(function, {index});
   }

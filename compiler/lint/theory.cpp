@@ -185,8 +185,9 @@ bool Theory::RefutesList(const std::vector<Literal>& literals) {
 bool Theory::RefutesField(FieldId field, const std::vector<Literal>& literals) {
   bool there = !MayBeAbsent(field), denied = false;
   for (const Literal& literal : literals) {
-    if (literal.atom->test == Test::Present && !literal.positive) denied = true;
     // An element that is not there is Absent in a list that is.
+    const bool whole = literal.atom->operand.element < 0;
+    if (literal.atom->test == Test::Present && !literal.positive && whole) denied = true;
     if (literal.positive) there = true;
   }
   if (!there) return false;

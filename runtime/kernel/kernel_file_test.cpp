@@ -257,9 +257,9 @@ TEST_F(KernelTest, RemovedRenamedAndChangedFilesHavePaths) {
   EXPECT_EQ(removed.Text(KS_FIELD_file_path), path);
   EXPECT_EQ(removed.Int(KS_FIELD_event_result), 0);
   std::filesystem::create_directory(Path("folder"));
-  removed = RecordOne(KS_KIND_unlink, [&] { EXPECT_EQ(::unlinkat(folder, "folder", AT_REMOVEDIR), 0); });
+  removed = RecordOne(KS_KIND_rmdir, [&] { EXPECT_EQ(::unlinkat(folder, "folder", AT_REMOVEDIR), 0); });
   EXPECT_EQ(removed.Text(KS_FIELD_file_path), Path("folder"));
-  removed = RecordOne(KS_KIND_unlink, [&] { EXPECT_EQ(::rmdir("/proc/nothing"), -1); });
+  removed = RecordOne(KS_KIND_rmdir, [&] { EXPECT_EQ(::rmdir("/proc/nothing"), -1); });
   EXPECT_EQ(removed.Text(KS_FIELD_file_path), "/proc/nothing");
   EXPECT_EQ(removed.Int(KS_FIELD_event_result), 1);
   ::close(folder);

@@ -45,7 +45,7 @@ class KernelTest : public ::testing::Test {
   // The last of them; fails the test if there is none.
   Seen RecordOne(ks_kind kind, const std::function<void()>& act, int pid = -1);
   std::vector<Seen> Drain();
-  static uint64_t received_;  // records since the kernel was opened
+  static uint64_t received_;  // records since the kernel was opened, but those of kind `bpf`
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
   std::string Create(const std::string& name, unsigned mode = 0644) const;
 

@@ -120,6 +120,10 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
     if (hook.link) continue;
     LibbpfLog log;
     hook.link.reset(bpf_program__attach_raw_tracepoint(hook.dispatcher, name.c_str()));
+    // Before Linux 6.3.
+    if (!hook.link && errno == ENOENT && name == "io_uring_submit_req") {
+      hook.link.reset(bpf_program__attach_raw_tracepoint(hook.dispatcher, "io_uring_submit_sqe"));
+    }
     if (!hook.link) {
       int error = errno;
       Error failed = WorldError("attach to the tracepoint", name, error, "kernel-attach");
