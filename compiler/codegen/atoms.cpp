@@ -18,7 +18,7 @@ class AtomWriter {
         atom_(atom),
         automata_(automata),
         options_(options),
-        outcome_(code, number, options.with_index) {}
+        outcome_(code, number, options.with_index, options.lookup.broken) {}
 
   void Write() {
     if (atom_.test == Test::Present) {

@@ -64,6 +64,24 @@ Result<BpfObject> Emit(const ir::Plan& plan, const EmitOptions& options) {
   return object;
 }
 
+std::string_view Name(Break broken) {
+  switch (broken) {
+    case Break::None:
+      break;
+    case Break::Under:
+      return "under";
+    case Break::Length:
+      return "length";
+    case Break::Negation:
+      return "negation";
+    case Break::Unknown:
+      return "unknown";
+    case Break::Prefix:
+      return "prefix";
+  }
+  return "none";
+}
+
 ir::Plan RecordingPlan(const std::vector<ir::EventKind>& kinds) {
   ir::Plan plan;
   for (ir::EventKind kind : kinds) {

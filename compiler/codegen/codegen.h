@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compiler/ir/ir.h"
@@ -16,12 +17,23 @@ enum class Target : uint8_t {
 };
 inline constexpr uint32_t kEvaluateBatch = 64;  // events that one run of such a program takes at most
 
+// Miscompilations on purpose, for the test that proves that the agreement test can fail.
+enum class Break : uint8_t {
+  None,
+  Under,     // `under` without its component boundary
+  Length,    // a text equals a literal that it begins with
+  Negation,  // `not` is lost
+  Unknown,   // what could not be read is false
+  Prefix,    // blocks of addresses are one bit too large
+};
+inline constexpr Break kBreaks[] = {Break::Under, Break::Length, Break::Negation, Break::Unknown, Break::Prefix};
+std::string_view Name(Break broken);
+
 struct EmitOptions {
   Target target = Target::Hooks;
   bool dump_llvm = false;  // fill BpfObject::llvm (after optimisation)
   bool dump_asm = false;
-  // For the test that proves the agreement test can fail: lowers `under` without its component boundary.
-  bool break_under = false;
+  Break broken = Break::None;
 };
 
 struct ProgramStats {

@@ -201,7 +201,7 @@ TEST(Codegen, TooManyRulesIsAnError) {
 TEST(Codegen, BrokenUnderDiffers) {
   const ir::Plan plan = PlanOf(EventKind::open_, {Is(FieldId::file_path, Ask::Under, {Text("/etc")})});
   EXPECT_FALSE(EmitOrFail(plan, {.target = Target::Evaluate}).elf ==
-               EmitOrFail(plan, {.target = Target::Evaluate, .break_under = true}).elf);
+               EmitOrFail(plan, {.target = Target::Evaluate, .broken = Break::Under}).elf);
 }
 
 TEST(Codegen, DumpsAssembly) {

@@ -137,11 +137,11 @@ class KindWriter {
     if (behind) BranchIfNone(code, readers, behind);
     if (plan_.atoms[atom].other) Read(code, plan_.atoms[atom].other->field);
     const AtomOptions options{!Hooks() || plan_.reported[atom],
-                              {fmt::format("ks_part_{}_{}", name_, atom), options_.break_under}};
+                              {fmt::format("ks_part_{}_{}", name_, atom), options_.broken}};
     WriteAtom(unit_, code, plan_.atoms[atom], static_cast<uint32_t>(atom), automata_, options);
     for (const Conjunct& conjunct : usage_.decided_at[atom]) {
       LocateFirst(code, conjunct.rules);
-      ClearUnless(code, CanBeTrue(code, *conjunct.formula), conjunct.rules);
+      ClearUnless(code, CanBeTrue(code, *conjunct.formula, options_.broken), conjunct.rules);
     }
     if (behind) {
       code.b.CreateBr(behind);

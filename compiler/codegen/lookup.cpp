@@ -51,8 +51,8 @@ unsigned BitsOf(const schema::Value& address) {
 // One set, or a part of one, at code.b's place.
 class LookupWriter {
  public:
-  LookupWriter(Code& code, const ir::Atom& atom, Outcome& outcome, bool without_boundary)
-      : code_(code), b_(code.b), atom_(atom), outcome_(outcome), without_boundary_(without_boundary) {}
+  LookupWriter(Code& code, const ir::Atom& atom, Outcome& outcome, Break broken)
+      : code_(code), b_(code.b), atom_(atom), outcome_(outcome), broken_(broken) {}
 
   void Write(const Literals& literals) {
     switch (SlotOf(atom_.operand)) {
@@ -92,6 +92,7 @@ class LookupWriter {
   // Behind a text are zeros, so its words equal a literal's as a whole.
   void WriteTextIn(const Literals& literals) {
     auto lengths = ByLength(literals);
+    if (broken_ == Break::Length) return WriteBeginsWith(std::move(lengths));
     llvm::SwitchInst* branch =
         b_.CreateSwitch(code_.Load(32, Text()), outcome_.no(), static_cast<unsigned>(lengths.size()));
     for (auto& [length, entries] : lengths) {
@@ -100,6 +101,17 @@ class LookupWriter {
       b_.SetInsertPoint(block);
       CompareText({std::vector<uint64_t>((length + 7) / 8, ~uint64_t{0}), std::move(entries)}, outcome_.no());
     }
+  }
+
+  void WriteBeginsWith(std::map<size_t, std::vector<TrieEntry>> lengths) {
+    for (auto& [length, entries] : lengths) {
+      llvm::BasicBlock* next = code_.Block("next");
+      Trie trie{std::vector<uint64_t>((length + 7) / 8, ~uint64_t{0}), std::move(entries)};
+      if (length % 8 != 0) trie.masks.back() = (uint64_t{1} << length % 8 * 8) - 1;
+      CompareText(trie, next);
+      b_.SetInsertPoint(next);
+    }
+    b_.CreateBr(outcome_.no());
   }
 
   // Shortest first: the shortest is the one that is reported, and a text that is shorter than one is shorter than the
@@ -115,7 +127,7 @@ class LookupWriter {
       b_.SetInsertPoint(long_enough);
       llvm::Value* ends = b_.CreateICmpEQ(len, wanted);
       llvm::Value* goes_on = b_.CreateICmpEQ(code_.Load(8, Text() + kData + length), b_.getInt8('/'));
-      b_.CreateCondBr(without_boundary_ ? b_.getTrue() : b_.CreateOr(ends, goes_on), boundary, next);
+      b_.CreateCondBr(broken_ == Break::Under ? b_.getTrue() : b_.CreateOr(ends, goes_on), boundary, next);
       b_.SetInsertPoint(boundary);
       Trie trie{std::vector<uint64_t>((length + 7) / 8, ~uint64_t{0}), std::move(entries)};
       if (length % 8 != 0) trie.masks.back() = (uint64_t{1} << length % 8 * 8) - 1;
@@ -150,7 +162,8 @@ class LookupWriter {
     }
     for (auto& [bits, entries] : lengths) {
       llvm::BasicBlock* next = code_.Block("shorter");
-      CompareWords({AddressMask(bits), std::move(entries)}, next);
+      const unsigned compared = broken_ == Break::Prefix && bits > 0 ? bits - 1 : bits;
+      CompareWords({AddressMask(compared), std::move(entries)}, next);
       b_.SetInsertPoint(next);
     }
     b_.CreateBr(outcome_.no());
@@ -160,7 +173,7 @@ class LookupWriter {
   llvm::IRBuilder<>& b_;
   const ir::Atom& atom_;
   Outcome& outcome_;
-  const bool without_boundary_;
+  const Break broken_;
 };
 
 // In the order of precedence, for what is divided is asked part by part.
@@ -197,7 +210,7 @@ size_t WeightOf(const ir::Atom& atom) {
 void WriteLookup(Unit& unit, Code& code, const ir::Atom& atom, Outcome& outcome, const LookupOptions& options) {
   const Literals literals = InOrder(atom);
   if (WeightOf(atom) <= kFunctionWeight) {
-    LookupWriter(code, atom, outcome, options.break_under).Write(literals);
+    LookupWriter(code, atom, outcome, options.broken).Write(literals);
     return;
   }
   for (size_t begin = 0, number = 0; begin < literals.size(); number++) {
@@ -208,7 +221,7 @@ void WriteLookup(Unit& unit, Code& code, const ir::Atom& atom, Outcome& outcome,
     }
     Code looks_up = unit.BeginGlobal(fmt::format("{}_{}", options.name, number));
     Outcome found(looks_up);
-    LookupWriter(looks_up, atom, found, options.break_under).Write(part);
+    LookupWriter(looks_up, atom, found, options.broken).Write(part);
     found.Finish();
     llvm::BasicBlock* hit = code.Block("part");
     llvm::BasicBlock* next = code.Block("next_part");

@@ -21,8 +21,8 @@ size_t WeightOf(const ir::Atom& atom);
 inline constexpr size_t kFunctionWeight = 3072;
 
 struct LookupOptions {
-  std::string name;          // of functions that take a part of the set, if it must be divided
-  bool break_under = false;  // see EmitOptions
+  std::string name;            // of functions that take a part of the set, if it must be divided
+  Break broken = Break::None;  // see EmitOptions
 };
 
 // In and Under, of a field that is Ok. Ends the block at code.b's place.

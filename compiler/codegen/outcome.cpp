@@ -4,8 +4,13 @@
 
 namespace ks::codegen {
 
-Outcome::Outcome(Code& code, uint32_t atom, bool with_index)
-    : code_(code), atom_(atom), yes_(code.Block("yes")), no_(code.Block("no")), unknown_(code.Block("unknown")) {
+Outcome::Outcome(Code& code, uint32_t atom, bool with_index, Break broken)
+    : code_(code),
+      atom_(atom),
+      broken_(broken),
+      yes_(code.Block("yes")),
+      no_(code.Block("no")),
+      unknown_(code.Block("unknown")) {
   if (with_index) index_ = llvm::PHINode::Create(code.b.getInt32Ty(), 0, "index", yes_);
 }
 
@@ -47,7 +52,7 @@ void Outcome::Store() {
   };
   end(yes_, KS_CAN_BE_TRUE);
   end(no_, KS_CAN_BE_FALSE);
-  end(unknown_, KS_CAN_BE_TRUE | KS_CAN_BE_FALSE);
+  end(unknown_, broken_ == Break::Unknown ? KS_CAN_BE_FALSE : KS_CAN_BE_TRUE | KS_CAN_BE_FALSE);
   code_.b.SetInsertPoint(behind);
 }
 

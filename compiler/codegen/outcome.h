@@ -8,7 +8,7 @@ namespace ks::codegen {
 class Outcome {
  public:
   // Goes to can[] and which[]. `with_index`: somebody asks which literal matched.
-  Outcome(Code& code, uint32_t atom, bool with_index);
+  Outcome(Code& code, uint32_t atom, bool with_index, Break broken = Break::None);
   // Is what the function returns: the literal's number, or kNone. It is never unknown.
   explicit Outcome(Code& code);
   static constexpr uint32_t kNone = 0xffffffff;
@@ -30,6 +30,7 @@ class Outcome {
 
   Code& code_;
   uint32_t atom_ = 0;
+  Break broken_ = Break::None;
   bool returns_ = false;
   llvm::BasicBlock* yes_;
   llvm::BasicBlock* no_;

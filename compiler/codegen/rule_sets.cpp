@@ -70,16 +70,16 @@ Usage::Usage(const ir::KindPlan& plan)
   }
 }
 
-llvm::Value* CanBeTrue(Code& code, const ir::Formula& formula) {
+llvm::Value* CanBeTrue(Code& code, const ir::Formula& formula, Break broken) {
   if (formula.op == ir::Formula::Op::Literal) {
     llvm::Value* can = code.b.CreateZExt(code.Load(8, offsetof(ks_scratch, can) + formula.atom), code.b.getInt64Ty());
     static_assert(KS_CAN_BE_TRUE == 1 && KS_CAN_BE_FALSE == 2);
-    if (formula.negated) can = code.b.CreateLShr(can, 1);
+    if (formula.negated && broken != Break::Negation) can = code.b.CreateLShr(can, 1);
     return code.b.CreateAnd(can, 1);
   }
   llvm::Value* all = nullptr;
   for (const ir::Formula& operand : formula.operands) {
-    llvm::Value* one = CanBeTrue(code, operand);
+    llvm::Value* one = CanBeTrue(code, operand, broken);
     if (all == nullptr) {
       all = one;
     } else {

@@ -39,6 +39,6 @@ struct Usage {
 };
 
 // Whether a conjunct is possibly true, by can[], as an i64 of 0 or 1.
-llvm::Value* CanBeTrue(Code& code, const ir::Formula& formula);
+llvm::Value* CanBeTrue(Code& code, const ir::Formula& formula, Break broken);
 
 }  // namespace ks::codegen

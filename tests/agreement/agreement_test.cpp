@@ -1,7 +1,8 @@
 // Random predicates × random records: the generated BPF must decide each as ir::Eval does.
-//   agreement_test [--predicates N] [--records N] [--break-under]      KS_TEST_SEED=N chooses the seed
+//   agreement_test [--predicates N] [--records N] [--break HOW]      KS_TEST_SEED=N chooses the seed
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,7 +23,7 @@ namespace {
 struct Options {
   size_t predicates = 10000;
   size_t records = 5;
-  bool break_under = false;
+  codegen::Break broken = codegen::Break::None;
 };
 
 struct Totals {
@@ -81,7 +82,7 @@ class Test {
     Result<ir::Plan> plan = ir::MakePlan(program);
     if (!plan) return Fail(plan.error());
     Result<codegen::BpfObject> object =
-        codegen::Emit(*plan, {codegen::Target::Evaluate, false, false, options_.break_under});
+        codegen::Emit(*plan, {.target = codegen::Target::Evaluate, .broken = options_.broken});
     if (!object) return Fail(object.error());
     Result<LoadedObject> loaded = LoadedObject::Load(object->elf);
     if (!loaded) return Fail(loaded.error());
@@ -157,14 +158,20 @@ class Test {
 Options ParseOptions(int argc, char** argv) {
   Options options;
   for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--break-under") == 0) {
-      options.break_under = true;
+    const codegen::Break* broken = std::end(codegen::kBreaks);
+    if (strcmp(argv[i], "--break") == 0 && i + 1 < argc) {
+      const std::string_view name = argv[++i];
+      broken =
+          std::find_if(std::begin(codegen::kBreaks), broken, [&](codegen::Break one) { return Name(one) == name; });
+    }
+    if (broken != std::end(codegen::kBreaks)) {
+      options.broken = *broken;
     } else if (strcmp(argv[i], "--predicates") == 0 && i + 1 < argc) {
       options.predicates = strtoul(argv[++i], nullptr, 10);
     } else if (strcmp(argv[i], "--records") == 0 && i + 1 < argc) {
       options.records = strtoul(argv[++i], nullptr, 10);
     } else {
-      fmt::print("usage: agreement_test [--predicates N] [--records N] [--break-under]\n");
+      fmt::print("usage: agreement_test [--predicates N] [--records N] [--break HOW]\n");
       exit(2);
     }
   }
@@ -188,10 +195,10 @@ int Main(int argc, char** argv) {
       totals.can.contains(3) ? totals.can.at(3) : 0);
   fmt::print("the verifier walked {} instructions, {} in the largest program\n", totals.instructions, totals.largest);
   fmt::print("{} predicates, {} pairs, {} differences\n", totals.predicates, totals.pairs, totals.differences);
-  if (options.break_under) {
+  if (options.broken != codegen::Break::None) {
     const bool found_out = totals.differences > 0;
-    fmt::print("{}the wrong lowering of `under` {}\n",
-               found_out ? "" : "FAILED: ", found_out ? "was found out" : "went unnoticed");
+    fmt::print("{}the seeded miscompilation of `{}` {}\n", found_out ? "" : "FAILED: ", Name(options.broken),
+               found_out ? "was found out" : "went unnoticed");
     return found_out ? 0 : 1;
   }
   return totals.differences == 0 ? 0 : 1;
