@@ -181,6 +181,7 @@ struct SplitRule {
   std::optional<uint32_t> machine;  // index in Program::machines, if what it says is not an alert yet
   uint32_t step = 0;                // of a sequence: which of its steps
   std::vector<Operand> needs;       // what state asks of the event: keys, joins, measures; step kThisEvent
+  bool shown = true;                // whether an alert may speak of the event: not of one that only ends or forbids
   Pred kernel;                      // negation normal form; only atoms that the kernel decides
   Pred residual;                    // what is left for userspace; True if nothing
   // Why each atom that stays up does so: "container.id is known in userspace only".

@@ -91,6 +91,7 @@ std::vector<SplitRule> ProbesOf(const Rule& rule) {
     probe.rule.alert.clear();  // over several events: the machine's
     probe.step = static_cast<uint32_t>(i);
     probe.needs = NeedsOfStep(rule, i, matches ? matching : kThisEvent);
+    probe.shown = matches;
     probes.push_back(std::move(probe));
   }
   return probes;
@@ -111,6 +112,7 @@ Program MakeProgram(std::vector<Rule> rules) {
       SplitRule split = Split(std::move(probe.rule));
       split.step = probe.step;
       split.needs = std::move(probe.needs);
+      split.shown = probe.shown;
       if (rule.IsStateful()) split.machine = static_cast<uint32_t>(program.machines.size());
       machine.probes.push_back(static_cast<uint32_t>(program.rules.size()));
       program.rules.push_back(std::move(split));

@@ -206,12 +206,14 @@ void AddNames(const Pred& pred, std::set<std::string>* names) {
 }  // namespace
 
 std::vector<FieldId> CarriedFields(const SplitRule& split) {
-  std::set<FieldId> fields(std::begin(kAlways), std::end(kAlways));
+  std::set<FieldId> fields;
+  if (split.shown) fields.insert(std::begin(kAlways), std::end(kAlways));
   for (FieldId field : FieldsOf(split.residual)) AddKernelFields(field, &fields);
   for (const TemplatePart& part : split.rule.alert) {
     if (part.operand && part.operand->step == kThisEvent) AddKernelFields(part.operand->field, &fields);
   }
   for (const Operand& operand : split.needs) AddKernelFields(operand.field, &fields);
+  if (!split.shown) return {fields.begin(), fields.end()};
   for (const Disclosure& disclosure : split.rule.disclosures) AddKernelFields(disclosure.field, &fields);
   return {fields.begin(), fields.end()};
 }

@@ -50,6 +50,7 @@ Status Pipeline::Take(std::string_view record, Output& output) {
     return Ok();
   }
   gaps_.Saw(event->cpu, event->sequence);
+  record_sizes_.Saw(event->kind, record.size());
   const loader::ActiveBundle* bundle = loader_.OfGeneration(event->generation);
   if (!bundle) {
     counts_.stray++;

@@ -14,6 +14,7 @@
 #include "tools/kubesentryd/gaps.h"
 #include "tools/kubesentryd/log.h"
 #include "tools/kubesentryd/output.h"
+#include "tools/kubesentryd/record_sizes.h"
 
 namespace ks::agent {
 
@@ -53,6 +54,7 @@ class Pipeline {
   state::Counts state_counts() const;
   const PipelineCounts& counts() const { return counts_; }
   const GapTracker& gaps() const { return gaps_; }
+  const RecordSizes& record_sizes() const { return record_sizes_; }
 
  private:
   // A bundle whose events may still come, with what its rules over several events keep. A rule that a newer bundle has
@@ -72,6 +74,7 @@ class Pipeline {
   int64_t boot_to_utc_ns_ = 0;
   GapTracker gaps_;
   PipelineCounts counts_;
+  RecordSizes record_sizes_;
   uint64_t announced_malformed_ = 0, announced_stray_ = 0;
   std::string malformed_why_;
   uint64_t lost_before_ = 0;

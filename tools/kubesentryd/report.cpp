@@ -38,6 +38,10 @@ std::string AttachedHooks(const kernel::Kernel& kernel) {
   return out;
 }
 
+ordered_json SizeReport(const RecordSize& size) {
+  return {{"records", size.records}, {"bytes", size.bytes}, {"median", size.median}, {"most", size.most}};
+}
+
 }  // namespace
 
 kernel::KindCounters Total(const std::vector<kernel::KindCounters>& counters) {
@@ -92,12 +96,15 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
                                {"limited", c.limited},
                                {"submitted", c.submitted},
                                {"dropped", c.dropped}});
+    if (const RecordSize size = pipeline.record_sizes().Of(c.kind); size.records > 0)
+      out["counters"].back()["record_bytes"] = SizeReport(size);
   }
   out["ring_bytes"] = kernel.RingBytes();
   out["received"] = pipeline.counts().received;
   out["malformed"] = pipeline.counts().malformed;
   out["stray"] = pipeline.counts().stray;
   out["alerts"] = pipeline.counts().alerts;
+  out["record_bytes"] = SizeReport(pipeline.record_sizes().All());
   out["gaps"] = pipeline.gaps().gaps();
   out["lost"] = pipeline.gaps().lost();
   const state::Counts state = pipeline.state_counts();
@@ -141,7 +148,9 @@ std::string Readable(const json& report) {
                      Number(report, "pid"), Text(report, "agent"), Number(report, "ring_bytes"));
   out += fmt::format("loss        {} records in {} gaps, {} malformed, {} stray\n", Number(report, "lost"),
                      Number(report, "gaps"), Number(report, "malformed"), Number(report, "stray"));
-  out += fmt::format("records     {} received, {} alerts\n\n", Number(report, "received"), Number(report, "alerts"));
+  const json& sizes = Part(report, "record_bytes");
+  out += fmt::format("records     {} received, {} alerts; median {} bytes, {} at most\n\n", Number(report, "received"),
+                     Number(report, "alerts"), Number(sizes, "median"), Number(sizes, "most"));
   out += fmt::format("{:<10}{:>14}{:>14}{:>12}{:>12}{:>12}\n", "kind", "seen", "filtered", "limited", "submitted",
                      "dropped");
   for (const json& c : Part(report, "counters")) {
