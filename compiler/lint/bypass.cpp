@@ -32,6 +32,15 @@ bool HasUringTwin(EventKind kind) {
     case EventKind::bind_:
     case EventKind::unlink_:
     case EventKind::rename_:
+    case EventKind::create_:
+    case EventKind::rmdir_:
+    case EventKind::mkdir_:
+    case EventKind::link_:
+    case EventKind::symlink_:
+    case EventKind::truncate_:
+    case EventKind::socket_:
+    case EventKind::listen_:
+    case EventKind::sendto_:
       return true;
     default:
       return false;
@@ -76,8 +85,17 @@ void LintRule(const Rule& rule, bool uring_watched, Diagnostics& diagnostics) {
     return ReadsField(*condition, FieldId::file_path) || ReadsField(*condition, FieldId::file_old_path);
   });
   if (!callers.empty() && reads) {
-    Diagnostic& d = diagnostics.Report<Diag::BypassCallerPath>(name.span, name.text);
+    Diagnostic& d = diagnostics.Report<Diag::BypassCallerPath>(name.span, name.text, "path");
     d.help = fmt::format("the path of {} is made absolute, but links in it are not followed", callers);
+  }
+  bool sends = std::find(kinds.begin(), kinds.end(), EventKind::sendto_) != kinds.end();
+  bool reads_address = std::any_of(conditions.begin(), conditions.end(), [](const Condition* condition) {
+    return ReadsField(*condition, FieldId::event_dst);
+  });
+  if (sends && reads_address) {
+    Diagnostic& d = diagnostics.Report<Diag::BypassCallerPath>(name.span, name.text, "address");
+    d.help = "without trampolines the address of sendto is read when the call returns, by when another thread may have "
+             "written another one; of sendmmsg it is that of the first message";
   }
 }
 
