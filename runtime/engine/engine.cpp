@@ -1,8 +1,12 @@
 #include "runtime/engine/engine.h"
 
 #include <algorithm>
+#include <bit>
+#include <mutex>
+#include <unordered_map>
 
 #include "compiler/ir/eval.h"
+#include "compiler/ir/hash.h"
 #include "compiler/ir/passes.h"
 #include "runtime/engine/message.h"
 
@@ -18,8 +22,8 @@ using schema::FieldId;
 using FieldStatus = schema::Status;
 
 event::RuleInfo MakeInfo(const ir::Rule& rule) {
-  event::RuleInfo info{
-      rule.id, rule.package, rule.name, rule.title, std::string(ir::Name(rule.severity)), rule.attack, {}};
+  event::RuleInfo info{rule.id, rule.package, rule.name, rule.title, std::string(ir::Name(rule.severity)), rule.attack,
+                       {}};
   for (const ir::Disclosure& disclosure : rule.disclosures) info.disclosed.push_back(disclosure.field);
   return info;
 }
@@ -55,16 +59,43 @@ bool Told(FieldId field, const std::vector<FieldId>& copies) {
   return std::ranges::all_of(schema::DerivedFrom(field), [&](FieldId from) { return Contains(copies, from); });
 }
 
-const ir::KindPlan* FindPlan(const ir::Plan& plan, schema::EventKind kind) {
-  for (const ir::KindPlan& kind_plan : plan.kinds) {
-    if (kind_plan.kind == kind) return &kind_plan;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
-Engine::Engine(ir::Program program) : program_(std::move(program)) {
+// By kind, made when they are first asked for: who decides only what the kernel passed needs none.
+struct Engine::Indexes {
+  struct One {
+    std::once_flag once;
+    std::optional<ir::IndexMatcher> matcher;
+  };
+  std::array<One, schema::kKindCount> kinds;
+};
+
+// The kernel half of one kind, and its reported atoms by hash.
+struct Engine::PlanOf {
+  PlanOf(const ir::Plan& plan, schema::EventKind of_kind) {
+    for (const ir::KindPlan& kind_plan : plan.kinds) {
+      if (kind_plan.kind == of_kind) kind = &kind_plan;
+    }
+    for (size_t i = 0; kind && i < kind->atoms.size(); ++i) {
+      if (kind->reported[i]) reported.emplace(ir::HashOf(kind->atoms[i]), static_cast<uint16_t>(i));
+    }
+  }
+  std::optional<uint16_t> Reported(const ir::Atom& atom) const {
+    const auto [begin, end] = reported.equal_range(ir::HashOf(atom));
+    for (auto at = begin; at != end; ++at) {
+      if (kind->atoms[at->second].SameAs(atom)) return at->second;
+    }
+    return std::nullopt;
+  }
+  const ir::KindPlan* kind = nullptr;
+  std::unordered_multimap<size_t, uint16_t> reported;
+};
+
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+Engine::Engine(ir::Program program) : program_(std::move(program)), indexes_(std::make_unique<Indexes>()) {
   Result<ir::Plan> plan = ir::MakePlan(program_);
   if (plan) {
     plan_ = std::move(*plan);
@@ -77,26 +108,27 @@ Engine::Engine(ir::Program program) : program_(std::move(program)) {
   }
   for (const schema::EventRow& row : schema::Events()) {
     Kind& kind = kinds_[static_cast<size_t>(row.kind)];
-    const ir::KindPlan* kind_plan = FindPlan(plan_, row.kind);
+    const PlanOf plan_of(plan_, row.kind);
     std::vector<const ir::RulePlan*> rule_plans(program_.rules.size());
-    for (size_t bit = 0; kind_plan && bit < kind_plan->rules.size(); ++bit) {
-      rule_plans[kind_plan->rules[bit].rule] = &kind_plan->rules[bit];
+    for (size_t bit = 0; plan_of.kind && bit < plan_of.kind->rules.size(); ++bit) {
+      rule_plans[plan_of.kind->rules[bit].rule] = &plan_of.kind->rules[bit];
     }
     for (uint32_t i = 0; i < program_.rules.size(); ++i) {
       if (!std::ranges::count(program_.rules[i].rule.kinds, row.kind)) continue;
       // Bits are in the order of the rules.
       if (rule_plans[i]) kind.by_bit.push_back(kind.rules.size());
-      kind.rules.push_back(Prepare(i, row.kind, kind_plan, rule_plans[i]));
+      kind.rules.push_back(Prepare(i, row.kind, plan_of, rule_plans[i]));
     }
   }
 }
 
-Engine::Prepared Engine::Prepare(uint32_t rule, schema::EventKind kind, const ir::KindPlan* kind_plan,
+Engine::Prepared Engine::Prepare(uint32_t rule, schema::EventKind kind, const PlanOf& plan_of,
                                  const ir::RulePlan* rule_plan) const {
   const ir::SplitRule& split = program_.rules[rule];
   Prepared prepared;
   prepared.rule = rule;
-  prepared.asked = ir::FieldsOf(ir::MakeAnd({split.kernel, split.residual}));
+  const std::vector<FieldId> kernel = ir::FieldsOf(split.kernel), residual = ir::FieldsOf(split.residual);
+  std::ranges::set_union(kernel, residual, std::back_inserter(prepared.asked));
   for (FieldId field : prepared.asked) {
     prepared.silent.push_back(IsKernelField(field) && rule_plan && !Contains(rule_plan->copies, field));
   }
@@ -116,9 +148,7 @@ Engine::Prepared Engine::Prepare(uint32_t rule, schema::EventKind kind, const ir
     const bool told = !rule_plan || Told(field, rule_plan->copies);
     if (!ir::AsksOfSet(atom->test) || !(match_only || (told && !atom->label.empty()))) continue;
     Speaker speaker{atom, std::nullopt};
-    for (size_t i = 0; kind_plan && match_only && i < kind_plan->atoms.size(); ++i) {
-      if (kind_plan->reported[i] && kind_plan->atoms[i].SameAs(*atom)) speaker.reported_as = static_cast<uint16_t>(i);
-    }
+    if (match_only) speaker.reported_as = plan_of.Reported(*atom);
     prepared.speakers.push_back(speaker);
   }
   return prepared;
@@ -128,20 +158,51 @@ std::vector<event::Match> Engine::DecidePassed(const event::Event& event) const 
   KS_CHECK(plan_status_, "events of the kernel are decided without the plan that it runs");
   const Kind& kind = kinds_[static_cast<size_t>(event.kind)];
   std::vector<event::Match> matches;
-  for (size_t bit = 0; bit < kind.by_bit.size() && bit / 64 < event.passed.size(); ++bit) {
-    if (!(event.passed[bit / 64] >> (bit % 64) & 1)) continue;
-    const Prepared& prepared = kind.rules[kind.by_bit[bit]];
-    const ir::SplitRule& split = program_.rules[prepared.rule];
-    // Fields that the kernel did not send are unknown here, which never turns what it passed into False. What it sent
-    // because it could not read it may.
-    if (ir::Eval(split.kernel, event.record) == Truth::False) continue;
-    if (ir::Eval(split.residual, event.record) == Truth::False) continue;
-    matches.push_back(MakeMatch(event, prepared, /*from_ring=*/true));
+  for (size_t word = 0, bit = 0; word < event.passed.size(); ++word) {
+    for (uint64_t left = event.passed[word]; left != 0; left &= left - 1) {
+      bit = word * 64 + static_cast<size_t>(std::countr_zero(left));
+      if (bit >= kind.by_bit.size()) break;
+      const Prepared& prepared = kind.rules[kind.by_bit[bit]];
+      const ir::SplitRule& split = program_.rules[prepared.rule];
+      // Fields that the kernel did not send are unknown here, which never turns what it passed into False. What it sent
+      // because it could not read it may.
+      if (ir::Eval(split.kernel, event.record) == Truth::False) continue;
+      if (ir::Eval(split.residual, event.record) == Truth::False) continue;
+      matches.push_back(MakeMatch(event, prepared, /*from_ring=*/true));
+    }
   }
   return matches;
 }
 
+const ir::IndexMatcher* Engine::IndexOf(schema::EventKind kind) const {
+  const std::vector<Prepared>& rules = kinds_[static_cast<size_t>(kind)].rules;
+  if (rules.empty() || rules.size() > ir::kMaxIndexClauses) return nullptr;
+  Indexes::One& one = indexes_->kinds[static_cast<size_t>(kind)];
+  std::call_once(one.once, [&] {
+    std::vector<ir::IndexRule> all;
+    all.reserve(rules.size());
+    for (uint32_t i = 0; i < rules.size(); ++i) all.push_back({i, &program_.rules[rules[i].rule].rule.when});
+    ir::IndexOptions options;
+    options.test_patterns = false;  // what the texts between its stars let through is proven
+    one.matcher.emplace(ir::BuildIndex(all, options));
+  });
+  return &*one.matcher;
+}
+
 std::vector<event::Match> Engine::DecideAll(const event::Event& event) const {
+  const ir::IndexMatcher* index = IndexOf(event.kind);
+  if (index == nullptr) return DecideAllByReference(event);
+  thread_local ir::IndexMatcher::Scratch scratch;
+  std::vector<event::Match> matches;
+  for (const uint32_t candidate : index->Match(event.record, &scratch)) {
+    const Prepared& prepared = kinds_[static_cast<size_t>(event.kind)].rules[candidate];
+    if (ir::Eval(program_.rules[prepared.rule].rule.when, event.record) == Truth::False) continue;
+    matches.push_back(MakeMatch(event, prepared, /*from_ring=*/false));
+  }
+  return matches;
+}
+
+std::vector<event::Match> Engine::DecideAllByReference(const event::Event& event) const {
   std::vector<event::Match> matches;
   for (const Prepared& prepared : kinds_[static_cast<size_t>(event.kind)].rules) {
     if (ir::Eval(program_.rules[prepared.rule].rule.when, event.record) == Truth::False) continue;

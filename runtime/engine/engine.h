@@ -2,9 +2,11 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "compiler/ir/index_match.h"
 #include "compiler/ir/ir.h"
 #include "compiler/support/result.h"
 #include "runtime/event/event.h"
@@ -21,14 +23,21 @@ namespace ks::engine {
 class Engine {
  public:
   explicit Engine(ir::Program program);
-  Engine(Engine&&) = default;
-  Engine& operator=(Engine&&) = default;
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
 
   // For an event from the ring: only rules whose bit in event.passed is set. The kernel decided what it could read;
   // what it could not (residuals, paths and numbers that Decode had to normalise) is decided here.
   std::vector<event::Match> DecidePassed(const event::Event& event) const;
-  // For an event from a trace or a test: the whole predicate of every rule of the kind.
+  // For an event from a trace or a test: the whole predicate of every rule of the kind. An index of the kind's rules,
+  // made with its first event, finds those that may match; the reference proves them. An event that no rule may match
+  // takes no memory.
   std::vector<event::Match> DecideAll(const event::Event& event) const;
+  // The same by the reference alone, rule by rule.
+  std::vector<event::Match> DecideAllByReference(const event::Event& event) const;
+  // What DecideAll asks; null if the kind has more rules than an index takes, or none.
+  const ir::IndexMatcher* IndexOf(schema::EventKind kind) const;
 
   const ir::Program& program() const { return program_; }
   // Of a probe: of its rule.
@@ -55,9 +64,10 @@ class Engine {
     std::vector<Prepared> rules;
     std::vector<size_t> by_bit;  // of the kernel's verdict → rules
   };
+  struct Indexes;
 
-  Prepared Prepare(uint32_t rule, schema::EventKind kind, const ir::KindPlan* kind_plan,
-                   const ir::RulePlan* rule_plan) const;
+  struct PlanOf;
+  Prepared Prepare(uint32_t rule, schema::EventKind kind, const PlanOf& plan_of, const ir::RulePlan* rule_plan) const;
   event::Match MakeMatch(const event::Event& event, const Prepared& prepared, bool from_ring) const;
 
   ir::Program program_;
@@ -65,6 +75,7 @@ class Engine {
   Status plan_status_ = Ok();
   std::vector<event::RuleInfo> rules_;
   std::array<Kind, schema::kKindCount> kinds_;
+  std::unique_ptr<Indexes> indexes_;
 };
 
 }  // namespace ks::engine
