@@ -225,6 +225,8 @@ struct RulePlan {
 // An atom whose literal index the record carries when it is true and a rule that uses it passes: positive tests of
 // match-only fields that the kernel decides. This is how an alert can say which literal matched without its value
 // leaving the kernel.
+inline constexpr size_t kMaxRulesOfKind = 16'384;
+inline constexpr size_t kMaxAtomsOfKind = 32'767;  // a record says them in 15 bits
 struct KindPlan {
   EventKind kind{};
   std::vector<Atom> atoms;      // in the order in which they are evaluated

@@ -50,7 +50,7 @@ std::vector<FieldId> CarriedFields(const SplitRule& split);
 // Which atoms are reported, and in what order they are evaluated: integers, addresses, short texts, paths, automata
 // over long texts; within these by field, then as the rules name them. Depends on nothing but the kernel halves and the
 // rules' metadata, so that the agent makes the same plan from a bundle as the compiler did. Error "plan-too-large"
-// beyond KS_MAX_ATOMS atoms or 64 * KS_RULE_WORDS rules of one kind.
+// beyond kMaxAtomsOfKind atoms or kMaxRulesOfKind rules of one kind.
 Result<Plan> MakePlan(const Program& program);
 
 // Deterministic finite automaton for Like, Contains and HasElement: shared by the code generator and by WhyNotInKernel.

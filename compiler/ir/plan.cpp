@@ -11,7 +11,6 @@
 namespace ks::ir {
 namespace {
 
-constexpr size_t kMaxRules = 64 * KS_RULE_WORDS;
 constexpr uint32_t kShortText = 64;
 
 // What one evaluation costs, the reading of its field included.
@@ -157,9 +156,10 @@ Result<KindPlan> MakeKindPlan(const Program& program, EventKind kind) {
     }
     FillCopies(split, kind, &rule);
     plan.rules.push_back(std::move(rule));
-    if (plan.rules.size() > kMaxRules) return TooLarge(kind, fmt::format("more than {} rules ask for it", kMaxRules));
-    if (atoms.size() > KS_MAX_ATOMS) {
-      return TooLarge(kind, fmt::format("its rules make more than {} distinct tests", int{KS_MAX_ATOMS}));
+    if (plan.rules.size() > kMaxRulesOfKind)
+      return TooLarge(kind, fmt::format("more than {} rules ask for it", kMaxRulesOfKind));
+    if (atoms.size() > kMaxAtomsOfKind) {
+      return TooLarge(kind, fmt::format("its rules make more than {} distinct tests", kMaxAtomsOfKind));
     }
   }
   atoms.Finish(&plan);

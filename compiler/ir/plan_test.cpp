@@ -166,15 +166,16 @@ TEST(Plan, NamesAreWhatCanonicalPathsAreComparedWith) {
 
 TEST(Plan, RefusesMoreThanTheKernelHolds) {
   Program program;
-  for (int64_t i = 0; i <= 64 * KS_RULE_WORDS; ++i) program.rules.push_back(MakeSplit(Pid(1)));
+  for (int64_t i = 0; i <= int64_t{kMaxRulesOfKind}; ++i) program.rules.push_back(MakeSplit(Pid(1)));
   Result<Plan> rules = MakePlan(program);
   ASSERT_FALSE(rules);
   EXPECT_EQ(rules.error().code, "plan-too-large");
   program.rules.pop_back();
   EXPECT_TRUE(MakePlan(program));
-  program.rules.resize(600);
-  for (int64_t i = 0; i < 600; ++i)
-    program.rules[static_cast<size_t>(i)] = MakeSplit(MakeAnd({Pid(2 * i), Pid(2 * i + 1)}));
+  constexpr int64_t kThird = kMaxAtomsOfKind / 3 + 1;
+  program.rules.resize(kThird);
+  for (int64_t i = 0; i < kThird; ++i)
+    program.rules[static_cast<size_t>(i)] = MakeSplit(MakeAnd({Pid(3 * i), Pid(3 * i + 1), Pid(3 * i + 2)}));
   Result<Plan> atoms = MakePlan(program);
   ASSERT_FALSE(atoms);
   EXPECT_EQ(atoms.error().on, "event open");

@@ -138,14 +138,14 @@ TEST(Engine, OnlyRulesOfTheKind) {
 
 TEST(Engine, SaysWhyThereIsNoPlan) {
   ir::Program program;
-  for (int i = 0; i < 64 * KS_RULE_WORDS + 1; ++i)
+  for (int i = 0; i < int{ir::kMaxRulesOfKind} + 1; ++i)
     program.rules.push_back(Make("r" + std::to_string(i), {EventKind::fork_}, ir::True()));
   const Engine engine(std::move(program));
   ASSERT_FALSE(engine.plan_status());
   EXPECT_EQ(engine.plan_status().error().code, "plan-too-large");
   Event event;
   event.kind = EventKind::fork_;
-  EXPECT_EQ(engine.DecideAll(event).size(), 64u * KS_RULE_WORDS + 1);
+  EXPECT_EQ(engine.DecideAll(event).size(), ir::kMaxRulesOfKind + 1);
 }
 
 TEST(Engine, Words) {
