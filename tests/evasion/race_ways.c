@@ -12,17 +12,25 @@ enum { kBurst = 50, kPauseUs = 1000 };  // so that the alerts can be taken up: w
 
 static char *letters;
 static unsigned long tried;
+static int seen_secret, seen_decoy, one_sided;  // one_sided: what is opened is always the secret
+enum { kPatience = 30 };                         // times as many, until the threads have met
+
+static int more(void) {
+  if (tried < races) return 1;
+  return !one_sided && !(seen_secret && seen_decoy) && tried < kPatience * races;
+}
 static atomic_int racing = 1;
 
 static void note(char who) {
   letters[tried++] = who;
+  seen_secret |= who == 'S', seen_decoy |= who == 'D';
   if (tried % kBurst == 0) usleep(kPauseUs);
 }
 
 // Runs `other` beside `body` and writes the letters.
 static int race(const char *name, void *(*other)(void *), void (*body)(void)) {
   pthread_t thread;
-  letters = malloc(races + 1);
+  letters = malloc(kPatience * races + 1);
   if (!letters || pthread_create(&thread, NULL, other, NULL) != 0) return kFailed;
   body();
   atomic_store(&racing, 0);
@@ -46,7 +54,7 @@ static void *flip_path(void *unused) {
   return unused;
 }
 static void open_path(void) {
-  while (tried < races) note(whose(open(path, O_RDONLY)));
+  while (more()) note(whose(open(path, O_RDONLY)));
 }
 static int of_path(void) {
   strcpy(path, secret);
@@ -69,7 +77,7 @@ static void *swap_descriptor(void *unused) {
   return unused;
 }
 static void open_swapped(void) {
-  while (tried < races) {
+  while (more()) {
     atomic_store(&kept, -1);
     atomic_store(&expected, 1);
     if (open(secret, O_RDONLY) != number) {
@@ -83,6 +91,7 @@ static void open_swapped(void) {
   }
 }
 static int of_descriptor(void) {
+  one_sided = 1;
   decoy_fd = open(decoy, O_RDONLY);  // an alert of its own, the first one
   number = dup(decoy_fd);
   close(number);
@@ -105,7 +114,7 @@ static void prepare_address(void) {
 }
 static void connect_there(void) {
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
-  while (tried < races) {
+  while (more()) {
     struct sockaddr_in peer;
     socklen_t size = sizeof peer;
     if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 || getpeername(fd, (struct sockaddr *)&peer, &size) != 0)
@@ -129,7 +138,7 @@ static int at_secret, at_decoy;
 static void send_there(void) {
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
   char byte;
-  while (tried < races) {
+  while (more()) {
     if (sendto(fd, "x", 1, 0, (struct sockaddr *)&address, sizeof address) != 1) {
       note('-');
       continue;
