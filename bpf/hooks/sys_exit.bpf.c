@@ -76,6 +76,16 @@ static KS_INLINE __u32 kind_of(struct ks_scratch *s, __u32 call) {
   }
 }
 
+// Before anything else is done: whether the call is one of those that a policy asks for. `wanted` has a byte for each number.
+KS_INLINE __u32 ks_wants_sys_exit(void *ctx, const __u8 *wanted) {
+  const struct bpf_raw_tracepoint_args *raw = ctx;
+  const struct pt_regs *regs = (const struct pt_regs *)raw->args[0];
+  __u64 low = BPF_CORE_READ(regs, orig_ax) & ~KS_X32_BIT;
+  if (low >= KS_CALL_NUMBERS) return 0;
+  KS_MASK(low, KS_CALL_NUMBERS - 1);
+  return wanted[low];
+}
+
 KS_INLINE __u32 ks_hook_sys_exit(void *ctx, struct ks_scratch *s) {
   const struct bpf_raw_tracepoint_args *raw = ctx;
   const struct pt_regs *regs = (const struct pt_regs *)raw->args[0];

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "compiler/codegen/calls.h"
 #include "compiler/ir/passes.h"
 
 namespace ks::codegen {
@@ -128,6 +129,20 @@ TEST(Codegen, EveryCallIsASyscallToo) {
   const std::string program = Body(llvm, "ks_sys_exit");
   EXPECT_NE(program.find("@ks_kind_open(i32 3)"), std::string::npos);
   EXPECT_NE(program.find("@ks_kind_syscall(i32 3)"), std::string::npos);
+}
+
+TEST(Codegen, LooksAtTheNumberFirst) {
+  const std::string wanted = WantedCalls({EventKind::open_, EventKind::rmdir_});
+  for (size_t number : {2, 257, 437, 85, 304, 5, 295}) EXPECT_EQ(wanted[number], 1) << number;  // open and its twins
+  for (size_t number : {84, 263, 40, 301}) EXPECT_EQ(wanted[number], 1) << number;              // rmdir, unlinkat
+  for (size_t number : {39, 0, 1, 102, 90}) EXPECT_EQ(wanted[number], 0) << number;             // getpid, read, write …
+  EXPECT_EQ(WantedCalls({EventKind::connect_})[102], 1) << "socketcall";
+  EXPECT_EQ(WantedCalls({EventKind::connect_})[44], 1) << "sendto with MSG_FASTOPEN";
+  EXPECT_EQ(WantedCalls({EventKind::create_})[257], 1) << "an open that makes a file";
+  // Before scratch is looked up; but kind `syscall` is every call.
+  const std::string program = Body(Llvm(Opens()), "ks_sys_exit");
+  EXPECT_LT(program.find("ks_wanted_calls"), program.find("ks_scratch"));
+  EXPECT_EQ(Llvm(RecordingPlan({EventKind::open_, EventKind::syscall_})).find("ks_wanted_calls"), std::string::npos);
 }
 
 TEST(Codegen, VerdictsLiveInMapMemory) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "compiler/codegen/calls.h"
+
 namespace ks::codegen {
 namespace {
 
@@ -11,6 +13,7 @@ using schema::EventKind;
 
 // Asked for at every system call, also for those that have a kind of their own.
 constexpr EventKind kEveryCall = EventKind::syscall_;
+constexpr char kCallsHook[] = "sys_exit";
 
 std::vector<std::string> HookNames() {
   std::vector<std::string> names;
@@ -42,6 +45,22 @@ void WriteSwitch(Code& code, llvm::Value* kind, const Kinds& kinds, bool (*wante
   b.SetInsertPoint(behind);
 }
 
+// Ends here for calls that no rule asks for.
+void WriteNumberTest(Unit& unit, Code& code, const std::string& hook, const Kinds& kinds, llvm::BasicBlock* end) {
+  std::vector<EventKind> numbers;
+  for (const auto& [number, function] : kinds) {
+    if (number == kEveryCall) return;
+    numbers.push_back(number);
+  }
+  llvm::IRBuilder<>& b = code.b;
+  llvm::Value* table = unit.Constant("ks_wanted_calls", WantedCalls(numbers), 8);
+  llvm::Value* wanted = b.CreateCall(unit.Linked("ks_wants_" + hook, b.getInt32Ty(), {b.getPtrTy(), b.getPtrTy()}),
+                                     {code.function->getArg(0), table}, "wanted");
+  llvm::BasicBlock* begin = code.Block("begin");
+  b.CreateCondBr(b.CreateICmpNE(wanted, b.getInt32(0)), begin, end);
+  b.SetInsertPoint(begin);
+}
+
 void WriteHookProgram(Unit& unit, const std::string& hook, const Kinds& kinds) {
   Code code = unit.BeginProgram("ks_" + hook, "raw_tp/" + hook);
   llvm::IRBuilder<>& b = code.b;
@@ -49,6 +68,7 @@ void WriteHookProgram(Unit& unit, const std::string& hook, const Kinds& kinds) {
   llvm::Value* index = b.getInt32(HookIndex(hook));
   llvm::BasicBlock* end = code.Block("end");
   llvm::BasicBlock* found = code.Block("found");
+  if (hook == kCallsHook) WriteNumberTest(unit, code, hook, kinds, end);
   code.scratch = b.CreateCall(unit.Linked("ks_begin", pointer, {b.getInt32Ty()}), {index}, "scratch");
   b.CreateCondBr(b.CreateIsNull(code.scratch), end, found);
   b.SetInsertPoint(found);
