@@ -46,6 +46,9 @@ void ks_record_text(struct ks_scratch *s, __u32 field, const void *slot);
 // An item without value, if the field was tried and has none.
 void ks_record_status(struct ks_scratch *s, __u32 field);
 void ks_record_atom(struct ks_scratch *s, __u32 atom);
+// Of an index's dimension: the outcome, or what its scanner found.
+void ks_record_dimension(struct ks_scratch *s, __u32 dimension);
+void ks_record_hits(struct ks_scratch *s, __u32 dimension, __u32 scanner);
 void ks_record_send(struct ks_scratch *s, __u32 kind);
 
 void ks_count_seen(__u32 kind);

@@ -21,6 +21,7 @@ KS_INLINE void ks_record_begin(struct ks_scratch *s, __u32 kind, __u32 words, __
   head->generation = generation;
   head->cpu = bpf_get_smp_processor_id();
   head->kind = kind;
+  head->summary = 0;
   head->words = words;
   head->pad = 0;
   __u64 *alive = (__u64 *)(head + 1);
@@ -42,7 +43,7 @@ static KS_INLINE __u8 *ks_item(struct ks_scratch *s, __u32 id, __u32 status, __u
   struct ks_item *item = (struct ks_item *)(s->out + at);
   item->id = id;
   item->status = status;
-  item->pad = 0;
+  item->high = 0;
   item->len = len;
   item->index = index;
   s->out_size = at + sizeof(struct ks_item) + padded;
@@ -107,6 +108,30 @@ KS_INLINE void ks_record_text(struct ks_scratch *s, __u32 field, const void *slo
 
 KS_INLINE void ks_record_atom(struct ks_scratch *s, __u32 atom) {
   if (atom < KS_MAX_ATOMS) ks_item(s, KS_ITEM_ATOM | atom, KS_OK, s->which[atom], 0);
+}
+
+static KS_INLINE void ks_record_outcome(struct ks_scratch *s, __u32 dimension, __u32 outcome) {
+  __u8 *end = ks_item(s, KS_ITEM_ATOM | dimension, KS_OK, outcome & 0xffff, 0);
+  if (end) ((struct ks_item *)end - 1)->high = outcome >> 16;
+}
+
+// What the index's dimension found, if anything.
+KS_INLINE void ks_record_dimension(struct ks_scratch *s, __u32 dimension) {
+  if (dimension >= KS_ROWS_DIMENSIONS) return;
+  __u32 outcome = *(volatile __u32 *)&s->rows.outcome[dimension];
+  if (outcome) ks_record_outcome(s, dimension, outcome - 1);
+}
+
+KS_INLINE void ks_record_hits(struct ks_scratch *s, __u32 dimension, __u32 scanner) {
+  if (dimension >= KS_ROWS_DIMENSIONS || scanner >= KS_ROWS_SCANNERS) return;
+  __u32 count = *(volatile __u8 *)&s->rows.hit_count[scanner];
+  if (count > KS_ROWS_HITS) return;
+#pragma clang loop unroll(disable)
+  for (__u32 i = 0; i < KS_ROWS_HITS; i++) {
+    asm volatile("" : "+r"(i));
+    if (i >= count || i >= KS_ROWS_HITS) break;
+    ks_record_outcome(s, dimension, *(volatile __u16 *)&s->rows.hits[scanner][i]);
+  }
 }
 
 static KS_INLINE struct ks_counters *ks_counters_of(__u32 kind) { return bpf_map_lookup_elem(&ks_counters, &kind); }

@@ -114,7 +114,8 @@ struct ks_context {
   __u64 path_end;   // in scratch.path: where the next component ends while a path is built
 };
 
-// Head of a ring record; `words` 64-bit words with a bit per rule of the kind follow, then `struct ks_item`s to `size`.
+// Head of a ring record; `words` 64-bit words follow, then `struct ks_item`s to `size`. The words are a bit per rule of the kind;
+// or, if `summary` is not 0, so many of them say which words of a bit per clause (ir::Index) are not zero, and those follow.
 struct ks_record {
   __u64 time_ns;     // CLOCK_BOOTTIME
   __u64 sequence;    // per CPU and ring, counts records that were sent or dropped: a gap is a proof of loss
@@ -122,17 +123,18 @@ struct ks_record {
   __u32 size;        // bytes, with this head
   __u16 cpu;
   __u8 kind;
-  __u8 words;
-  __u32 pad;
+  __u8 summary;
+  __u16 words;
+  __u16 pad;
 };
 
 // One field's value, or the literal that an atom matched; padded to 8 bytes.
 struct ks_item {
-  __u16 id;      // enum ks_field; with KS_ITEM_ATOM set: number of the atom in the kind's plan
+  __u16 id;      // enum ks_field; with KS_ITEM_ATOM set: number of the atom in the kind's plan, or of the index's dimension
   __u8 status;   // enum ks_status
-  __u8 pad;
+  __u8 high;     // of a dimension: bits above those of index
   __u16 len;     // bytes of data that follow, before padding
-  __u16 index;   // of an atom: which literal matched
+  __u16 index;   // of an atom: which literal matched · of a dimension: which outcome
 };
 enum { KS_ITEM_ATOM = 0x8000 };
 
@@ -145,6 +147,33 @@ struct ks_counters {
   __u64 dropped;
 };
 
+// Of a kind with many rules (ir::Index): rows with a bit per clause are ANDed, their summaries first.
+enum {
+  KS_ROWS_SUMMARY = 8,        // words with a bit per word
+  KS_ROWS_WORDS = 512,        // words with a bit per clause
+  KS_ROWS_DIMENSIONS = 128,
+  KS_ROWS_SCANNERS = 64,
+  KS_ROWS_HITS = 8,           // of one scanner; beyond, the text counts as unknown
+  KS_ROWS_LIST = 192,         // rows that are ANDed; those of scanners may be left out
+  KS_ROWS_MORE = 1u << 31,    // in the list: ORed with the next before the AND
+  KS_ROWS_CLAUSES = 64,       // that passed and are told apart when the record is made; beyond, it carries what any rule asks for
+  KS_ROWS_NOT_SCANNED = 254,  // as number of hits
+  KS_ROWS_UNDECIDED = 255,    // too many hits
+};
+struct ks_rows {
+  __u64 alive[KS_ROWS_SUMMARY];
+  __u64 words[KS_ROWS_WORDS];         // of alive ones
+  __u32 list[256];                    // rows to AND; room for an index of 8 bits
+  __u32 listed;                       // of them: at most KS_ROWS_LIST
+  __u32 left;                         // clauses that may still be told apart
+  __u32 outcome[KS_ROWS_DIMENSIONS];  // what the dimension gave, from 1; 0: nothing
+  __u16 hits[KS_ROWS_SCANNERS][KS_ROWS_HITS];
+  __u8 hit_count[KS_ROWS_SCANNERS];
+  __u64 key[3];                       // an address, as what it is looked up by
+  __u64 copied[2], tested[2];         // fields, by what the clauses that passed ask for
+  __u64 reported[2];                  // dimensions, likewise
+};
+
 // Per CPU and hook (a hook's program never nests in itself on one CPU: the kernel skips and counts that).
 struct ks_scratch {
   struct ks_context context;
@@ -152,6 +181,7 @@ struct ks_scratch {
   __u64 alive[KS_RULE_WORDS];                 // rules of this kind that may still match
   __u8 can[KS_MAX_ATOMS];                     // per atom: KS_CAN_BE_TRUE | KS_CAN_BE_FALSE
   __u16 which[KS_MAX_ATOMS];                  // per atom: index of the literal that matched
+  struct ks_rows rows;
   struct ks_fields fields;
   __u32 out_size;
   __u32 pad;

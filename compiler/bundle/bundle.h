@@ -11,7 +11,7 @@
 
 namespace ks::bundle {
 
-inline constexpr size_t kMaxBundleBytes = 16 * 1024 * 1024;
+inline constexpr size_t kMaxBundleBytes = 64 * 1024 * 1024;
 
 struct Member {
   std::string name;  // "policy.bpf.o"

@@ -11,14 +11,6 @@ namespace {
 
 constexpr uint32_t kDeadState = 1;
 
-uint32_t LongestCapture() {
-  uint32_t longest = 0;
-  for (const schema::FieldRow& field : schema::Fields()) {
-    if (field.decided == schema::Decided::Kernel) longest = std::max(longest, field.capture);
-  }
-  return longest;
-}
-
 void Append16(std::string* bytes, uint32_t value) {
   KS_CHECK(value <= 0xffff, "cells of automata have 16 bits");
   bytes->push_back(static_cast<char>(value & 0xff));
@@ -26,6 +18,14 @@ void Append16(std::string* bytes, uint32_t value) {
 }
 
 }  // namespace
+
+uint32_t LongestCapture() {
+  uint32_t longest = 0;
+  for (const schema::FieldRow& field : schema::Fields()) {
+    if (field.decided == schema::Decided::Kernel) longest = std::max(longest, field.capture);
+  }
+  return longest;
+}
 
 // The layout is that of match.bpf.c: dead row, rows that go on, rows that have decided.
 Automata::Table Automata::Place(const ir::Dfa& dfa) {

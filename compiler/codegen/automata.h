@@ -9,6 +9,9 @@
 
 namespace ks::codegen {
 
+// Of texts that the kernel half reads.
+uint32_t LongestCapture();
+
 class Automata {
  public:
   explicit Automata(Unit& unit) : unit_(unit) {}

@@ -52,6 +52,9 @@ struct BpfObject {
 // Deterministic: same plan, same bytes. LLVM's fatal errors come back as an Error, not as an abort.
 Result<BpfObject> Emit(const ir::Plan& plan, const EmitOptions& options = {});
 
+// What a program for Target::Evaluate left: positions in kind.rules, ascending.
+std::vector<uint32_t> PassedRules(const ir::KindPlan& kind, const ks_scratch& scratch);
+
 // A plan that passes every event of the given kinds with all its fields: what `kubesentryd record` runs.
 ir::Plan RecordingPlan(const std::vector<ir::EventKind>& kinds);
 

@@ -13,14 +13,15 @@ namespace {
 
 class KindWriter {
  public:
-  KindWriter(Unit& unit, Automata& automata, const ir::KindPlan& plan, const EmitOptions& options)
+  KindWriter(Unit& unit, Automata& automata, Rows& rows, const ir::KindPlan& plan, const EmitOptions& options)
       : unit_(unit),
         automata_(automata),
+        rows_(rows),
         plan_(plan),
         options_(options),
         usage_(plan),
         name_(schema::Row(plan.kind).name) {
-    for (size_t rule = 0; rule < plan.rules.size(); rule++) all_.Add(rule);
+    for (size_t rule = 0; rule < plan.rules.size() && !plan.index; rule++) all_.Add(rule);
   }
 
   llvm::Function* Write() {
@@ -32,7 +33,7 @@ class KindWriter {
     Code code = unit_.BeginGlobal("ks_kind_" + name_);
     llvm::BasicBlock* filtered = code.Block("filtered");
     if (Hooks()) Count(code, "ks_count_seen");
-    for (size_t i = 0; i * 64 < plan_.rules.size(); i++) {
+    for (size_t i = 0; i * 64 < plan_.rules.size() && !plan_.index; i++) {
       code.Store(code.b.getInt64(all_.words[i]), offsetof(ks_scratch, alive) + 8 * i);
     }
     for (llvm::Function* part : parts) {
@@ -41,11 +42,13 @@ class KindWriter {
       code.b.CreateCondBr(code.b.CreateICmpNE(alive, code.b.getInt32(0)), next, filtered);
       code.b.SetInsertPoint(next);
     }
-    if (parts.empty()) {
+    if (plan_.index) {
+      WriteDimensions(code, filtered);
+    } else if (parts.empty()) {
       for (const Range& range : ranges) WriteAtoms(code, range, filtered);
     }
     Unlocated(code);
-    BranchIfNone(code, all_, filtered);
+    if (!plan_.index) BranchIfNone(code, all_, filtered);
     if (Hooks()) WriteRecord(code);
     code.b.CreateRet(code.b.getInt32(1));
     code.b.SetInsertPoint(filtered);
@@ -171,6 +174,196 @@ class KindWriter {
     code.b.SetInsertPoint(is_read);
   }
 
+  // ---- Rows (of a kind with an index)
+  // -----------------------------------------------------------------------------------------------------
+
+  void BranchIf(Code& code, llvm::Value* left, llvm::BasicBlock* none) {
+    llvm::BasicBlock* some = code.Block("left");
+    code.b.CreateCondBr(left, some, none);
+    code.b.SetInsertPoint(some);
+  }
+
+  // Dimension by dimension the summaries are ANDed; what they leave is decided before the first long text is read, if
+  // that is little, and at the end.
+  void WriteDimensions(Code& code, llvm::BasicBlock* filtered) {
+    const ir::Index& index = *plan_.index;
+    rows_.Begin(code, plan_);
+    bool settled = false;
+    for (size_t d = 0; d < index.dimensions.size(); d++) {
+      const ir::Dimension& dimension = index.dimensions[d];
+      if (Hooks() && IsEverReported(d)) rows_.Forget(code, d);
+      if (d > 0 && !settled && IsLongText(dimension.operand)) {
+        BranchIf(code, rows_.Settle(code, plan_, /*few=*/true), filtered);
+        settled = true;
+      }
+      llvm::BasicBlock* behind = code.Block("behind_dimension");
+      BranchIf(code, rows_.IsAsked(code, dimension), behind);
+      ReadOutOfLine(code, dimension.operand.field);
+      if (dimension.atom && dimension.atom->other) ReadOutOfLine(code, dimension.atom->other->field);
+      WriteDimension(code, d, behind, filtered);
+      code.b.SetInsertPoint(behind);
+    }
+    BranchIf(code, rows_.Settle(code, plan_, /*few=*/false), filtered);
+  }
+
+  static bool IsLongText(const ir::Operand& operand) {
+    constexpr uint32_t kShortText = 64;
+    return SlotOf(operand) == schema::Slot::Text && schema::Row(operand.field).capture > kShortText;
+  }
+
+  // Several dimensions may read one field: the accessor is there once.
+  void ReadOutOfLine(Code& code, ir::FieldId field) {
+    if (!Hooks()) return;
+    const std::string name = "ks_read_" + std::string(schema::Row(field).accessor.substr(sizeof("ks_get_") - 1));
+    llvm::Function* function = unit_.Find(name);
+    if (!function) {
+      Code reads = unit_.BeginGlobal(name);
+      Read(reads, field);
+      reads.b.CreateRet(reads.b.getInt32(1));
+      function = reads.function;
+    }
+    llvm::BasicBlock* read = code.Block("read");
+    llvm::BasicBlock* is_read = code.Block("is_read");
+    llvm::Value* status = code.Load(8, StatusOffset(field));
+    code.b.CreateCondBr(code.b.CreateICmpEQ(status, code.b.getInt8(KS_UNREAD)), read, is_read);
+    code.b.SetInsertPoint(read);
+    code.b.CreateCall(function, {code.hook});
+    code.b.CreateBr(is_read);
+    code.b.SetInsertPoint(is_read);
+  }
+
+  // Goes on in `behind`, the dimension's row being every bit if its value is not known.
+  void WriteDimension(Code& code, size_t number, llvm::BasicBlock* behind, llvm::BasicBlock* filtered) {
+    using Class = ir::Dimension::Class;
+    const ir::Dimension& dimension = plan_.index->dimensions[number];
+    llvm::BasicBlock* none = code.Block("none");
+    llvm::BasicBlock* found = code.Block("found");
+    llvm::Value* outcome = nullptr;
+    if (dimension.what == Class::Test) {
+      // What an atom of its own would be.
+      const auto test = static_cast<uint32_t>(tests_++);
+      const AtomOptions options{IsEverReported(number), {fmt::format("ks_part_{}_{}", name_, number), options_.broken}};
+      WriteAtom(unit_, code, *dimension.atom, test, automata_, options);
+      llvm::SwitchInst* branch = code.b.CreateSwitch(code.Load(8, offsetof(ks_scratch, can) + test), behind, 2);
+      branch->addCase(code.b.getInt8(KS_CAN_BE_TRUE), found);
+      branch->addCase(code.b.getInt8(KS_CAN_BE_FALSE), none);
+      code.b.SetInsertPoint(found);
+      if (IsEverReported(number)) {  // which literal
+        outcome = code.b.CreateZExt(code.Load(16, offsetof(ks_scratch, which) + 2 * test), code.b.getInt32Ty());
+      }
+    } else {
+      llvm::BasicBlock* unknown = options_.broken == Break::Unknown ? none : behind;
+      llvm::BasicBlock* value = code.Block("value");
+      llvm::SwitchInst* branch = code.b.CreateSwitch(code.Load(8, StatusOffset(dimension.operand.field)), unknown, 3);
+      branch->addCase(code.b.getInt8(KS_OK), value);
+      branch->addCase(code.b.getInt8(KS_ABSENT), none);
+      if (dimension.what == Class::Text) branch->addCase(code.b.getInt8(KS_TRUNCATED), none);
+      code.b.SetInsertPoint(value);
+      if (dimension.scanner) {
+        rows_.Scan(code, plan_, number);
+        code.b.CreateBr(found);
+        code.b.SetInsertPoint(none);
+        rows_.FindNothing(code, plan_, number);
+        code.b.CreateBr(found);
+        code.b.SetInsertPoint(found);
+        code.b.CreateCondBr(rows_.AndFound(code, plan_, number), behind, filtered);
+        return;
+      }
+      outcome = rows_.LookUp(code, plan_, number);
+      code.b.CreateCondBr(code.b.CreateICmpEQ(outcome, code.b.getInt32(Rows::kNone)), none, found);
+      code.b.SetInsertPoint(found);
+    }
+    if (IsEverReported(number)) {
+      code.Store(code.b.CreateAdd(outcome, code.b.getInt32(1)), offsetof(ks_scratch, rows.outcome) + 4 * number);
+    }
+    llvm::BasicBlock* both = code.Block("row");
+    llvm::Value* of_outcome = dimension.what == Class::Test ? code.b.getInt32(dimension.row_of.at(0))
+                                                            : rows_.RowOf(code, plan_, number, outcome);
+    llvm::BasicBlock* has_outcome = code.b.GetInsertBlock();
+    code.b.CreateBr(both);
+    code.b.SetInsertPoint(none);
+    code.b.CreateBr(both);
+    code.b.SetInsertPoint(both);
+    llvm::PHINode* row = code.b.CreatePHI(code.b.getInt32Ty(), 2, "row");
+    row->addIncoming(of_outcome, has_outcome);
+    row->addIncoming(code.b.getInt32(dimension.none), none);
+    code.b.CreateCondBr(rows_.And(code, plan_, row), behind, filtered);
+  }
+
+  bool IsEverReported(size_t dimension) const {
+    return std::any_of(plan_.rules.begin(), plan_.rules.end(), [&](const ir::RulePlan& rule) {
+      return std::binary_search(rule.reported.begin(), rule.reported.end(), static_cast<uint32_t>(dimension));
+    });
+  }
+
+  // What was read and not decided, userspace decides: a raw path, a text that is cut or has more hits than are told
+  // apart. Then it needs the other fields, too: what was passed without asking may be refuted by all of them only.
+  void WriteUndecided(Code& code, const std::map<ir::FieldId, bool>& fields) {
+    llvm::BasicBlock* all = code.Block("undecided");
+    llvm::BasicBlock* behind = code.Block("decided");
+    for (const auto& [field, copied] : fields) {
+      llvm::BasicBlock* next = code.Block("next");
+      BranchIf(code, rows_.IsTested(code, field), next);
+      const bool scanned = rows_.IsScanned(plan_, field);
+      llvm::SwitchInst* branch = code.b.CreateSwitch(code.Load(8, StatusOffset(field)), next, 4);
+      branch->addCase(code.b.getInt8(KS_RAW), all);
+      branch->addCase(code.b.getInt8(KS_FOREIGN), all);
+      if (scanned) {
+        branch->addCase(code.b.getInt8(KS_TRUNCATED), all);
+        llvm::BasicBlock* hits = code.Block("hits");
+        branch->addCase(code.b.getInt8(KS_OK), hits);
+        code.b.SetInsertPoint(hits);
+        code.b.CreateCondBr(rows_.IsUndecided(code, plan_, field), all, next);
+      }
+      code.b.SetInsertPoint(next);
+    }
+    code.b.CreateBr(behind);
+    code.b.SetInsertPoint(all);
+    rows_.CopyTested(code);
+    code.b.CreateBr(behind);
+    code.b.SetInsertPoint(behind);
+  }
+
+  void WriteAsked(Code& code) {
+    rows_.Collect(code, plan_);
+    std::map<ir::FieldId, bool> fields;  // whether any rule copies it, not only tests it
+    for (const ir::RulePlan& rule : plan_.rules) {
+      for (ir::FieldId field : rule.copies) fields[field] = true;
+      for (ir::FieldId field : rule.tested) fields.try_emplace(field, false);
+    }
+    WriteUndecided(code, fields);
+    for (const auto& [field, copied] : fields) {
+      llvm::BasicBlock* copy = code.Block("copy");
+      llvm::BasicBlock* behind = code.Block("behind_copy");
+      llvm::BasicBlock* doubt = code.Block("doubt");
+      code.b.CreateCondBr(rows_.IsCopied(code, field), copy, doubt);
+      code.b.SetInsertPoint(doubt);
+      BranchIf(code, rows_.IsTested(code, field), behind);
+      WriteDoubt(code, field, copy, behind);
+      code.b.SetInsertPoint(copy);
+      code.b.CreateCall(CopyFunction(field), {code.hook});
+      code.b.CreateBr(behind);
+      code.b.SetInsertPoint(behind);
+    }
+    llvm::Type* u32 = code.b.getInt32Ty();
+    for (uint32_t d = 0; d < plan_.index->dimensions.size(); d++) {
+      if (!IsEverReported(d)) continue;
+      llvm::BasicBlock* behind = code.Block("behind_report");
+      BranchIf(code, rows_.IsReported(code, d), behind);
+      std::vector<llvm::Value*> arguments{code.scratch, code.b.getInt32(d)};
+      std::vector<llvm::Type*> types{code.b.getPtrTy(), u32};
+      const auto& scanner = plan_.index->dimensions[d].scanner;
+      if (scanner) {
+        arguments.push_back(code.b.getInt32(*scanner));
+        types.push_back(u32);
+      }
+      code.b.CreateCall(unit_.Linked(scanner ? "ks_record_hits" : "ks_record_dimension", code.b.getVoidTy(), types),
+                        arguments);
+      code.b.CreateBr(behind);
+      code.b.SetInsertPoint(behind);
+    }
+  }
+
   // ---- The record
   // -----------------------------------------------------------------------------------------------------
 
@@ -179,11 +372,15 @@ class KindWriter {
     llvm::Type* pointer = code.b.getPtrTy();
     llvm::Type* u32 = code.b.getInt32Ty();
     llvm::Value* generation = code.b.CreateLoad(u32, unit_.LinkedVariable("ks_generation", u32), /*isVolatile=*/true);
-    llvm::Value* words = code.b.getInt32(static_cast<uint32_t>((plan_.rules.size() + 63) / 64));
+    llvm::Value* words = code.b.getInt32(plan_.index ? 0 : static_cast<uint32_t>((plan_.rules.size() + 63) / 64));
     code.b.CreateCall(unit_.Linked("ks_record_begin", none, {pointer, u32, u32, u32}),
                       {code.scratch, KindNumber(code), words, generation});
-    WriteCopies(code);
-    WriteReported(code);
+    if (plan_.index) {
+      WriteAsked(code);
+    } else {
+      WriteCopies(code);
+      WriteReported(code);
+    }
     code.b.CreateCall(unit_.Linked("ks_record_send", none, {pointer, u32}), {code.scratch, KindNumber(code)});
   }
 
@@ -268,17 +465,20 @@ class KindWriter {
 
   Unit& unit_;
   Automata& automata_;
+  Rows& rows_;
   const ir::KindPlan& plan_;
   const EmitOptions& options_;
   const Usage usage_;
   const std::string name_;
   RuleSet all_;
+  size_t tests_ = 0;  // of the index, written so far
 };
 
 }  // namespace
 
-llvm::Function* WriteKind(Unit& unit, Automata& automata, const ir::KindPlan& plan, const EmitOptions& options) {
-  return KindWriter(unit, automata, plan, options).Write();
+llvm::Function* WriteKind(Unit& unit, Automata& automata, Rows& rows, const ir::KindPlan& plan,
+                          const EmitOptions& options) {
+  return KindWriter(unit, automata, rows, plan, options).Write();
 }
 
 }  // namespace ks::codegen

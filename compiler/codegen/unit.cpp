@@ -195,11 +195,12 @@ void Unit::Locate(Code& code, const ir::RulePlan& rule) {
   code.b.SetCurrentDebugLocation(llvm::DILocation::get(context_, place.line, 0, scope));
 }
 
-llvm::GlobalVariable* Unit::Constant(const std::string& name, const std::string& bytes, uint64_t alignment) {
+llvm::GlobalVariable* Unit::Constant(const std::string& name, const std::string& bytes, uint64_t alignment,
+                                     const char* section) {
   llvm::Constant* data = llvm::ConstantDataArray::getString(context_, bytes, /*AddNull=*/false);
   auto* constant =
       new llvm::GlobalVariable(*module_, data->getType(), true, llvm::GlobalValue::InternalLinkage, data, name);
-  constant->setSection(".rodata");
+  constant->setSection(section);
   constant->setAlignment(llvm::Align(alignment));
   return constant;
 }

@@ -58,7 +58,8 @@ class Unit {
   void Locate(Code& code, const ir::RulePlan& rule);
 
   // A constant in .rodata.
-  llvm::GlobalVariable* Constant(const std::string& name, const std::string& bytes, uint64_t alignment);
+  llvm::GlobalVariable* Constant(const std::string& name, const std::string& bytes, uint64_t alignment,
+                                 const char* section = ".rodata");
 
   Target target() const { return target_; }
   llvm::Module& module() { return *module_; }

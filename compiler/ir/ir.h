@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -219,19 +220,25 @@ struct RulePlan {
   // passed the rule without deciding them, and userspace, which can read them, decides; and their state if they are
   // Truncated or Unknown: the match is uncertain. Ascending.
   std::vector<FieldId> tested;
+  // Of a kind with an index: dimensions that say which literal of a match-only field matched. Ascending.
+  std::vector<uint32_t> reported;
   std::string id, source;  // of the rule, for line information: what a verifier's log quotes
 };
+
+class Index;
 
 // An atom whose literal index the record carries when it is true and a rule that uses it passes: positive tests of
 // match-only fields that the kernel decides. This is how an alert can say which literal matched without its value
 // leaving the kernel.
 inline constexpr size_t kMaxRulesOfKind = 16'384;
-inline constexpr size_t kMaxAtomsOfKind = 32'767;  // a record says them in 15 bits
 struct KindPlan {
   EventKind kind{};
   std::vector<Atom> atoms;      // in the order in which they are evaluated
   std::vector<bool> reported;   // by atom
   std::vector<RulePlan> rules;  // bit i of the verdict is rules[i]; a rule whose kernel half is False has no bit
+  // Of a kind with many rules: then there are no atoms and no conjuncts, and bit i of the verdict is clauses[i] of the
+  // index, whose `rule` is a position in `rules`.
+  std::shared_ptr<const Index> index;
 };
 
 struct Plan {

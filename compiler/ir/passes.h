@@ -50,8 +50,11 @@ std::vector<FieldId> CarriedFields(const SplitRule& split);
 // Which atoms are reported, and in what order they are evaluated: integers, addresses, short texts, paths, automata
 // over long texts; within these by field, then as the rules name them. Depends on nothing but the kernel halves and the
 // rules' metadata, so that the agent makes the same plan from a bundle as the compiler did. Error "plan-too-large"
-// beyond kMaxAtomsOfKind atoms or kMaxRulesOfKind rules of one kind.
-Result<Plan> MakePlan(const Program& program);
+// beyond kMaxRulesOfKind rules of one kind. Kinds with more than kMaxStraightRules rules, or more than KS_MAX_ATOMS
+// atoms, get an index instead of atoms.
+enum class Strategy : uint8_t { Auto, Straight, Rows };
+inline constexpr size_t kMaxStraightRules = 64;
+Result<Plan> MakePlan(const Program& program, Strategy strategy = Strategy::Auto);
 
 // Deterministic finite automaton for Like, Contains and HasElement: shared by the code generator and by WhyNotInKernel.
 // Run it over all bytes of the text from state 0; the literal that matches is accept[state] at the end, which may be

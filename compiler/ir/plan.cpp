@@ -6,6 +6,7 @@
 
 #include "compiler/ir/eval.h"
 #include "compiler/ir/hash.h"
+#include "compiler/ir/index.h"
 #include "compiler/ir/passes.h"
 
 namespace ks::ir {
@@ -137,32 +138,89 @@ Error TooLarge(EventKind kind, std::string cause) {
                "spread the rules over several bundles", "plan-too-large"};
 }
 
-Result<KindPlan> MakeKindPlan(const Program& program, EventKind kind) {
+bool IsReportedBy(const Dimension& dimension, const Atom& atom) {
+  using Class = Dimension::Class;
+  if (dimension.what == Class::Test) return dimension.atom->SameAs(atom);
+  if (!(dimension.operand == atom.operand)) return false;
+  switch (atom.test) {
+    case Test::In:
+      return dimension.what != Class::Under && dimension.what != Class::AnyFound && dimension.what != Class::NoneFound;
+    case Test::Under:
+      return dimension.what == Class::Under;
+    default:
+      return dimension.what == Class::AnyFound;
+  }
+}
+
+void AddReported(const Pred& pred, const Index& index, std::set<uint32_t>* dimensions) {
+  if (pred.op == Pred::Op::Not) return;
+  for (const Pred& operand : pred.operands) AddReported(operand, index, dimensions);
+  if (pred.op != Pred::Op::Atom || !AsksOfSet(pred.atom->test) ||
+      schema::Row(pred.atom->operand.field).data_class != schema::DataClass::MatchOnly) {
+    return;
+  }
+  for (uint32_t d = 0; d < index.dimensions.size(); ++d) {
+    if (IsReportedBy(index.dimensions[d], *pred.atom)) dimensions->insert(d);
+  }
+}
+
+// One index for all rules of the kind. What it lets pass without being asked, userspace must be able to refuse.
+void MakeIndex(const Program& program, KindPlan* plan) {
+  std::vector<IndexRule> rules;
+  rules.reserve(plan->rules.size());
+  for (uint32_t i = 0; i < plan->rules.size(); ++i) rules.push_back({i, &program.rules[plan->rules[i].rule].kernel});
+  auto index = std::make_shared<Index>(BuildIndex(rules));
+  for (uint32_t i = 0; i < plan->rules.size(); ++i) {
+    RulePlan& rule = plan->rules[i];
+    rule.conjuncts.clear();
+    std::set<uint32_t> reported;
+    AddReported(program.rules[rule.rule].kernel, *index, &reported);
+    rule.reported.assign(reported.begin(), reported.end());
+    if (index->FindWidened(i) == nullptr) continue;
+    // All of them: an alternative that always passes hides what the others say.
+    for (FieldId field : FieldsOf(program.rules[rule.rule].kernel)) {
+      if (!InKernel(field) || !schema::Has(plan->kind, field)) continue;
+      const auto at = std::lower_bound(rule.copies.begin(), rule.copies.end(), field);
+      if (at == rule.copies.end() || *at != field) rule.copies.insert(at, field);
+      std::erase(rule.tested, field);
+    }
+  }
+  plan->index = std::move(index);
+}
+
+Result<KindPlan> MakeKindPlan(const Program& program, EventKind kind, Strategy strategy) {
+  const auto is_asked = [&](const SplitRule& split) {
+    return split.kernel.op != Pred::Op::False && std::ranges::count(split.rule.kinds, kind) != 0;
+  };
+  const auto count = static_cast<size_t>(std::ranges::count_if(program.rules, is_asked));
+  if (count > kMaxRulesOfKind) return TooLarge(kind, fmt::format("more than {} rules ask for it", kMaxRulesOfKind));
+  bool rows = strategy == Strategy::Rows || (strategy == Strategy::Auto && count > kMaxStraightRules);
   KindPlan plan;
   plan.kind = kind;
   AtomTable atoms;
   for (uint32_t i = 0; i < program.rules.size(); ++i) {
     const SplitRule& split = program.rules[i];
-    const std::vector<EventKind>& kinds = split.rule.kinds;
-    if (split.kernel.op == Pred::Op::False || std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) continue;
+    if (!is_asked(split)) continue;
     RulePlan rule;
     rule.rule = i;
     rule.id = split.rule.id;
     rule.source = split.rule.source;
-    if (split.kernel.op == Pred::Op::And) {
+    if (rows) {
+      // Nothing: the index has it.
+    } else if (split.kernel.op == Pred::Op::And) {
       for (const Pred& conjunct : split.kernel.operands) rule.conjuncts.push_back(atoms.MakeFormula(conjunct));
     } else if (split.kernel.op != Pred::Op::True) {
       rule.conjuncts.push_back(atoms.MakeFormula(split.kernel));
     }
     FillCopies(split, kind, &rule);
     plan.rules.push_back(std::move(rule));
-    if (plan.rules.size() > kMaxRulesOfKind)
-      return TooLarge(kind, fmt::format("more than {} rules ask for it", kMaxRulesOfKind));
-    if (atoms.size() > kMaxAtomsOfKind) {
-      return TooLarge(kind, fmt::format("its rules make more than {} distinct tests", kMaxAtomsOfKind));
-    }
+    if (strategy == Strategy::Auto && atoms.size() > KS_MAX_ATOMS) rows = true;
   }
-  atoms.Finish(&plan);
+  if (rows && !plan.rules.empty()) {
+    MakeIndex(program, &plan);
+  } else {
+    atoms.Finish(&plan);
+  }
   return plan;
 }
 
@@ -218,11 +276,11 @@ std::vector<FieldId> CarriedFields(const SplitRule& split) {
   return {fields.begin(), fields.end()};
 }
 
-Result<Plan> MakePlan(const Program& program) {
+Result<Plan> MakePlan(const Program& program, Strategy strategy) {
   if (Status depth = CheckDepth(program); !depth) return depth.error();
   Plan plan;
   for (const schema::EventRow& event : schema::Events()) {
-    Result<KindPlan> kind = MakeKindPlan(program, event.kind);
+    Result<KindPlan> kind = MakeKindPlan(program, event.kind, strategy);
     if (!kind) return kind.error();
     if (!kind->rules.empty()) plan.kinds.push_back(std::move(*kind));
   }

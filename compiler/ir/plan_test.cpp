@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compiler/ir/eval.h"
+#include "compiler/ir/index.h"
 #include "compiler/ir/passes.h"
 #include "compiler/ir/random_ir.h"
 #include "compiler/ir/text.h"
@@ -172,13 +173,22 @@ TEST(Plan, RefusesMoreThanTheKernelHolds) {
   EXPECT_EQ(rules.error().code, "plan-too-large");
   program.rules.pop_back();
   EXPECT_TRUE(MakePlan(program));
-  constexpr int64_t kThird = kMaxAtomsOfKind / 3 + 1;
-  program.rules.resize(kThird);
-  for (int64_t i = 0; i < kThird; ++i)
-    program.rules[static_cast<size_t>(i)] = MakeSplit(MakeAnd({Pid(3 * i), Pid(3 * i + 1), Pid(3 * i + 2)}));
-  Result<Plan> atoms = MakePlan(program);
-  ASSERT_FALSE(atoms);
-  EXPECT_EQ(atoms.error().on, "event open");
+}
+
+TEST(Plan, GivesManyRulesAnIndex) {
+  Program program;
+  for (int64_t i = 0; i < int64_t{kMaxStraightRules}; ++i) program.rules.push_back(MakeSplit(Pid(i)));
+  Result<Plan> few = MakePlan(program);
+  ASSERT_TRUE(few);
+  EXPECT_FALSE(few->kinds[0].index);
+  EXPECT_EQ(few->kinds[0].atoms.size(), kMaxStraightRules);
+  program.rules.push_back(MakeSplit(Pid(-1)));
+  Result<Plan> many = MakePlan(program);
+  ASSERT_TRUE(many);
+  ASSERT_TRUE(many->kinds[0].index);
+  EXPECT_TRUE(many->kinds[0].atoms.empty());
+  EXPECT_EQ(many->kinds[0].index->clauses.size(), program.rules.size());
+  EXPECT_FALSE(MakePlan(program, Strategy::Straight)->kinds[0].index);
 }
 
 TEST(Plan, RefusesWhatTheAgentCouldNotRead) {

@@ -7,6 +7,7 @@
 
 #include "compiler/ir/eval.h"
 #include "compiler/ir/hash.h"
+#include "compiler/ir/index.h"
 #include "compiler/ir/passes.h"
 #include "runtime/engine/message.h"
 
@@ -154,12 +155,36 @@ Engine::Prepared Engine::Prepare(uint32_t rule, schema::EventKind kind, const Pl
   return prepared;
 }
 
+const ir::KindPlan* Engine::PlanOfKind(schema::EventKind kind) const {
+  const auto at = std::ranges::find(plan_.kinds, kind, &ir::KindPlan::kind);
+  return at == plan_.kinds.end() ? nullptr : &*at;
+}
+
+// The rules of the clauses that passed, each once: a bit per rule of the kind.
+std::vector<uint64_t> Engine::PassedRules(const event::Event& event) const {
+  const ir::KindPlan* plan = PlanOfKind(event.kind);
+  std::vector<uint64_t> rules;
+  if (plan == nullptr || (plan->index != nullptr) != event.by_clause) return rules;
+  if (!event.by_clause) return event.passed;
+  rules.resize((plan->rules.size() + 63) / 64);
+  for (size_t word = 0; word < event.passed.size(); ++word) {
+    for (uint64_t left = event.passed[word]; left != 0; left &= left - 1) {
+      const size_t clause = word * 64 + static_cast<size_t>(std::countr_zero(left));
+      if (clause >= plan->index->clauses.size()) break;
+      const uint32_t rule = plan->index->clauses[clause].rule;
+      rules[rule / 64] |= uint64_t{1} << rule % 64;
+    }
+  }
+  return rules;
+}
+
 std::vector<event::Match> Engine::DecidePassed(const event::Event& event) const {
   KS_CHECK(plan_status_, "events of the kernel are decided without the plan that it runs");
   const Kind& kind = kinds_[static_cast<size_t>(event.kind)];
+  const std::vector<uint64_t> passed = PassedRules(event);
   std::vector<event::Match> matches;
-  for (size_t word = 0, bit = 0; word < event.passed.size(); ++word) {
-    for (uint64_t left = event.passed[word]; left != 0; left &= left - 1) {
+  for (size_t word = 0, bit = 0; word < passed.size(); ++word) {
+    for (uint64_t left = passed[word]; left != 0; left &= left - 1) {
       bit = word * 64 + static_cast<size_t>(std::countr_zero(left));
       if (bit >= kind.by_bit.size()) break;
       const Prepared& prepared = kind.rules[kind.by_bit[bit]];
@@ -211,6 +236,29 @@ std::vector<event::Match> Engine::DecideAllByReference(const event::Event& event
   return matches;
 }
 
+// Which literal of the atom matched, by what the kernel says of the index's dimensions.
+std::optional<uint32_t> Engine::ReportedLiteral(const event::Event& event, const ir::Atom& atom) const {
+  if (schema::Row(atom.operand.field).data_class != DataClass::MatchOnly) return std::nullopt;
+  const ir::KindPlan* plan = PlanOfKind(event.kind);
+  if (plan == nullptr || !plan->index) return std::nullopt;
+  const ir::Index& index = *plan->index;
+  for (size_t i = 0; i < event.atoms.size(); ++i) {
+    const uint16_t number = event.atoms[i].atom;
+    if (number >= index.dimensions.size()) continue;
+    const ir::Dimension& dimension = index.dimensions[number];
+    if (dimension.what == ir::Dimension::Class::Test) {
+      if (dimension.atom->SameAs(atom) && event.atoms[i].index < atom.literals.size()) return event.atoms[i].index;
+      continue;
+    }
+    std::vector<uint32_t> outcomes;
+    for (const event::AtomMatch& one : event.atoms) {
+      if (one.atom == number && one.index < dimension.row_of.size()) outcomes.push_back(one.index);
+    }
+    if (const auto literal = ir::WhichLiteral(index, dimension, outcomes, atom)) return literal;
+  }
+  return std::nullopt;
+}
+
 event::Match Engine::MakeMatch(const event::Event& event, const Prepared& prepared, bool from_ring) const {
   event::Match match;
   match.event = &event;
@@ -238,6 +286,8 @@ event::Match Engine::MakeMatch(const event::Event& event, const Prepared& prepar
     const ir::AtomResult result = ir::EvalAtom(*speaker.atom, event.record);
     if (result.truth == Truth::True) {
       say(*speaker.atom, result.index);
+    } else if (result.truth == Truth::Unknown && from_ring && event.by_clause) {
+      if (const auto index = ReportedLiteral(event, *speaker.atom)) say(*speaker.atom, *index);
     } else if (result.truth == Truth::Unknown && from_ring && speaker.reported_as) {
       for (const event::AtomMatch& reported : event.atoms) {
         if (reported.atom == *speaker.reported_as) say(*speaker.atom, reported.index);

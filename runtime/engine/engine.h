@@ -27,8 +27,9 @@ class Engine {
   Engine& operator=(Engine&&) noexcept;
   ~Engine();
 
-  // For an event from the ring: only rules whose bit in event.passed is set. The kernel decided what it could read;
-  // what it could not (residuals, paths and numbers that Decode had to normalise) is decided here.
+  // For an event from the ring: only rules whose bit in event.passed, or that of one of whose clauses, is set. The
+  // kernel decided what it could read; what it could not (residuals, paths and numbers that Decode had to normalise) is
+  // decided here.
   std::vector<event::Match> DecidePassed(const event::Event& event) const;
   // For an event from a trace or a test: the whole predicate of every rule of the kind. An index of the kind's rules,
   // made with its first event, finds those that may match; the reference proves them. An event that no rule may match
@@ -67,6 +68,9 @@ class Engine {
   struct Indexes;
 
   struct PlanOf;
+  const ir::KindPlan* PlanOfKind(schema::EventKind kind) const;
+  std::vector<uint64_t> PassedRules(const event::Event& event) const;
+  std::optional<uint32_t> ReportedLiteral(const event::Event& event, const ir::Atom& atom) const;
   Prepared Prepare(uint32_t rule, schema::EventKind kind, const PlanOf& plan_of, const ir::RulePlan* rule_plan) const;
   event::Match MakeMatch(const event::Event& event, const Prepared& prepared, bool from_ring) const;
 

@@ -14,8 +14,8 @@ namespace ks::event {
 
 // The literal of a kernel atom that matched.
 struct AtomMatch {
-  uint16_t atom;   // number in the kind's plan
-  uint16_t index;  // of the literal
+  uint16_t atom;   // number in the kind's plan; if it has an index, of the dimension
+  uint32_t index;  // of the literal; of the dimension's outcome
   bool operator==(const AtomMatch&) const = default;
 };
 
@@ -26,6 +26,7 @@ struct Event {
   uint32_t generation = 0;
   uint16_t cpu = 0;
   std::vector<uint64_t> passed;  // from the ring: a bit per rule of the kind that the kernel half let through
+  bool by_clause = false;        // or per clause of the kind's index, 64 words for each of the record's summary
   std::vector<AtomMatch> atoms;  // from the ring
   schema::Record record;
   bool operator==(const Event&) const = default;

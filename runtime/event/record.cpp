@@ -103,6 +103,23 @@ schema::Value ReadValue(const FieldRow& row, std::string_view data) {
   return std::string(data);
 }
 
+uint64_t Word(std::string_view record, size_t number) {
+  return Load<uint64_t>(record, sizeof(ks_record) + number * sizeof(uint64_t));
+}
+
+// A bit per clause: the summary says which words are there. The record has been checked to hold head.words of them.
+bool ReadClauses(std::string_view record, const ks_record& head, Event* event) {
+  event->by_clause = true;
+  event->passed.resize(size_t{64} * head.summary);
+  size_t next = head.summary;
+  for (size_t i = 0; i < event->passed.size(); ++i) {
+    if ((Word(record, i / 64) >> i % 64 & 1) == 0) continue;
+    if (next == head.words) return false;
+    event->passed[i] = Word(record, next++);
+  }
+  return next == head.words;
+}
+
 void SetField(schema::Record& record, const FieldRow& row, FieldStatus status, std::string_view data) {
   if (!HoldsValue(status, data.size())) {
     // A raw or foreign value that was not sent cannot be normalised.
@@ -133,6 +150,17 @@ void SetField(schema::Record& record, const FieldRow& row, FieldStatus status, s
 template <typename T>
 void Append(std::string& out, const T& value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+void AppendClauses(std::string& out, const std::vector<uint64_t>& passed) {
+  for (size_t summary = 0; summary < passed.size() / 64; ++summary) {
+    uint64_t word = 0;
+    for (size_t bit = 0; bit < 64; ++bit) word |= uint64_t{passed[64 * summary + bit] != 0} << bit;
+    Append(out, word);
+  }
+  for (uint64_t word : passed) {
+    if (word != 0) Append(out, word);
+  }
 }
 
 void AppendItem(std::string& out, const FieldRow& row, const schema::FieldValue& field) {
@@ -173,7 +201,9 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
   const auto head = Load<ks_record>(record);
   if (head.size != record.size()) return Refuse(record, fmt::format("it says that it has {} bytes", head.size));
   if (head.kind >= schema::kKindCount) return Refuse(record, fmt::format("it is of an unknown kind, {}", head.kind));
-  if (head.words > KS_RULE_WORDS) return Refuse(record, fmt::format("it holds {} words of rules", head.words));
+  const size_t most = head.summary == 0 ? size_t{KS_RULE_WORDS} : size_t{KS_ROWS_SUMMARY} + KS_ROWS_WORDS;
+  if (head.words > most || head.words < head.summary || head.summary > KS_ROWS_SUMMARY)
+    return Refuse(record, fmt::format("it holds {} words of rules", head.words));
   size_t at = sizeof(ks_record) + head.words * sizeof(uint64_t);
   if (at > record.size()) return Refuse(record, "it ends within its words of rules");
 
@@ -186,9 +216,11 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
   if (time > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
     return Refuse(record, "its time is out of range");
   SetTime(event, time);
-  event.passed.resize(head.words);
-  for (size_t i = 0; i < head.words; ++i) {
-    event.passed[i] = Load<uint64_t>(record, sizeof(ks_record) + i * sizeof(uint64_t));
+  if (head.summary != 0) {
+    if (!ReadClauses(record, head, &event)) return Refuse(record, "its words of clauses are not those of its summary");
+  } else {
+    event.passed.resize(head.words);
+    for (size_t i = 0; i < head.words; ++i) event.passed[i] = Word(record, i);
   }
 
   std::bitset<schema::kFieldCount> fields_seen;
@@ -202,11 +234,14 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
     }
     if (item.id & KS_ITEM_ATOM) {
       const uint16_t atom = item.id & ~KS_ITEM_ATOM;
-      if (atom >= KS_MAX_ATOMS) return Refuse(record, fmt::format("byte {}: atom {} does not exist", at, atom));
+      if (atom >= (event.by_clause ? uint16_t{KS_ROWS_DIMENSIONS} : uint16_t{KS_MAX_ATOMS}))
+        return Refuse(record, fmt::format("byte {}: atom {} does not exist", at, atom));
       if (item.len != 0) return Refuse(record, fmt::format("byte {}: atom {} holds a value", at, atom));
-      if (atoms_seen.test(atom)) return Refuse(record, fmt::format("byte {}: atom {} comes twice", at, atom));
+      // A scanner may have found several things.
+      if (atoms_seen.test(atom) && !event.by_clause)
+        return Refuse(record, fmt::format("byte {}: atom {} comes twice", at, atom));
       atoms_seen.set(atom);
-      event.atoms.push_back({atom, item.index});
+      event.atoms.push_back({atom, item.index | static_cast<uint32_t>(item.high) << 16});
     } else {
       if (item.id >= schema::kFieldCount)
         return Refuse(record, fmt::format("byte {}: field {} does not exist", at, item.id));
@@ -234,15 +269,23 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
 }
 
 std::string Encode(const Event& event) {
-  KS_CHECK(event.passed.size() <= KS_RULE_WORDS, "more words of rules than a record holds");
+  KS_CHECK(event.passed.size() <= (event.by_clause ? size_t{KS_ROWS_WORDS} : size_t{KS_RULE_WORDS}) &&
+               (!event.by_clause || event.passed.size() % 64 == 0),
+           "more words of rules than a record holds");
   std::string out(sizeof(ks_record), '\0');
-  for (uint64_t word : event.passed) Append(out, word);
+  if (event.by_clause) {
+    AppendClauses(out, event.passed);
+  } else {
+    for (uint64_t word : event.passed) Append(out, word);
+  }
+  const size_t words = (out.size() - sizeof(ks_record)) / sizeof(uint64_t);
   for (const FieldRow& row : schema::Fields()) {
     const schema::FieldValue& field = event.record[row.id];
     if (row.decided == schema::Decided::Kernel && field.status != FieldStatus::Unread) AppendItem(out, row, field);
   }
   for (const AtomMatch& match : event.atoms) {
-    Append(out, ks_item{static_cast<__u16>(match.atom | KS_ITEM_ATOM), KS_OK, 0, 0, match.index});
+    Append(out, ks_item{static_cast<__u16>(match.atom | KS_ITEM_ATOM), KS_OK, static_cast<__u8>(match.index >> 16), 0,
+                        static_cast<__u16>(match.index)});
   }
   KS_CHECK(out.size() <= KS_RECORD_MAX, "the event is larger than a record");
   ks_record head{};
@@ -252,7 +295,8 @@ std::string Encode(const Event& event) {
   head.size = static_cast<__u32>(out.size());
   head.cpu = event.cpu;
   head.kind = static_cast<__u8>(event.kind);
-  head.words = static_cast<__u8>(event.passed.size());
+  head.summary = static_cast<__u8>(event.by_clause ? event.passed.size() / 64 : 0);
+  head.words = static_cast<__u16>(words);
   std::memcpy(out.data(), &head, sizeof(head));
   return out;
 }

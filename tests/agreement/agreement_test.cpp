@@ -1,5 +1,6 @@
 // Random predicates × random records: the generated BPF must decide each as ir::Eval does.
-//   agreement_test [--predicates N] [--records N] [--break HOW]      KS_TEST_SEED=N chooses the seed
+//   agreement_test [--predicates N] [--records N] [--break HOW] [--rows]      KS_TEST_SEED=N chooses the seed
+// --rows: by the index of many rules. What it passes, and the record carries, must prove what the whole record does.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/ir/eval.h"
+#include "compiler/ir/index.h"
 #include "compiler/ir/passes.h"
 #include "compiler/ir/random_ir.h"
 #include "compiler/ir/text.h"
@@ -24,17 +26,20 @@ struct Options {
   size_t predicates = 10000;
   size_t records = 5;
   codegen::Break broken = codegen::Break::None;
+  bool rows = false;
 };
 
 struct Totals {
   size_t predicates = 0, in_kernel = 0, pairs = 0, atoms = 0, objects = 0, runs = 0, differences = 0, instructions = 0;
   size_t verdicts[2] = {};        // rule is dropped, rule passes
+  size_t disproved = 0;           // rules that passed, and that the record refutes
   std::map<uint8_t, size_t> can;  // how often each outcome of an atom was seen
   uint32_t largest = 0;           // program, in instructions that the verifier walked
 };
 
 // Rules per object: few enough for the verifier's limits, many enough that loading does not dominate.
 constexpr size_t kRulesPerKind = 25;
+constexpr size_t kRulesPerIndex = 80;
 constexpr size_t kMostShown = 5;
 constexpr size_t kFewRules = 10;
 constexpr size_t kLargeRecords = 200;
@@ -66,7 +71,7 @@ class Test {
     while (totals_.predicates < options_.predicates) {
       ir::Program program;
       for (size_t kind = 0; kind < schema::kKindCount; kind++) {
-        for (size_t i = 0; i < kRulesPerKind; i++)
+        for (size_t i = 0; i < (options_.rows ? kRulesPerIndex : kRulesPerKind); i++)
           program.rules.push_back(RandomRule(random_, static_cast<ir::EventKind>(kind)));
       }
       if (!RunObject(program, options_.records)) return false;
@@ -79,7 +84,7 @@ class Test {
  private:
   // `records` for each rule of the program: all other rules of its kind decide them, too.
   bool RunObject(const ir::Program& program, size_t records) {
-    Result<ir::Plan> plan = ir::MakePlan(program);
+    Result<ir::Plan> plan = ir::MakePlan(program, options_.rows ? ir::Strategy::Rows : ir::Strategy::Straight);
     if (!plan) return Fail(plan.error());
     Result<codegen::BpfObject> object =
         codegen::Emit(*plan, {.target = codegen::Target::Evaluate, .broken = options_.broken});
@@ -116,8 +121,46 @@ class Test {
     return true;
   }
 
+  // What the record from the ring would tell of the event, were only this rule to pass.
+  static schema::Record Carried(const ks_scratch& scratch, const ir::KindPlan& kind, const ir::RulePlan& rule,
+                                const schema::Record& record) {
+    schema::Record carried;
+    const auto copy = [&](ir::FieldId field) { carried.Set(field, record[field].value, record[field].status); };
+    for (ir::FieldId field : rule.copies) copy(field);
+    bool undecided = false;
+    for (ir::FieldId field : rule.tested) {
+      const schema::Status status = record[field].status;
+      undecided = undecided || status == schema::Status::Raw || status == schema::Status::Foreign;
+      for (const ir::Dimension& dimension : kind.index->dimensions) {
+        if (!dimension.scanner || dimension.operand.field != field) continue;
+        undecided = undecided || status == schema::Status::Truncated ||
+                    scratch.rows.hit_count[*dimension.scanner] == KS_ROWS_UNDECIDED;
+      }
+    }
+    if (undecided) std::ranges::for_each(rule.tested, copy);
+    return carried;
+  }
+
+  void CompareRows(const ks_scratch& scratch, const ir::Program& program, const ir::KindPlan& kind,
+                   const schema::Record& record) {
+    const std::vector<uint32_t> passed = codegen::PassedRules(kind, scratch);
+    for (uint32_t i = 0; i < kind.rules.size(); i++) {
+      const ir::Pred& kernel = program.rules[kind.rules[i].rule].kernel;
+      const bool expected = ir::Eval(kernel, record) != ir::Truth::False;
+      bool found = std::binary_search(passed.begin(), passed.end(), i);
+      if (found && ir::Eval(kernel, Carried(scratch, kind, kind.rules[i], record)) == ir::Truth::False) {
+        found = false;
+        totals_.disproved++;
+      }
+      totals_.pairs++;
+      totals_.verdicts[expected ? 1 : 0]++;
+      if (found != expected) Differ(kind, "a rule's verdict", kernel, expected, found);
+    }
+  }
+
   void Compare(const ks_scratch& scratch, const ir::Program& program, const ir::KindPlan& kind,
                const schema::Record& record) {
+    if (kind.index) return CompareRows(scratch, program, kind, record);
     for (size_t i = 0; i < kind.rules.size(); i++) {
       const ir::Pred& kernel = program.rules[kind.rules[i].rule].kernel;
       const bool expected = ir::Eval(kernel, record) != ir::Truth::False;
@@ -166,12 +209,14 @@ Options ParseOptions(int argc, char** argv) {
     }
     if (broken != std::end(codegen::kBreaks)) {
       options.broken = *broken;
+    } else if (strcmp(argv[i], "--rows") == 0) {
+      options.rows = true;
     } else if (strcmp(argv[i], "--predicates") == 0 && i + 1 < argc) {
       options.predicates = strtoul(argv[++i], nullptr, 10);
     } else if (strcmp(argv[i], "--records") == 0 && i + 1 < argc) {
       options.records = strtoul(argv[++i], nullptr, 10);
     } else {
-      fmt::print("usage: agreement_test [--predicates N] [--records N] [--break HOW]\n");
+      fmt::print("usage: agreement_test [--predicates N] [--records N] [--break HOW] [--rows]\n");
       exit(2);
     }
   }
@@ -194,6 +239,8 @@ int Main(int argc, char** argv) {
       totals.atoms, totals.can.contains(1) ? totals.can.at(1) : 0, totals.can.contains(2) ? totals.can.at(2) : 0,
       totals.can.contains(3) ? totals.can.at(3) : 0);
   fmt::print("the verifier walked {} instructions, {} in the largest program\n", totals.instructions, totals.largest);
+  if (options.rows)
+    fmt::print("{} times a rule that passed was refuted by what the record carries\n", totals.disproved);
   fmt::print("{} predicates, {} pairs, {} differences\n", totals.predicates, totals.pairs, totals.differences);
   if (options.broken != codegen::Break::None) {
     const bool found_out = totals.differences > 0;
