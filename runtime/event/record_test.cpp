@@ -79,6 +79,28 @@ TEST(Decode, ReadsHeadWordsFieldsAndAtoms) {
   EXPECT_EQ(event->record[FieldId::process_tid].status, FieldStatus::Unread);
 }
 
+TEST(Decode, ReadsWhichClausesPassed) {
+  RawRecord raw;
+  raw.head.summary = 2;
+  raw.words = {uint64_t{1} << 3, 1, 7, 9};
+  raw.Item(KS_ITEM_ATOM | 4, KS_OK, "", 2).Item(KS_ITEM_ATOM | 4, KS_OK, "", 3);
+  const auto event = Decode(raw.Bytes(), 0);
+  ASSERT_TRUE(event) << event.error().ToString();
+  EXPECT_TRUE(event->by_clause);
+  std::vector<uint64_t> expected(128);
+  expected[3] = 7;
+  expected[64] = 9;
+  EXPECT_EQ(event->passed, expected);
+  EXPECT_EQ(event->atoms, (std::vector<AtomMatch>{{4, 2}, {4, 3}}));
+  for (const std::vector<uint64_t>& words : std::vector<std::vector<uint64_t>>{{1}, {1, 0}, {1, 0, 5, 6}, {3, 0, 5}}) {
+    raw.words = words;  // fewer or more than the summary says
+    EXPECT_FALSE(Decode(raw.Bytes(), 0)) << words.size();
+  }
+  raw.head.summary = KS_ROWS_SUMMARY + 1;
+  raw.words.assign(KS_ROWS_SUMMARY + 1, 0);
+  EXPECT_FALSE(Decode(raw.Bytes(), 0));
+}
+
 TEST(Decode, NormalisesRawPaths) {
   RawRecord raw;
   raw.Item(FieldId::file_path, KS_RAW, "/tmp/../etc//./shadow").Item(FieldId::process_cwd, KS_RAW, "no/root");
@@ -185,7 +207,13 @@ TEST(Decode, UndoesEncode) {
   RandomEvents random(1);
   for (int i = 0; i < 3000; ++i) {
     Event event = random.Next(/*derived=*/false);
-    for (size_t word = random.Below(4); word > 0; --word) event.passed.push_back(random.Word());
+    event.by_clause = random.OneIn(2);
+    if (event.by_clause) {
+      event.passed.resize(64 * (1 + random.Below(8)));
+      for (uint64_t& word : event.passed) word = random.OneIn(16) ? random.Word() : 0;
+    } else {
+      for (size_t word = random.Below(4); word > 0; --word) event.passed.push_back(random.Word());
+    }
     for (uint16_t atom = 0; atom < 8; ++atom) {
       if (random.OneIn(3)) event.atoms.push_back({atom, static_cast<uint16_t>(random.Below(100))});
     }
