@@ -56,9 +56,10 @@ Result<BpfObject> Emit(const ir::Plan& plan, const EmitOptions& options) {
   Unit unit(options.target, plan);
   Automata automata(unit);
   Rows rows(unit, plan, options.broken);
-  if (rows.size() > kMaxTableBytes) {
+  if (!rows.fit()) {
     return Error{"generate the kernel half", "the tables of its rules",
-                 fmt::format("they have {} bytes, and an object holds {}", rows.size(), kMaxTableBytes),
+                 fmt::format("an object holds {} maps of {} bytes, and a kind's tables lie in one", kMaxTableMaps,
+                             kMaxTableBytes),
                  "divide the policy into several bundles", "codegen-limit"};
   }
   std::vector<llvm::Function*> functions;

@@ -19,7 +19,7 @@ using Class = ir::Dimension::Class;
 constexpr uint32_t kFree = 0xffffffff;
 constexpr size_t kProbes = 16;
 constexpr size_t kLongestKey = 512;
-constexpr size_t kBlockWords = 4;
+constexpr size_t kBlockWords = 8;
 
 template <typename T>
 void Append(std::string* bytes, T value) {
@@ -96,9 +96,10 @@ std::string Asked(const ir::RulePlan& rule) {
 
 // Rows in blocks of few words, of which each is there once: most have a single bit.
 struct Blocks {
-  std::vector<uint32_t> of;  // row * per_row
+  std::vector<uint16_t> of;  // row * per_row
   std::vector<uint64_t> words;
   uint32_t per_row = 0;
+  bool fit = false;  // into numbers of 16 bits
 };
 Blocks Divide(const ir::Index& index) {
   Blocks blocks;
@@ -110,9 +111,10 @@ Blocks Divide(const ir::Index& index) {
       for (size_t i = 0; i < kBlockWords && begin + i < index.words; i++) block[i] = index.Word(row, begin + i);
       const auto [at, is_new] = known.try_emplace(block, static_cast<uint32_t>(known.size()));
       if (is_new) blocks.words.insert(blocks.words.end(), block.begin(), block.end());
-      blocks.of.push_back(at->second);
+      blocks.of.push_back(static_cast<uint16_t>(at->second));
     }
   }
+  blocks.fit = known.size() <= 0x10000;
   return blocks;
 }
 
@@ -288,6 +290,7 @@ Rows::Tables Rows::PlaceKind(const ir::KindPlan& kind) {
   Bytes all;
   for (const Bytes& bits : asked) all += bits;
   const Blocks blocks = Divide(index);
+  fit_ = fit_ && blocks.fit;
   Bytes head;
   for (uint32_t word : {static_cast<uint32_t>(index.words), static_cast<uint32_t>(index.summary_words), blocks.per_row,
                         0U, tables.summaries, place(blocks.of), place(blocks.words), place(of_clause), Place(all)}) {
@@ -298,19 +301,40 @@ Rows::Tables Rows::PlaceKind(const ir::KindPlan& kind) {
 }
 
 Rows::Rows(Unit& unit, const ir::Plan& plan, Break broken) : unit_(unit), broken_(broken) {
-  Place(Bytes(8, '\0'));  // no table is at 0
+  constexpr size_t kBegin = 8;  // no table is at 0
+  Bytes done;
   for (const ir::KindPlan& kind : plan.kinds) {
-    if (kind.index) kinds_[kind.kind] = PlaceKind(kind);
+    if (!kind.index) continue;
+    for (bool alone = bytes_.empty();; alone = true) {
+      if (bytes_.empty()) bytes_.resize(kBegin);
+      const size_t before = bytes_.size();
+      Tables tables = PlaceKind(kind);
+      if (bytes_.size() > kMaxTableBytes && alone) fit_ = false;
+      if (bytes_.size() > kMaxTableBytes && !alone) {  // begins the next map
+        bytes_.resize(before);
+        EndMap();
+        continue;
+      }
+      tables.map = maps_.size();
+      kinds_[kind.kind] = std::move(tables);
+      break;
+    }
   }
-  if (kinds_.empty()) return;
+  if (!bytes_.empty()) EndMap();
+  fit_ = fit_ && maps_.size() <= kMaxTableMaps;
+}
+
+void Rows::EndMap() {
   bytes_.resize(std::bit_ceil(bytes_.size()));
-  // In a map of their own.
-  if (bytes_.size() <= kMaxTableBytes) tables_ = unit_.Constant("ks_tables", bytes_, 8, ".rodata.tables");
+  const std::string number = maps_.empty() ? "" : std::to_string(maps_.size());
+  maps_.push_back({static_cast<uint32_t>(bytes_.size()),
+                   unit_.Constant("ks_tables" + number, bytes_, 8, ".rodata.tables" + number)});
+  bytes_.clear();
 }
 
 // ---- Code
 
-llvm::Function* Rows::Function(const std::string& name) {
+llvm::Function* Rows::Function(size_t map, const std::string& name) {
   struct Shape {
     const char* name;
     std::vector<std::string> parameters;  // of the global function, behind the hook
@@ -335,12 +359,12 @@ llvm::Function* Rows::Function(const std::string& name) {
       {"append", {"kind", "number"}, "ask", Shape::Hook | Shape::NoTables},
       {"collect", {"kind"}, "append", Shape::Hook},
   };
-  const std::string global = "ks_row_" + name;
+  const std::string global = "ks_row_" + name + (map == 0 ? "" : std::to_string(map));
   if (llvm::Function* known = unit_.Find(global)) return known;
   const Shape* shape =
       std::find_if(std::begin(kShapes), std::end(kShapes), [&](const Shape& one) { return name == one.name; });
   KS_CHECK(shape != std::end(kShapes), "rows.bpf.c has a function of that name");
-  llvm::Function* callee = shape->calls ? Function(shape->calls) : nullptr;
+  llvm::Function* callee = shape->calls ? Function(map, shape->calls) : nullptr;
   Code code = unit_.BeginGlobal(global, shape->parameters);
   llvm::IRBuilder<>& b = code.b;
   // All begin with scratch; `tables, size` stand before the table, the list, the key or the kind.
@@ -353,8 +377,8 @@ llvm::Function* Rows::Function(const std::string& name) {
       // It only hands the place on.
     } else if (parameter == "table" || parameter == "list" || parameter == "key" || parameter == "kind") {
       if (shape->more & Shape::Longest) arguments.push_back(b.getInt32(LongestCapture()));
-      arguments.push_back(tables_);
-      arguments.push_back(b.getInt32(static_cast<uint32_t>(bytes_.size())));
+      arguments.push_back(maps_[map].constant);
+      arguments.push_back(b.getInt32(maps_[map].size));
     }
     arguments.push_back(code.function->getArg(i + 1));
   }
@@ -365,10 +389,11 @@ llvm::Function* Rows::Function(const std::string& name) {
   return code.function;
 }
 
-llvm::Value* Rows::Call(Code& code, const std::string& name, const std::vector<uint32_t>& numbers) {
+llvm::Value* Rows::Call(Code& code, const ir::KindPlan& kind, const std::string& name,
+                        const std::vector<uint32_t>& numbers) {
   std::vector<llvm::Value*> arguments{code.hook};
   for (uint32_t number : numbers) arguments.push_back(code.b.getInt32(number));
-  return code.b.CreateCall(Function(name), arguments);
+  return code.b.CreateCall(Function(kinds_.at(kind.kind).map, name), arguments);
 }
 
 void Rows::Begin(Code& code, const ir::KindPlan& kind) {
@@ -404,18 +429,18 @@ llvm::Value* Rows::LookUp(Code& code, const ir::KindPlan& kind, size_t number) {
   switch (dimension.what) {
     case Class::Text:
       // A seeded miscompilation: equal is what a text begins with.
-      if (broken_ == Break::Length) return Call(code, "under", {slot, values, 1});
-      return Call(code, "text", {slot, values});
+      if (broken_ == Break::Length) return Call(code, kind, "under", {slot, values, 1});
+      return Call(code, kind, "text", {slot, values});
     case Class::Under:
-      return Call(code, "under", {slot, values, broken_ == Break::Under ? 1U : 0U});
+      return Call(code, kind, "under", {slot, values, broken_ == Break::Under ? 1U : 0U});
     case Class::Address:
-      return Call(code, "address", {slot, values, 0});
+      return Call(code, kind, "address", {slot, values, 0});
     case Class::Endpoint:
-      return Call(code, "address", {slot, values, 1});
+      return Call(code, kind, "address", {slot, values, 1});
     case Class::Number:
-      return Call(code, "number", {number_at, values, port ? 1U : 0U});
+      return Call(code, kind, "number", {number_at, values, port ? 1U : 0U});
     case Class::Span:
-      return Call(code, "span", {number_at, values, port ? 1U : 0U});
+      return Call(code, kind, "span", {number_at, values, port ? 1U : 0U});
     case Class::Test:
     case Class::AnyFound:
     case Class::NoneFound:
@@ -430,7 +455,7 @@ llvm::Value* Rows::RowOf(Code& code, const ir::KindPlan& kind, size_t dimension,
   llvm::Value* at = code.b.CreateAdd(code.b.CreateZExt(outcome, code.b.getInt64Ty()),
                                      code.b.getInt64(kinds_.at(kind.kind).rows[dimension] / 4));
   return code.b.CreateCall(unit_.Linked("ks_rows_row", u32, {pointer, u32, code.b.getInt64Ty()}),
-                           {tables_, code.b.getInt32(static_cast<uint32_t>(bytes_.size())), at});
+                           {MapOf(kind).constant, code.b.getInt32(MapOf(kind).size), at});
 }
 
 llvm::Value* Rows::And(Code& code, const ir::KindPlan& kind, llvm::Value* row) {
@@ -439,8 +464,8 @@ llvm::Value* Rows::And(Code& code, const ir::KindPlan& kind, llvm::Value* row) {
   const auto number = [&](size_t value) { return code.b.getInt32(static_cast<uint32_t>(value)); };
   llvm::Value* left =
       code.b.CreateCall(unit_.Linked("ks_rows_and", u32, {pointer, pointer, u32, u32, u32, u32}),
-                        {code.scratch, tables_, number(bytes_.size()), number(kinds_.at(kind.kind).summaries),
-                         number(kind.index->summary_words), row});
+                        {code.scratch, MapOf(kind).constant, number(MapOf(kind).size),
+                         number(kinds_.at(kind.kind).summaries), number(kind.index->summary_words), row});
   return code.b.CreateICmpNE(left, number(0));
 }
 
@@ -452,7 +477,7 @@ void Rows::Scan(Code& code, const ir::KindPlan& kind, size_t number) {
   llvm::Value* count = code.Load(8, offsetof(ks_scratch, rows.hit_count) + scanner);
   code.b.CreateCondBr(code.b.CreateICmpEQ(count, code.b.getInt8(KS_ROWS_NOT_SCANNED)), scan, scanned);
   code.b.SetInsertPoint(scan);
-  Call(code, "scan",
+  Call(code, kind, "scan",
        {static_cast<uint32_t>(FieldOffset(dimension.operand.field)), kinds_.at(kind.kind).scanners[scanner], scanner});
   code.b.CreateBr(scanned);
   code.b.SetInsertPoint(scanned);
@@ -463,18 +488,18 @@ void Rows::FindNothing(Code& code, const ir::KindPlan& kind, size_t dimension) {
 }
 
 llvm::Value* Rows::AndFound(Code& code, const ir::KindPlan& kind, size_t dimension) {
-  llvm::Value* left = Call(code, "found", {kinds_.at(kind.kind).head, static_cast<uint32_t>(dimension)});
+  llvm::Value* left = Call(code, kind, "found", {kinds_.at(kind.kind).head, static_cast<uint32_t>(dimension)});
   return code.b.CreateICmpNE(left, code.b.getInt32(0));
 }
 
 llvm::Value* Rows::Settle(Code& code, const ir::KindPlan& kind, bool few) {
   llvm::Value* any = code.b.getInt32(0);
   for (uint32_t i = 0; i < kind.index->summary_words; i++)
-    any = code.b.CreateOr(any, Call(code, "settle", {kinds_.at(kind.kind).head, i, few ? 1U : 0U}));
+    any = code.b.CreateOr(any, Call(code, kind, "settle", {kinds_.at(kind.kind).head, i, few ? 1U : 0U}));
   return code.b.CreateICmpNE(any, code.b.getInt32(0));
 }
 
-void Rows::Collect(Code& code, const ir::KindPlan& kind) { Call(code, "collect", {kinds_.at(kind.kind).head}); }
+void Rows::Collect(Code& code, const ir::KindPlan& kind) { Call(code, kind, "collect", {kinds_.at(kind.kind).head}); }
 
 llvm::Value* Rows::HasBit(Code& code, size_t words, size_t bit) {
   llvm::Value* word = code.Load(64, words + bit / 64 * 8);

@@ -10,12 +10,15 @@ namespace ks::codegen {
 
 // A map's value is at most that on 5.10 (KMALLOC_MAX_SIZE).
 inline constexpr size_t kMaxTableBytes = size_t{4} << 20;
+// Each has functions of its own, which 5.10 verifies for each program that uses them.
+inline constexpr size_t kMaxTableMaps = 4;
 
 class Rows {
  public:
   // Lays out the tables of all kinds that have an index.
   Rows(Unit& unit, const ir::Plan& plan, Break broken);
-  size_t size() const { return bytes_.size(); }
+  // Whether they are no larger than that.
+  bool fit() const { return fit_; }
 
   // Every clause alive, nothing scanned.
   void Begin(Code& code, const ir::KindPlan& kind);
@@ -50,11 +53,18 @@ class Rows {
 
  private:
   struct Tables {
+    size_t map = 0;
     uint32_t head = 0, summaries = 0;
     std::vector<uint32_t> values, rows;  // by dimension: where its values are looked up, and its row_of
     std::vector<uint32_t> scanners;
   };
   using Bytes = std::string;
+  struct Map {
+    uint32_t size = 0;
+    llvm::GlobalVariable* constant = nullptr;
+  };
+  void EndMap();
+  const Map& MapOf(const ir::KindPlan& kind) const { return maps_[kinds_.at(kind.kind).map]; }
   uint32_t Place(const Bytes& bytes);
   uint32_t PlaceHash(const std::vector<Bytes>& keys);
   uint32_t PlaceNumbers(const ir::Dimension& dimension);
@@ -65,14 +75,16 @@ class Rows {
 
   llvm::Value* HasBit(Code& code, size_t words, size_t bit);
   // Calls the global function around ks_rows_<name>, which is made when it is first used.
-  llvm::Value* Call(Code& code, const std::string& name, const std::vector<uint32_t>& arguments);
-  llvm::Function* Function(const std::string& name);
+  llvm::Value* Call(Code& code, const ir::KindPlan& kind, const std::string& name,
+                    const std::vector<uint32_t>& arguments);
+  llvm::Function* Function(size_t map, const std::string& name);
 
   Unit& unit_;
   const Break broken_;
-  std::string bytes_;
+  std::string bytes_;  // of the map that is being filled
+  std::vector<Map> maps_;
+  bool fit_ = true;
   std::map<ir::EventKind, Tables> kinds_;
-  llvm::GlobalVariable* tables_ = nullptr;
 };
 
 }  // namespace ks::codegen

@@ -196,7 +196,7 @@ void Unit::Locate(Code& code, const ir::RulePlan& rule) {
 }
 
 llvm::GlobalVariable* Unit::Constant(const std::string& name, const std::string& bytes, uint64_t alignment,
-                                     const char* section) {
+                                     const std::string& section) {
   llvm::Constant* data = llvm::ConstantDataArray::getString(context_, bytes, /*AddNull=*/false);
   auto* constant =
       new llvm::GlobalVariable(*module_, data->getType(), true, llvm::GlobalValue::InternalLinkage, data, name);

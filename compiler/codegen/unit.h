@@ -59,7 +59,7 @@ class Unit {
 
   // A constant in .rodata.
   llvm::GlobalVariable* Constant(const std::string& name, const std::string& bytes, uint64_t alignment,
-                                 const char* section = ".rodata");
+                                 const std::string& section = ".rodata");
 
   Target target() const { return target_; }
   llvm::Module& module() { return *module_; }

@@ -272,12 +272,12 @@ KS_ROWS_INLINE __u32 ks_rows_scan(struct ks_scratch *s, __u32 text, __u32 longes
 // ---- Rows. A kind's head: u32 words, summary_words, row_blocks, pad, summaries, block_of, blocks, clauses, classes, then by
 // dimension {u32 scanner, u32 row_of, u32 how, u32 none}: how 0: one row; 1: AnyFound; 2: NoneFound.
 
-enum { KS_KIND_HEAD = 36, KS_KIND_DIMENSION = 16, KS_BLOCK_WORDS = 4 };
+enum { KS_KIND_HEAD = 36, KS_KIND_DIMENSION = 16, KS_BLOCK_WORDS = 8 };
 
 static KS_ROWS_INLINE __u64 word_of(const __u8 *tables, __u32 size, __u32 kind, __u32 row, __u32 word) {
   __u32 row_blocks = at32(tables, size, (__u64)kind + 8);
   __u64 block_of = at32(tables, size, (__u64)kind + 20), blocks = at32(tables, size, (__u64)kind + 24);
-  __u64 block = at32(tables, size, block_of + 4 * ((__u64)row * row_blocks + word / KS_BLOCK_WORDS));
+  __u64 block = at16(tables, size, block_of + 2 * ((__u64)row * row_blocks + word / KS_BLOCK_WORDS));
   return at64(tables, size, blocks + 8 * (block * KS_BLOCK_WORDS + word % KS_BLOCK_WORDS));
 }
 
