@@ -205,30 +205,16 @@ uint32_t Rows::PlaceBlocks(const ir::Dimension& dimension) {
 }
 
 uint32_t Rows::PlaceScanner(const ir::Scanner& scanner) {
-  const auto states = static_cast<uint32_t>(scanner.hit_of.size());
-  // States without a hit first.
-  std::vector<uint32_t> order(states), number(states);
-  std::iota(order.begin(), order.end(), 0);
-  const auto first = std::stable_partition(
-      order.begin(), order.end(), [&](uint32_t state) { return scanner.hit_of[state] == ir::Scanner::kNoHit; });
-  for (uint32_t i = 0; i < states; i++) number[order[i]] = i;
-  uint32_t ends = 0;
-  if (!scanner.at_end.empty()) {
-    std::vector<uint16_t> hits;
-    for (uint32_t state : order) hits.push_back(scanner.at_end[state]);
-    Bytes table;
-    Append(&table, hits);
-    ends = Place(table);
-  }
+  const auto row = [&](uint32_t state) { return state * 4 * (2 + scanner.class_count); };
   Bytes table;
-  for (uint32_t word :
-       {number[scanner.start], static_cast<uint32_t>(first - order.begin()), ends, scanner.class_count + 1})
-    Append(&table, word);
+  Append(&table, row(scanner.start));
+  Append(&table, static_cast<uint32_t>(!scanner.at_end.empty()));
   table.append(scanner.classes.begin(), scanner.classes.end());
-  for (uint32_t state : order) {
-    Append(&table, scanner.hit_of[state]);
+  for (uint32_t state = 0; state < scanner.hit_of.size(); state++) {
+    Append(&table, uint32_t{scanner.hit_of[state]});
+    Append(&table, uint32_t{scanner.at_end.empty() ? ir::Scanner::kNoHit : scanner.at_end[state]});
     for (uint32_t c = 0; c < scanner.class_count; c++)
-      Append(&table, static_cast<uint16_t>(number[scanner.next[state * scanner.class_count + c]]));
+      Append(&table, row(scanner.next[state * scanner.class_count + c]));
   }
   return Place(table);
 }

@@ -141,15 +141,17 @@ int Compile(const Words& words) {
         "ast, types, ir, split, llvm, asm or bundle (the unsigned manifest)",
         false,
         {"ast", "types", "ir", "split", "llvm", "asm", "bundle"}},
+       {"--explain", "", "how the kernel half decides each test, and why; alone or with -o", false, {}},
        EnvironmentOption(),
        FormatOption()}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
   bool json = WantsJson(*arguments);
+  const bool explain = arguments->Has("--explain");
   std::string dump = arguments->Get("--dump");
   std::string out = arguments->Get("-o");
-  if (out.empty() && dump.empty()) return cli::Usage(command, "-o OUT.kspb is missing (or --dump=STAGE)");
+  if (out.empty() && dump.empty() && !explain) return cli::Usage(command, "-o OUT.kspb is missing (or --dump=STAGE)");
   if (!out.empty() && !arguments->Has("--key")) {
     return cli::Usage(command,
                       "--key KEY.pem is missing: nothing unsigned is ever loaded (`ksc bundle keygen` makes one)");
@@ -199,7 +201,8 @@ int Compile(const Words& words) {
     if (dump == "ast" || dump == "types") Dump(dump, *analysis, nullptr);
     return code;
   }
-  if (Dump(dump, *analysis, nullptr) && out.empty()) return code;
+  if (explain) ExplainPlan(*analysis, json);
+  if ((Dump(dump, *analysis, nullptr) || (explain && dump.empty())) && out.empty()) return code;
 
   codegen::EmitOptions emit;
   emit.dump_llvm = dump == "llvm";

@@ -223,9 +223,9 @@ KS_ROWS_INLINE __u32 ks_rows_span(const __u8 *scratch, __u32 slot, const __u8 *t
   return low < last ? low : last;
 }
 
-// Automata: u32 start, u32 first, u32 ends, u32 stride, u8 classes[256], then by state `stride` u16: the hit, then by class the next
-// state. States from `first` on have a hit. ends: 0, or the table of u16 by state of what ends with the text.
-enum { KS_SCAN_HEAD = 16, KS_NO_HIT = 0xffff };
+// Automata: u32 start, u32 ends, u8 classes[256], then by state u32s: the hit, that at the text's end (if ends), then by class the
+// place of the next state, counted in bytes from the first.
+enum { KS_SCAN_HEAD = 8, KS_SCAN_CELLS = KS_SCAN_HEAD + 256, KS_NO_HIT = 0xffff };
 
 // Of a whole text. The loop branches only to end: hits are always written, and count if there is one that is not the last again.
 KS_ROWS_INLINE __u32 ks_rows_scan(struct ks_scratch *s, __u32 text, __u32 longest, const __u8 *tables, __u32 size, __u32 table,
@@ -237,17 +237,17 @@ KS_ROWS_INLINE __u32 ks_rows_scan(struct ks_scratch *s, __u32 text, __u32 longes
   volatile __u8 *hit_count = &s->rows.hit_count[place];
   KS_ROWS_SLOT(slot, (const __u8 *)s, text);
   __u32 length = KS_ROWS_LENGTH(slot);
-  __u64 state = at32(tables, size, table), first = at32(tables, size, (__u64)table + 4);
-  __u64 stride = at32(tables, size, (__u64)table + 12), cells = (__u64)table + KS_SCAN_HEAD + 256;
+  __u64 cells = (__u64)table + KS_SCAN_CELLS;
+  __u64 state = cells + at32(tables, size, table);
   __u64 count = 0, last = KS_NO_HIT;
   KS_ROWS_LOOP(i, longest) {
     KS_ROWS_HIDE(i);
     if (i >= length) break;
     __u64 class = at8(tables, size, (__u64)table + KS_SCAN_HEAD + slot[8 + (__u64)i]);
-    state = at16(tables, size, cells + 2 * (state * stride + 1 + class));
-    __u64 hit = at16(tables, size, cells + 2 * (state * stride));
-    __u64 other = hit ^ last;
-    __u64 is_new = ((other | -other) & ~(state - first)) >> 63;
+    state = cells + at32(tables, size, state + 8 + 4 * class);
+    __u64 hit = at32(tables, size, state);
+    __u64 other = hit ^ last, some = hit ^ KS_NO_HIT;
+    __u64 is_new = ((other | -other) & (some | -some)) >> 63;
     KS_ROWS_HIDE(is_new);
     __u64 at = count & (KS_ROWS_HITS - 1);
     KS_ROWS_HIDE(at);
@@ -255,9 +255,8 @@ KS_ROWS_INLINE __u32 ks_rows_scan(struct ks_scratch *s, __u32 text, __u32 longes
     last ^= other & -is_new;
     count += is_new;
   }
-  __u32 ends = at32(tables, size, (__u64)table + 8);
-  if (ends) {
-    __u64 hit = at16(tables, size, (__u64)ends + 2 * state);
+  if (at32(tables, size, (__u64)table + 4)) {
+    __u64 hit = at32(tables, size, state + 4);
     if (hit != KS_NO_HIT && hit != last) {
       __u64 at = count & (KS_ROWS_HITS - 1);
       KS_ROWS_HIDE(at);
