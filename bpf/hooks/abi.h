@@ -51,7 +51,6 @@ void ks_record_dimension(struct ks_scratch *s, __u32 dimension);
 void ks_record_hits(struct ks_scratch *s, __u32 dimension, __u32 scanner);
 void ks_record_send(struct ks_scratch *s, __u32 kind);
 
-void ks_count_seen(__u32 kind);
 void ks_count_filtered(__u32 kind);
 
 #endif

@@ -63,7 +63,6 @@ static KS_INLINE int is_ours(const char *name) { return name[0] == 'k' && name[1
 KS_SUBPROGRAM __u64 ks_sub_everything(__u32 hook, __u32 kind) {
   struct ks_scratch *s = ks_scratch_of(hook);
   if (!s || kind >= KS_KIND_COUNT) return 0;
-  ks_count_seen(kind);
   ks_get_process_name(s);
   ks_get_process_parent_name(s);
   if (!is_ours(s->fields.process_name.data) && !is_ours(s->fields.process_parent_name.data)) {

@@ -32,7 +32,6 @@ class KindWriter {
     }
     Code code = unit_.BeginGlobal("ks_kind_" + name_);
     llvm::BasicBlock* filtered = code.Block("filtered");
-    if (Hooks()) Count(code, "ks_count_seen");
     for (size_t i = 0; i * 64 < plan_.rules.size() && !plan_.index; i++) {
       code.Store(code.b.getInt64(all_.words[i]), offsetof(ks_scratch, alive) + 8 * i);
     }

@@ -138,9 +138,12 @@ uint32_t Rows::PlaceHash(const std::vector<Bytes>& keys) {
   }
   const std::vector<uint32_t> slots = MakeSlots(hashes);
   Bytes table;
+  std::vector<uint64_t> filter(std::bit_ceil((16 * hashes.size() + 63) / 64 + 1));
+  for (uint32_t hash : hashes) filter[hash / 64 & (filter.size() - 1)] |= uint64_t{1} << hash % 64;
   Append(&table, static_cast<uint32_t>(slots.size() - 1));
-  Append(&table, uint32_t{0});
+  Append(&table, static_cast<uint32_t>(filter.size() - 1));
   for (uint64_t word : lengths) Append(&table, word);
+  Append(&table, filter);
   for (uint32_t slot : slots) {
     if (slot == kFree) {
       for (uint32_t word : {0U, 0U, kFree, 0U}) Append(&table, word);

@@ -171,6 +171,8 @@ void MakeIndex(const Program& program, KindPlan* plan) {
   for (uint32_t i = 0; i < plan->rules.size(); ++i) rules.push_back({i, &program.rules[plan->rules[i].rule].kernel});
   IndexOptions options;
   options.test_patterns = false;  // each would be another pass over the text; what they let through userspace proves
+  options.states = 16'384;  // rather a large automaton, of which a text sees little, than two passes
+  options.cells = 262'144;
   auto index = std::make_shared<Index>(BuildIndex(rules, options));
   for (uint32_t i = 0; i < plan->rules.size(); ++i) {
     RulePlan& rule = plan->rules[i];

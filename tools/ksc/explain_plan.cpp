@@ -37,7 +37,7 @@ Decision OfAtom(const ir::Atom& atom) {
   }
 }
 
-Decision OfDimension(const ir::Index& index, const ir::Dimension& dimension) {
+Decision OfDimension(const ir::Dimension& dimension) {
   using Class = ir::Dimension::Class;
   const std::string of = fmt::format("{} rules share one lookup", dimension.rules);
   switch (dimension.what) {
@@ -55,9 +55,7 @@ Decision OfDimension(const ir::Index& index, const ir::Dimension& dimension) {
       return {"inline", dimension.note, "no set of values: a test of its own"};
     case Class::AnyFound:
     case Class::NoneFound:
-      return {"automaton", dimension.note,
-              fmt::format("{}; {} states of at most {}", of, index.scanners[*dimension.scanner].hit_of.size(),
-                          ir::IndexOptions{}.states)};
+      return {"automaton", dimension.note, of + ": all its texts in one pass"};
   }
   return {};
 }
@@ -73,8 +71,7 @@ void ExplainPlan(const driver::Analysis& analysis, bool json) {
       strategy = "rows";
       why = fmt::format("{} rules, more than {}: the cost of an event must not grow with them: {}", kind.rules.size(),
                         ir::kMaxStraightRules, kind.index->Explain().front());
-      for (const ir::Dimension& dimension : kind.index->dimensions)
-        decisions.push_back(OfDimension(*kind.index, dimension));
+      for (const ir::Dimension& dimension : kind.index->dimensions) decisions.push_back(OfDimension(dimension));
       for (const std::string& spilled : kind.index->spilled)
         decisions.push_back({"residual", spilled, "no automaton has room for it: userspace decides"});
       std::map<std::string, size_t> widened;

@@ -43,8 +43,9 @@ enum { KS_SLOT_ROOM = 8 * (KS_ROWS_KEY_WORDS + 1) };
 #define KS_ROWS_WORD(slot, i) (*(const volatile __u64 *)((slot) + 8 * (__u64)(i)))
 #define KS_ROWS_LENGTH(slot) (*(const volatile __u32 *)(slot))
 
-// ---- Hash tables: u32 mask, u32 pad, u64 lengths[16] (a bit per length below 1,024), then entries {u32 hash, u32 key, u32 outcome,
-// u32 length}, free if outcome is KS_ROWS_NONE. Keys: words, zero-padded. No entry is further than KS_ROWS_PROBES from its place.
+// ---- Hash tables: u32 mask, u32 filter, u64 lengths[16] (a bit per length below 1,024), u64 bits[filter + 1] (a bit for each hash,
+// some sixteen for each key: what is not there ends in a few lines of cache), then entries {u32 hash, u32 key, u32 outcome, u32 length},
+// free if outcome is KS_ROWS_NONE. Keys: words, zero-padded. No entry is further than KS_ROWS_PROBES from its place.
 
 enum { KS_HASH_HEAD = 8 + 128, KS_HASH_ENTRY = 16 };
 
@@ -82,9 +83,11 @@ typedef __u32 ks_same(__u32 hook, __u32 text, __u32 length, __u32 key);
 // The outcome of the key of `length` bytes at `text` in scratch, or KS_ROWS_NONE.
 KS_ROWS_INLINE __u32 ks_rows_probe(__u32 hook, __u32 text, __u32 length, const __u8 *tables, __u32 size, __u32 table, __u32 hash,
                                    ks_same *same) {
+  __u64 filter = at32(tables, size, (__u64)table + 4), entries = (__u64)table + KS_HASH_HEAD + 8 * (filter + 1);
+  if (!(at64(tables, size, (__u64)table + KS_HASH_HEAD + 8 * (hash >> 6 & filter)) >> (hash & 63) & 1)) return KS_ROWS_NONE;
   KS_ROWS_LOOP(probe, KS_ROWS_PROBES) {
     KS_ROWS_HIDE(probe);
-    __u64 entry = (__u64)table + KS_HASH_HEAD + (__u64)((hash + probe) & at32(tables, size, table)) * KS_HASH_ENTRY;
+    __u64 entry = entries + (__u64)((hash + probe) & at32(tables, size, table)) * KS_HASH_ENTRY;
     __u32 outcome = at32(tables, size, entry + 8);
     if (outcome == KS_ROWS_NONE) break;
     if (at32(tables, size, entry) == hash && at32(tables, size, entry + 12) == length &&
