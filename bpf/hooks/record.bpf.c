@@ -66,8 +66,17 @@ KS_INLINE void ks_record_int(struct ks_scratch *s, __u32 field, const struct ks_
     ks_record_status(s, field);
     return;
   }
-  __u64 *value = (__u64 *)ks_item(s, field, status, 0, sizeof(*slot));
-  if (value) *value = slot->value;
+  __s64 value = slot->value;
+  if (value == (__s32)value) {
+    __u8 *end = ks_item(s, field, status, (__u32)value >> 16, 0);
+    if (!end) return;
+    struct ks_item *item = (struct ks_item *)end - 1;
+    item->high = KS_ITEM_SHORT;
+    item->len = value;
+    return;
+  }
+  __u64 *data = (__u64 *)ks_item(s, field, status, 0, sizeof(*slot));
+  if (data) *data = value;
 }
 
 KS_INLINE void ks_record_ip(struct ks_scratch *s, __u32 field, const struct ks_slot_Ip *slot) {

@@ -132,11 +132,15 @@ struct ks_record {
 struct ks_item {
   __u16 id;      // enum ks_field; with KS_ITEM_ATOM set: number of the atom in the kind's plan, or of the index's dimension
   __u8 status;   // enum ks_status
-  __u8 high;     // of a dimension: bits above those of index
-  __u16 len;     // bytes of data that follow, before padding
-  __u16 index;   // of an atom: which literal matched · of a dimension: which outcome
+  __u8 high;     // of a dimension: bits above those of index · of a field: KS_ITEM_SHORT or 0
+  __u16 len;     // bytes of data that follow, before padding · KS_ITEM_SHORT: the number's low half
+  __u16 index;   // of an atom: which literal matched · of a dimension: which outcome · KS_ITEM_SHORT: the number's high half
 };
-enum { KS_ITEM_ATOM = 0x8000 };
+enum {
+  KS_ITEM_ATOM = 0x8000,
+  KS_ITEM_SHORT = 1,     // a number that is a signed 32-bit one is in len and index, and nothing follows
+  KS_RECORD_LAYOUT = 2,  // goes up when head or items change in a way that their sizes do not show
+};
 
 // Per CPU and event kind. seen = filtered + submitted + dropped holds exactly; `limited` is for rules with limits.
 struct ks_counters {

@@ -174,6 +174,7 @@ constexpr std::array<char, 16> ComputeHash() {
   }
   number(sizeof(ks_scratch));
   number(sizeof(ks_record));
+  number(KS_RECORD_LAYOUT);
   std::array<char, 16> hex{};
   for (int i = 0; i < 16; ++i) hex[static_cast<size_t>(i)] = "0123456789abcdef"[hash >> (60 - 4 * i) & 15];
   return hex;

@@ -2,6 +2,8 @@
 // processes they watch: every length and number is checked before it is used.
 #include <fmt/format.h>
 
+#include <array>
+#include <bit>
 #include <bitset>
 #include <cstring>
 #include <limits>
@@ -32,6 +34,14 @@ T Load(std::string_view bytes, size_t at = 0) {
 }
 
 constexpr size_t Padded(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
+
+bool IsShort(const ks_item& item) { return item.high == KS_ITEM_SHORT && !(item.id & KS_ITEM_ATOM); }
+
+// The number that an item of KS_ITEM_SHORT holds, as the bytes of its slot.
+std::array<char, sizeof(ks_slot_Int)> Lengthen(const ks_item& item) {
+  const uint32_t bits = item.len | static_cast<uint32_t>(item.index) << 16;
+  return std::bit_cast<std::array<char, sizeof(ks_slot_Int)>>(ks_slot_Int{static_cast<int32_t>(bits)});
+}
 
 // Whether a field of this type can be in this state in a record.
 bool CanBe(const FieldRow& row, FieldStatus status) {
@@ -167,6 +177,13 @@ void AppendItem(std::string& out, const FieldRow& row, const schema::FieldValue&
   std::string data;
   if (field.status != FieldStatus::Absent && field.status != FieldStatus::Unknown) {
     if (const auto* number = std::get_if<int64_t>(&field.value)) {
+      // A text of which only its state is known has no value of its own.
+      if (Row(row.type).slot == Slot::Int && *number == static_cast<int32_t>(*number)) {
+        const auto bits = static_cast<uint32_t>(*number);
+        Append(out, ks_item{static_cast<__u16>(row.id), static_cast<__u8>(field.status), KS_ITEM_SHORT,
+                            static_cast<__u16>(bits), static_cast<__u16>(bits >> 16)});
+        return;
+      }
       Append(data, ks_slot_Int{*number});
     } else if (const auto* ip = std::get_if<schema::IpAddress>(&field.value)) {
       Append(data, *ip);
@@ -229,7 +246,11 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
     if (record.size() - at < sizeof(ks_item)) return Refuse(record, fmt::format("byte {}: it ends within an item", at));
     const auto item = Load<ks_item>(record, at);
     const size_t data_at = at + sizeof(ks_item);
-    if (Padded(item.len) > record.size() - data_at) {
+    if (item.high > KS_ITEM_SHORT && !(item.id & KS_ITEM_ATOM)) {
+      return Refuse(record, fmt::format("byte {}: an item of an unknown form, {}", at, item.high));
+    }
+    const size_t len = IsShort(item) ? 0 : item.len;
+    if (Padded(len) > record.size() - data_at) {
       return Refuse(record, fmt::format("byte {}: the item has {} bytes, more than there are", at, item.len));
     }
     if (item.id & KS_ITEM_ATOM) {
@@ -255,6 +276,15 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
       if (!CanBe(row, status)) {
         return Refuse(record, fmt::format("byte {}: {} cannot have state {}", at, row.dotted, item.status));
       }
+      if (IsShort(item)) {
+        if (Row(row.type).slot != Slot::Int || !HoldsValue(status, sizeof(ks_slot_Int))) {
+          return Refuse(record, fmt::format("byte {}: {} holds a number where none can be", at, row.dotted));
+        }
+        const auto value = Lengthen(item);
+        SetField(event.record, row, status, {value.data(), value.size()});
+        at = data_at;
+        continue;
+      }
       const size_t bytes = HoldsValue(status, item.len) ? SlotBytes(row) : 0;
       const bool text = Row(row.type).slot == Slot::Text;
       if (text ? item.len > bytes : item.len != bytes) {
@@ -263,7 +293,7 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
       }
       SetField(event.record, row, status, record.substr(data_at, item.len));
     }
-    at = data_at + Padded(item.len);
+    at = data_at + Padded(len);
   }
   return event;
 }

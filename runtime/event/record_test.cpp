@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstring>
 
 #include "runtime/event/event_testing.h"
@@ -31,6 +32,12 @@ struct RawRecord {
   RawRecord& Item(FieldId field, uint8_t status, std::string data) {
     return Item(static_cast<uint16_t>(field), status, std::move(data));
   }
+  RawRecord& Short(uint16_t id, uint8_t status, int32_t value, uint8_t high = KS_ITEM_SHORT) {
+    const auto bits = static_cast<uint32_t>(value);
+    const ks_item item{id, status, high, static_cast<__u16>(bits), static_cast<__u16>(bits >> 16)};
+    items.append(reinterpret_cast<const char*>(&item), sizeof(item));
+    return *this;
+  }
   std::string Bytes() {
     head.words = static_cast<__u8>(words.size());
     head.size = static_cast<__u32>(sizeof(head) + words.size() * 8 + items.size());
@@ -51,6 +58,25 @@ void ExpectRefused(std::string_view bytes, const std::string& cause) {
   ASSERT_FALSE(event) << cause;
   EXPECT_EQ(event.error().code, "event-malformed");
   EXPECT_NE(event.error().cause.find(cause), std::string::npos) << event.error().cause;
+}
+
+TEST(Decode, ANumberOf32BitsIsInTheItemsHead) {
+  const auto pid = static_cast<uint16_t>(FieldId::process_pid);
+  for (int32_t value : {0, 1, -1, 65535, 65536, -65536, INT32_MAX, INT32_MIN}) {
+    RawRecord raw;
+    raw.Short(pid, KS_OK, value);
+    const auto event = Decode(raw.Bytes(), 0);
+    ASSERT_TRUE(event) << event.error().ToString();
+    EXPECT_EQ(event->record[FieldId::process_pid].value, schema::Value(int64_t{value}));
+    EXPECT_EQ(Encode(*event).size(), sizeof(ks_record) + sizeof(ks_item));
+  }
+  RawRecord form, atom, twice, text, state;
+  ExpectRefused(form.Short(pid, KS_OK, 1, 2).Bytes(), "an item of an unknown form, 2");
+  ExpectRefused(atom.Short(KS_ITEM_ATOM | 1, KS_OK, 1).Bytes(), "an item of an unknown form, 1");
+  ExpectRefused(twice.Short(pid, KS_OK, 1).Short(pid, KS_OK, 1).Bytes(), "comes twice");
+  ExpectRefused(text.Short(static_cast<uint16_t>(FieldId::process_name), KS_OK, 1).Bytes(),
+                "holds a number where none can be");
+  ExpectRefused(state.Short(pid, KS_UNKNOWN, 1).Bytes(), "holds a number where none can be");
 }
 
 TEST(Decode, ReadsHeadWordsFieldsAndAtoms) {

@@ -61,8 +61,14 @@ bool ParseRecord(std::string_view bytes, Seen* out) {
     ks_item item{};
     if (bytes.size() - at < sizeof(item)) return false;
     std::memcpy(&item, bytes.data() + at, sizeof(item));
-    size_t padded = (item.len + 7u) / 8 * 8;
     at += sizeof(item);
+    if (item.high == KS_ITEM_SHORT) {
+      if (out->items.count(item.id)) return false;
+      const int64_t value = static_cast<int32_t>(item.len | static_cast<uint32_t>(item.index) << 16);
+      out->items[item.id] = {item.status, std::string(reinterpret_cast<const char*>(&value), sizeof(value))};
+      continue;
+    }
+    size_t padded = (item.len + 7u) / 8 * 8;
     if (bytes.size() - at < padded || out->items.count(item.id)) return false;
     out->items[item.id] = {item.status, std::string(bytes.substr(at, item.len))};
     for (size_t i = item.len; i < padded; ++i) {
