@@ -246,14 +246,15 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
     if (record.size() - at < sizeof(ks_item)) return Refuse(record, fmt::format("byte {}: it ends within an item", at));
     const auto item = Load<ks_item>(record, at);
     const size_t data_at = at + sizeof(ks_item);
-    if (item.high > KS_ITEM_SHORT && !(item.id & KS_ITEM_ATOM)) {
+    const bool is_atom = (item.id & KS_ITEM_ATOM) != 0;
+    if (is_atom ? item.high != 0 && !event.by_clause : item.high > KS_ITEM_SHORT) {
       return Refuse(record, fmt::format("byte {}: an item of an unknown form, {}", at, item.high));
     }
     const size_t len = IsShort(item) ? 0 : item.len;
     if (Padded(len) > record.size() - data_at) {
       return Refuse(record, fmt::format("byte {}: the item has {} bytes, more than there are", at, item.len));
     }
-    if (item.id & KS_ITEM_ATOM) {
+    if (is_atom) {
       const uint16_t atom = item.id & ~KS_ITEM_ATOM;
       if (atom >= (event.by_clause ? uint16_t{KS_ROWS_DIMENSIONS} : uint16_t{KS_MAX_ATOMS}))
         return Refuse(record, fmt::format("byte {}: atom {} does not exist", at, atom));
