@@ -23,7 +23,6 @@ KS_INLINE void ks_record_begin(struct ks_scratch *s, __u32 kind, __u32 words, __
   head->kind = kind;
   head->summary = 0;
   head->words = words;
-  head->pad = 0;
   __u64 *alive = (__u64 *)(head + 1);
   for (__u32 i = 0; i < KS_RULE_WORDS; i++) {
     if (i >= words) break;
@@ -38,7 +37,7 @@ static KS_INLINE __u8 *ks_item(struct ks_scratch *s, __u32 id, __u32 status, __u
   // The verifier bounds `at` by this test; scratch has room for the longest text behind it.
   asm volatile("" : "+r"(at));
   if (at > KS_RECORD_MAX - sizeof(struct ks_item)) return 0;
-  __u64 padded = (len + 7) & ~7ull;
+  __u64 padded = (len + KS_ITEM_ALIGN - 1) & -(__u64)KS_ITEM_ALIGN;
   if (at + sizeof(struct ks_item) + padded > KS_RECORD_MAX) return 0;
   struct ks_item *item = (struct ks_item *)(s->out + at);
   item->id = id;
@@ -111,7 +110,7 @@ KS_INLINE void ks_record_text(struct ks_scratch *s, __u32 field, const void *slo
   __u8 *value = ks_item(s, field, status, 0, len);
   if (!value) return;
   // Padding must not show what was there before.
-  *(__u64 *)(value + (len & ~7ull)) = 0;
+  *(__u32 *)(value + (len & -(__u64)KS_ITEM_ALIGN)) = 0;
   bpf_probe_read_kernel(value, len, (const char *)slot + 2 * sizeof(__u32));
 }
 
@@ -153,13 +152,13 @@ KS_INLINE void ks_record_send(struct ks_scratch *s, __u32 kind) {
   struct ks_counters *counters = ks_counters_of(kind);
   if (!sequence || !counters) return;
   struct ks_record *head = (struct ks_record *)s->out;
-  head->sequence = *sequence;
-  *sequence += 1;
+  __u64 number = *sequence;
+  head->sequence = number;
+  *sequence = number + 1;
   __u64 size = *(volatile __u32 *)&s->out_size;
-  head->size = size;
   // The reader comes by on a timer. It is woken only when it falls behind, and then not for every record.
   __u64 flags = BPF_RB_NO_WAKEUP;
-  if ((head->sequence & 31) == 0 &&
+  if ((number & 31) == 0 &&
       bpf_ringbuf_query(&ks_ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&ks_ring, BPF_RB_RING_SIZE) / 4) {
     flags = BPF_RB_FORCE_WAKEUP;
   }

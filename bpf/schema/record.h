@@ -114,21 +114,20 @@ struct ks_context {
   __u64 path_end;   // in scratch.path: where the next component ends while a path is built
 };
 
-// Head of a ring record; `words` 64-bit words follow, then `struct ks_item`s to `size`. The words are a bit per rule of the kind;
+// Head of a ring record; `words` 64-bit words follow, then `struct ks_item`s to its end. The words are a bit per rule of the kind;
 // or, if `summary` is not 0, so many of them say which words of a bit per clause (ir::Index) are not zero, and those follow.
 struct ks_record {
-  __u64 time_ns;     // CLOCK_BOOTTIME
-  __u64 sequence;    // per CPU and ring, counts records that were sent or dropped: a gap is a proof of loss
-  __u32 generation;  // which loaded bundle decided
-  __u32 size;        // bytes, with this head
-  __u16 cpu;
+  __u64 time_ns;        // CLOCK_BOOTTIME
+  __u64 sequence : 48;  // per CPU and ring, counts records that were sent or dropped: a gap is a proof of loss
+  __u64 cpu : 16;
+  __u32 generation;     // which loaded bundle decided
+  __u16 words;
   __u8 kind;
   __u8 summary;
-  __u16 words;
-  __u16 pad;
 };
+KS_STATIC_ASSERT(sizeof(struct ks_record) == 24, "the head that every record pays for");
 
-// One field's value, or the literal that an atom matched; padded to 8 bytes.
+// One field's value, or the literal that an atom matched; padded to KS_ITEM_ALIGN bytes.
 struct ks_item {
   __u16 id;      // enum ks_field; with KS_ITEM_ATOM set: number of the atom in the kind's plan, or of the index's dimension
   __u8 status;   // enum ks_status
@@ -139,7 +138,8 @@ struct ks_item {
 enum {
   KS_ITEM_ATOM = 0x8000,
   KS_ITEM_SHORT = 1,     // a number that is a signed 32-bit one is in len and index, and nothing follows
-  KS_RECORD_LAYOUT = 2,  // goes up when head or items change in a way that their sizes do not show
+  KS_ITEM_ALIGN = 4,
+  KS_RECORD_LAYOUT = 3,  // goes up when head or items change in a way that their sizes do not show
 };
 
 // Per CPU and event kind. seen = filtered + submitted + dropped holds exactly; `limited` is for rules with limits.

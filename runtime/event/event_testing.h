@@ -98,7 +98,7 @@ class RandomEvents {
   Event Next(schema::EventKind kind, bool derived) {
     Event event;
     event.kind = kind;
-    event.sequence = OneIn(8) ? Word() << 32 : ++sequence_;
+    event.sequence = OneIn(8) ? Word() << 32 >> 16 : ++sequence_;
     event.generation = static_cast<uint32_t>(Below(5));
     event.cpu = static_cast<uint16_t>(Below(64));
     SetTime(event, 1'700'000'000'000'000'000 + (Word() % 1'000'000'000));

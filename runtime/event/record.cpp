@@ -33,7 +33,7 @@ T Load(std::string_view bytes, size_t at = 0) {
   return value;
 }
 
-constexpr size_t Padded(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
+constexpr size_t Padded(size_t bytes) { return (bytes + KS_ITEM_ALIGN - 1) / KS_ITEM_ALIGN * KS_ITEM_ALIGN; }
 
 bool IsShort(const ks_item& item) { return item.high == KS_ITEM_SHORT && !(item.id & KS_ITEM_ATOM); }
 
@@ -216,7 +216,6 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
   if (record.size() < sizeof(ks_record)) return Refuse(record, "it is shorter than its head");
   if (record.size() > KS_RECORD_MAX) return Refuse(record, fmt::format("it is longer than {} bytes", +KS_RECORD_MAX));
   const auto head = Load<ks_record>(record);
-  if (head.size != record.size()) return Refuse(record, fmt::format("it says that it has {} bytes", head.size));
   if (head.kind >= schema::kKindCount) return Refuse(record, fmt::format("it is of an unknown kind, {}", head.kind));
   const size_t most = head.summary == 0 ? size_t{KS_RULE_WORDS} : size_t{KS_ROWS_SUMMARY} + KS_ROWS_WORDS;
   if (head.words > most || head.words < head.summary || head.summary > KS_ROWS_SUMMARY)
@@ -303,6 +302,7 @@ std::string Encode(const Event& event) {
   KS_CHECK(event.passed.size() <= (event.by_clause ? size_t{KS_ROWS_WORDS} : size_t{KS_RULE_WORDS}) &&
                (!event.by_clause || event.passed.size() % 64 == 0),
            "more words of rules than a record holds");
+  KS_CHECK(event.sequence >> 48 == 0, "a sequence number that no record's head holds");
   std::string out(sizeof(ks_record), '\0');
   if (event.by_clause) {
     AppendClauses(out, event.passed);
@@ -323,7 +323,6 @@ std::string Encode(const Event& event) {
   head.time_ns = event.time_ns;
   head.sequence = event.sequence;
   head.generation = event.generation;
-  head.size = static_cast<__u32>(out.size());
   head.cpu = event.cpu;
   head.kind = static_cast<__u8>(event.kind);
   head.summary = static_cast<__u8>(event.by_clause ? event.passed.size() / 64 : 0);

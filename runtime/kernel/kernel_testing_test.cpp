@@ -56,7 +56,7 @@ bool ParseRecord(std::string_view bytes, Seen* out) {
   if (bytes.size() < sizeof(ks_record)) return false;
   std::memcpy(&out->head, bytes.data(), sizeof(ks_record));
   size_t at = sizeof(ks_record) + out->head.words * 8u;
-  if (out->head.size != bytes.size() || at > bytes.size()) return false;
+  if (at > bytes.size()) return false;
   while (at < bytes.size()) {
     ks_item item{};
     if (bytes.size() - at < sizeof(item)) return false;
@@ -68,7 +68,7 @@ bool ParseRecord(std::string_view bytes, Seen* out) {
       out->items[item.id] = {item.status, std::string(reinterpret_cast<const char*>(&value), sizeof(value))};
       continue;
     }
-    size_t padded = (item.len + 7u) / 8 * 8;
+    size_t padded = (item.len + KS_ITEM_ALIGN - 1u) / KS_ITEM_ALIGN * KS_ITEM_ALIGN;
     if (bytes.size() - at < padded || out->items.count(item.id)) return false;
     out->items[item.id] = {item.status, std::string(bytes.substr(at, item.len))};
     for (size_t i = item.len; i < padded; ++i) {
