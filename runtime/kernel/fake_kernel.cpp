@@ -18,7 +18,7 @@ class FakeObject : public LoadedObject {
 
  private:
   size_t* alive_;
-  std::vector<LoadedHook> hooks_ = {{"sys_exit", 100, 200}};
+  std::vector<LoadedHook> hooks_ = {{.hook = "sys_exit", .verified_instructions = 100, .jited_bytes = 200}};
 };
 
 }  // namespace

@@ -31,7 +31,10 @@ struct HookStatus {
 
 struct LoadedHook {
   std::string hook;
-  uint32_t verified_instructions = 0;
+  uint32_t instructions = 0;           // of the program, as the kernel holds it
+  uint32_t verified_instructions = 0;  // that the verifier walked, of at most a million
+  uint32_t states = 0;                 // that it kept
+  uint32_t verify_us = 0;              // that it took
   uint32_t jited_bytes = 0;
 };
 
@@ -40,6 +43,8 @@ class LoadedObject {
  public:
   virtual ~LoadedObject() = default;
   virtual const std::vector<LoadedHook>& hooks() const = 0;
+  virtual uint64_t map_bytes() const { return 0; }  // of the maps that are its own
+  virtual double load_ms() const { return 0; }      // that all of its programs took together
 };
 
 inline constexpr size_t kRecordsPerConsume = 1 << 16;

@@ -40,8 +40,14 @@ TEST_F(KernelTest, WhatIsLoadedIsDescribed) {
   ASSERT_EQ(everything_->hooks().size(), hooks.size());
   for (const LoadedHook& hook : everything_->hooks()) {
     EXPECT_GT(hook.jited_bytes, 0u) << hook.hook;
+    EXPECT_GT(hook.instructions, 2u) << hook.hook;
+    EXPECT_GT(hook.verified_instructions, 2u) << hook.hook;  // on every kernel
+    EXPECT_GT(hook.states, 0u) << hook.hook;
+    EXPECT_GT(hook.verify_us, 0u) << hook.hook;
     EXPECT_LT(hook.verified_instructions, 200'000u) << hook.hook;
   }
+  EXPECT_GT(everything_->load_ms(), 0);
+  EXPECT_GE(everything_->map_bytes(), sizeof(uint32_t));  // ks_generation
   for (const HookStatus& hook : kernel_->Hooks()) EXPECT_TRUE(hook.attached) << hook.hook;
   EXPECT_EQ(kernel_->RingBytes(), 16u << 20);
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 #include "runtime/kernel/verifier_log.h"
@@ -60,21 +61,20 @@ Status SetGeneration(bpf_object* object, uint32_t generation) {
 
 }  // namespace
 
-LibbpfObject::LibbpfObject(ObjectPtr object) : object_(std::move(object)) {
+LibbpfObject::LibbpfObject(ObjectPtr object, const VerifierFigures& figures, double load_ms)
+    : object_(std::move(object)), map_bytes_(VerifierFigures::MapBytes(object_.get())), load_ms_(load_ms) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object_.get()) {
-    bpf_prog_info info{};
-    uint32_t size = sizeof(info);
-    int fd = bpf_program__fd(program);
-    // Without the numbers a program is as good: kernels before 5.16 do not have them all.
-    if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) info = {};
-    programs_[HookOf(program)] = fd;
-    hooks_.push_back({HookOf(program), info.verified_insns, info.jited_prog_len});
+    programs_[HookOf(program)] = bpf_program__fd(program);
+    hooks_.push_back(figures.Of(program));
   }
 }
-Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation,
-                                                 const std::set<std::string>& hooks,
-                                                 const std::map<std::string, int>& maps) {
+
+namespace {
+
+// Everything but the load itself.
+Result<ObjectPtr> PrepareObject(std::string_view elf, uint32_t generation, const std::set<std::string>& hooks,
+                                const std::map<std::string, int>& maps) {
   const std::string on = "the bundle";
   Result<ObjectPtr> opened = OpenObject(elf, "policy", on);
   if (!opened) return opened.error();
@@ -91,9 +91,35 @@ Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t 
   }
   if (Status shared = ShareMaps(object.get(), maps); !shared) return shared.error();
   if (Status set = SetGeneration(object.get(), generation); !set) return set.error();
+  return object;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation,
+                                                 const std::set<std::string>& hooks,
+                                                 const std::map<std::string, int>& maps) {
+  Result<ObjectPtr> object = PrepareObject(elf, generation, hooks, maps);
+  if (!object) return object.error();
+  {
+    LibbpfLog log;
+    const VerifierFigures figures(object->get());
+    const auto start = std::chrono::steady_clock::now();
+    if (bpf_object__load(object->get()) == 0) {
+      const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+      return std::unique_ptr<LoadedObject>(
+          std::make_unique<LibbpfObject>(std::move(*object), figures, took.count()));
+    }
+  }
+  // Again, for the verifier's words. Should they not come, it was the kernel's memory, and is there now.
+  object = PrepareObject(elf, generation, hooks, maps);
+  if (!object) return object.error();
   LibbpfLog log;
-  if (int error = bpf_object__load(object.get()); error != 0) return ExplainLoadFailure(log.text(), -error, on);
-  return std::unique_ptr<LoadedObject>(std::make_unique<LibbpfObject>(std::move(object)));
+  if (int error = bpf_object__load(object->get()); error != 0) {
+    return ExplainLoadFailure(log.text(), -error, "the bundle");
+  }
+  const VerifierFigures none;
+  return std::unique_ptr<LoadedObject>(std::make_unique<LibbpfObject>(std::move(*object), none, 0));
 }
 
 }  // namespace ks::kernel

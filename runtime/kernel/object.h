@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "runtime/kernel/figures.h"
 #include "runtime/kernel/kernel.h"
 #include "runtime/kernel/libbpf.h"
 
@@ -12,14 +13,18 @@ namespace ks::kernel {
 
 class LibbpfObject : public LoadedObject {
  public:
-  explicit LibbpfObject(ObjectPtr object);
+  LibbpfObject(ObjectPtr object, const VerifierFigures& figures, double load_ms);
   const std::vector<LoadedHook>& hooks() const override { return hooks_; }
+  uint64_t map_bytes() const override { return map_bytes_; }
+  double load_ms() const override { return load_ms_; }
   const std::map<std::string, int>& programs() const { return programs_; }  // hook → program
 
  private:
   ObjectPtr object_;
   std::map<std::string, int> programs_;
   std::vector<LoadedHook> hooks_;
+  uint64_t map_bytes_ = 0;
+  double load_ms_ = 0;
 };
 
 // Loads an object whose programs are for `hooks`, each at most once, and whose maps are those of `maps` (name → fd),

@@ -15,6 +15,7 @@ using Words = std::vector<std::string>;
 int Check(const Words& words);
 int Fmt(const Words& words);
 int Compile(const Words& words);
+int Verify(const Words& words);
 int Test(const Words& words);
 int Replay(const Words& words);
 int Schema(const Words& words);

@@ -14,6 +14,7 @@ constexpr cli::Subcommand kSubcommands[] = {
     {"check", Check, "find mistakes in policies"},
     {"fmt", Fmt, "format policies: one style, comments kept"},
     {"compile", Compile, "policies to a signed bundle"},
+    {"verify", Verify, "load a bundle's programs on this kernel or in machines with others; what they cost there"},
     {"test", Test, "run the tests that stand in policies"},
     {"replay", Replay, "decide recorded events; compare with expected alerts"},
     {"why", Why, "why a recorded event does or does not match a rule"},

@@ -10,6 +10,7 @@ using Words = std::vector<std::string>;
 
 int RunAgent(const Words& words);
 int RecordTrace(const Words& words);
+int CheckBundles(const Words& words);
 int ShowStatus(const Words& words);
 
 }  // namespace ks::agent

@@ -13,6 +13,7 @@ namespace {
 
 constexpr cli::Subcommand kSubcommands[] = {
     {"run", RunAgent, "load a bundle and print its alerts"},
+    {"check", CheckBundles, "whether this kernel takes a bundle's programs; nothing runs"},
     {"status", ShowStatus, "what the running daemon has loaded, seen and lost"},
     {"record", RecordTrace, "write events to a trace, for `ksc replay`"},
 };
@@ -21,7 +22,7 @@ constexpr cli::Program kProgram = {
     "kubesentryd",
     "The agent of Kubesentry: one per node.",
     kSubcommands,
-    "0 fine · 2 wrong usage · 3 the world failed",
+    "0 fine · 1 a checked bundle was refused · 2 wrong usage · 3 the world failed",
     "  kubesentryd run --bundle rules.kspb --trust KEY.pub",
 };
 

@@ -1,0 +1,33 @@
+// What the kernel's verifier says about programs that it takes: asked for before the load, read after it.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "runtime/kernel/kernel.h"
+#include "runtime/kernel/libbpf.h"
+
+namespace ks::kernel {
+
+class VerifierFigures {
+ public:
+  // To be told before the object is loaded, and to live until it is. A load that fails then says nothing of why: load
+  // it again without.
+  explicit VerifierFigures(bpf_object* object);
+  VerifierFigures() = default;  // of a program that was not asked for figures: what the kernel keeps
+
+  LoadedHook Of(const bpf_program* program) const;
+  // What the object's own maps hold.
+  static uint64_t MapBytes(const bpf_object* object);
+
+ private:
+  std::map<std::string, std::string> logs_;  // by program; the kernel writes into them
+};
+
+// Of a verifier's statistics: "processed 52 insns (limit 1000000) max_states_per_insn 0 total_states 5 …".
+struct VerifierStatistics {
+  uint32_t instructions = 0, states = 0, microseconds = 0;
+};
+VerifierStatistics ParseStatistics(std::string_view log);
+
+}  // namespace ks::kernel
