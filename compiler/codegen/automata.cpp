@@ -63,6 +63,7 @@ Automata::Table Automata::Place(const ir::Dfa& dfa) {
 llvm::Value* Automata::Run(Code& code, const ir::Dfa& dfa, size_t text) {
   if (!function_) {
     function_ = std::make_unique<Code>(unit_.BeginGlobal("ks_match_dfa", {"text", "table", "first", "final"}));
+    unit_.Note(*function_, "runs an automaton over a text");
   }
   const Table table = Place(dfa);
   return code.b.CreateCall(function_->function,

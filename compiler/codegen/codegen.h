@@ -29,11 +29,29 @@ enum class Break : uint8_t {
 inline constexpr Break kBreaks[] = {Break::Under, Break::Length, Break::Negation, Break::Unknown, Break::Prefix};
 std::string_view Name(Break broken);
 
+// What a verifier must refuse, on purpose: for the test of how a refusal is told. It stands where the first condition of
+// each event kind is decided.
+enum class Refused : uint8_t {
+  None,
+  EndlessLoop,
+  OutOfBounds,      // an index that nothing bounds
+  MissingNullTest,  // of a map lookup
+  TooManySteps,     // more than a million instructions on the way
+  WrongHelper,      // one that no tracepoint may call
+  NewHelper,        // one that 5.10 does not have
+  TooMuchStack,     // with its callers
+};
+inline constexpr Refused kRefusals[] = {Refused::EndlessLoop,  Refused::OutOfBounds, Refused::MissingNullTest,
+                                        Refused::TooManySteps, Refused::WrongHelper, Refused::NewHelper,
+                                        Refused::TooMuchStack};
+std::string_view Name(Refused refused);
+
 struct EmitOptions {
   Target target = Target::Hooks;
   bool dump_llvm = false;  // fill BpfObject::llvm (after optimisation)
   bool dump_asm = false;
   Break broken = Break::None;
+  Refused refused = Refused::None;
 };
 
 struct ProgramStats {

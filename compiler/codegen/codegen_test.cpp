@@ -88,6 +88,26 @@ TEST(Codegen, LinesOfTheLogNameTheRule) {
   EXPECT_NE(object.elf.find("rule test.rule1"), std::string::npos);
 }
 
+TEST(Codegen, LinesOfTheLogQuoteTheCondition) {
+  ir::Plan plan = Opens();
+  for (ir::Atom& atom : plan.kinds[0].atoms) {
+    if (atom.operand.field == FieldId::process_name) {
+      atom.place = std::make_shared<ir::Place>(ir::Place{"rules/names.ksp", 7, 3, "  process.name in shells"});
+    }
+  }
+  const BpfObject object = EmitOrFail(plan);
+  EXPECT_NE(object.elf.find("  process.name in shells  # rule test.rule0"), std::string::npos);
+  EXPECT_NE(object.elf.find("rules/names.ksp"), std::string::npos);
+  EXPECT_NE(object.elf.find("(generated) event open: what its record carries"), std::string::npos);
+}
+
+TEST(Codegen, EveryRefusalDiffers) {
+  ir::Plan plan = Opens();
+  for (ir::Atom& atom : plan.kinds[0].atoms) atom.place = std::make_shared<ir::Place>();
+  const std::string whole = EmitOrFail(plan).elf;
+  for (Refused refused : kRefusals) EXPECT_FALSE(EmitOrFail(plan, {.refused = refused}).elf == whole) << Name(refused);
+}
+
 TEST(Codegen, NoDwarfAndNothingOfThisMachine) {
   const BpfObject object = EmitOrFail(Opens());
   EXPECT_EQ(object.elf.find(".debug_"), std::string::npos);

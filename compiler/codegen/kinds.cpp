@@ -6,6 +6,7 @@
 #include <map>
 
 #include "compiler/codegen/atoms.h"
+#include "compiler/codegen/refused.h"
 #include "compiler/codegen/rule_sets.h"
 
 namespace ks::codegen {
@@ -46,10 +47,12 @@ class KindWriter {
     } else if (parts.empty()) {
       for (const Range& range : ranges) WriteAtoms(code, range, filtered);
     }
-    Unlocated(code);
+    NoteKind(code, "whether any rule is left");
     if (!plan_.index) BranchIfNone(code, all_, filtered);
+    NoteKind(code, "what its record carries");
     if (Hooks()) WriteRecord(code);
     code.b.CreateRet(code.b.getInt32(1));
+    NoteKind(code, "counting what no rule asks for");
     code.b.SetInsertPoint(filtered);
     if (Hooks()) Count(code, "ks_count_filtered");
     code.b.CreateRet(code.b.getInt32(0));
@@ -79,9 +82,7 @@ class KindWriter {
     return ranges;
   }
 
-  void Unlocated(Code& code) {
-    code.b.SetCurrentDebugLocation(llvm::DILocation::get(code.b.getContext(), 0, 0, code.function->getSubprogram()));
-  }
+  void NoteKind(Code& code, const std::string& what) { unit_.Note(code, "event " + name_ + ": " + what); }
 
   void BranchIfNone(Code& code, const RuleSet& rules, llvm::BasicBlock* none) {
     llvm::BasicBlock* some = code.Block("alive");
@@ -99,7 +100,7 @@ class KindWriter {
     Code code = unit_.BeginGlobal(fmt::format("ks_kind_{}_{}", name_, number));
     llvm::BasicBlock* none = code.Block("none");
     WriteAtoms(code, range, none);
-    Unlocated(code);
+    NoteKind(code, "whether any rule is left");
     code.b.CreateRet(code.b.getInt32(1));
     code.b.SetInsertPoint(none);
     code.b.CreateRet(code.b.getInt32(0));
@@ -119,13 +120,13 @@ class KindWriter {
         continue;
       }
       llvm::BasicBlock* behind = code.Block("behind_field");
-      LocateFirst(code, readers);
+      Locate(code, readers, begin);
       BranchIfNone(code, readers, behind);
       Read(code, plan_.atoms[begin].operand.field);
       for (size_t atom = begin; atom < end; atom++) WriteOne(code, atom, end - begin > 1);
       code.b.CreateBr(behind);
       code.b.SetInsertPoint(behind);
-      Unlocated(code);
+      NoteKind(code, "whether any rule is left");
       if (end < range.end || range.end < plan_.atoms.size()) BranchIfNone(code, all_, none);
       begin = end;
     }
@@ -134,7 +135,11 @@ class KindWriter {
   void WriteOne(Code& code, size_t atom, bool may_be_unused) {
     const RuleSet& readers = usage_.readers[atom];
     if (readers.empty()) return;
-    LocateFirst(code, readers);
+    Locate(code, readers, atom);
+    if (!refused_ && plan_.atoms[atom].place) {
+      WriteRefused(unit_, code, options_.refused);
+      refused_ = true;
+    }
     llvm::BasicBlock* behind = may_be_unused ? code.Block("behind_atom") : nullptr;
     if (behind) BranchIfNone(code, readers, behind);
     if (plan_.atoms[atom].other) Read(code, plan_.atoms[atom].other->field);
@@ -142,7 +147,7 @@ class KindWriter {
                               {fmt::format("ks_part_{}_{}", name_, atom), options_.broken}};
     WriteAtom(unit_, code, plan_.atoms[atom], static_cast<uint32_t>(atom), automata_, options);
     for (const Conjunct& conjunct : usage_.decided_at[atom]) {
-      LocateFirst(code, conjunct.rules);
+      Locate(code, conjunct.rules, atom);
       ClearUnless(code, CanBeTrue(code, *conjunct.formula, options_.broken), conjunct.rules);
     }
     if (behind) {
@@ -151,10 +156,12 @@ class KindWriter {
     }
   }
 
-  void LocateFirst(Code& code, const RuleSet& rules) {
+  // At an atom, as the first of these rules asks it.
+  void Locate(Code& code, const RuleSet& rules, size_t atom) {
     for (size_t i = 0; i < rules.words.size(); i++) {
       if (rules.words[i] == 0) continue;
-      unit_.Locate(code, plan_.rules[64 * i + static_cast<size_t>(__builtin_ctzll(rules.words[i]))]);
+      const size_t first = 64 * i + static_cast<size_t>(__builtin_ctzll(rules.words[i]));
+      unit_.Locate(code, plan_.rules[first], plan_.atoms[atom]);
       return;
     }
   }
@@ -186,10 +193,14 @@ class KindWriter {
   // that is little, and at the end.
   void WriteDimensions(Code& code, llvm::BasicBlock* filtered) {
     const ir::Index& index = *plan_.index;
+    NoteKind(code, "beginning of its tables");
     rows_.Begin(code, plan_);
     bool settled = false;
     for (size_t d = 0; d < index.dimensions.size(); d++) {
       const ir::Dimension& dimension = index.dimensions[d];
+      // Of many rules: of none of them more than of another.
+      NoteKind(code, fmt::format("table of {} rules: {}", dimension.rules, dimension.note));
+      if (d == 0) WriteRefused(unit_, code, options_.refused);
       if (Hooks() && IsEverReported(d)) rows_.Forget(code, d);
       if (d > 0 && !settled && IsLongText(dimension.operand)) {
         BranchIf(code, rows_.Settle(code, plan_, /*few=*/true), filtered);
@@ -202,6 +213,7 @@ class KindWriter {
       WriteDimension(code, d, behind, filtered);
       code.b.SetInsertPoint(behind);
     }
+    NoteKind(code, "what its tables leave of the rules");
     BranchIf(code, rows_.Settle(code, plan_, /*few=*/false), filtered);
   }
 
@@ -217,6 +229,7 @@ class KindWriter {
     llvm::Function* function = unit_.Find(name);
     if (!function) {
       Code reads = unit_.BeginGlobal(name);
+      unit_.Note(reads, fmt::format("reads {}", schema::Row(field).dotted));
       Read(reads, field);
       reads.b.CreateRet(reads.b.getInt32(1));
       function = reads.function;
@@ -434,6 +447,7 @@ class KindWriter {
     const std::string name = "ks_copy_" + std::string(row.accessor.substr(std::string_view("ks_get_").size()));
     if (llvm::Function* known = unit_.Find(name)) return known;
     Code code = unit_.BeginGlobal(name);
+    unit_.Note(code, fmt::format("copies {} into the record", row.dotted));
     Read(code, field);
     const char* by_slot[] = {nullptr, "ks_record_int", "ks_record_ip", "ks_record_endpoint", "ks_record_text"};
     llvm::Type* pointer = code.b.getPtrTy();
@@ -471,6 +485,7 @@ class KindWriter {
   const std::string name_;
   RuleSet all_;
   size_t tests_ = 0;  // of the index, written so far
+  bool refused_ = false;
 };
 
 }  // namespace

@@ -63,6 +63,7 @@ void WriteNumberTest(Unit& unit, Code& code, const std::string& hook, const Kind
 
 void WriteHookProgram(Unit& unit, const std::string& hook, const Kinds& kinds) {
   Code code = unit.BeginProgram("ks_" + hook, "raw_tp/" + hook);
+  unit.Note(code, fmt::format("which event of {} it is", hook));
   llvm::IRBuilder<>& b = code.b;
   llvm::Type* pointer = b.getPtrTy();
   llvm::Value* index = b.getInt32(HookIndex(hook));

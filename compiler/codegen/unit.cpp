@@ -68,22 +68,57 @@ Unit::Unit(Target target, const ir::Plan& plan)
 
 Unit::~Unit() = default;
 
+namespace {
+
+struct Quote {
+  std::string text;             // of the policy, if conditions stand in the line
+  std::vector<std::string> of;  // rules
+};
+using Quotes = std::map<std::string, std::map<unsigned, Quote>>;  // file → line →
+
+void AddConditions(const ir::KindPlan& kind, const ir::RulePlan& rule, const ir::Formula& formula, Quotes* quotes) {
+  for (const ir::Formula& operand : formula.operands) AddConditions(kind, rule, operand, quotes);
+  if (formula.op != ir::Formula::Op::Literal) return;
+  const auto& place = kind.atoms[formula.atom].place;
+  if (!place || place->line == 0 || place->line > kMaxLine) return;
+  Quote& quote = (*quotes)[place->file][place->line];
+  if (quote.text.empty()) quote.of.clear();  // of whom the line is said to be counts only where no condition is
+  quote.text = place->text;
+  if (std::find(quote.of.begin(), quote.of.end(), rule.id) == quote.of.end()) quote.of.push_back(rule.id);
+}
+
+// "  on exec where file.path under "/etc"  # rule acme.shell", or "rule acme.shell".
+std::string Spell(const Quote& quote) {
+  constexpr size_t kMostNamed = 3;
+  std::string rules = "rule ";
+  for (size_t i = 0; i < quote.of.size() && i < kMostNamed; i++) rules += (i == 0 ? "" : ", ") + quote.of[i];
+  if (quote.of.size() > kMostNamed) rules += " and " + std::to_string(quote.of.size() - kMostNamed) + " more";
+  return quote.text.empty() ? rules : quote.text + "  # " + rules;
+}
+
+}  // namespace
+
+// What the kernel's log quotes at a line: what the policy asks there, and which rules ask it. No more of the policy
+// travels with the programs.
 void Unit::ReadPlaces(const ir::Plan& plan) {
-  std::map<std::string, std::map<unsigned, std::string>> lines;
+  Quotes quotes;
   for (const ir::KindPlan& kind : plan.kinds) {
     for (const ir::RulePlan& rule : kind.rules) {
       const Place place = ParsePlace(rule.source);
-      lines[place.file][place.line] = "rule " + rule.id;
+      Quote& quote = quotes[place.file][place.line];
+      if (quote.text.empty()) quote.of = {rule.id};
+    }
+    for (const ir::RulePlan& rule : kind.rules) {
+      for (const ir::Formula& conjunct : rule.conjuncts) AddConditions(kind, rule, conjunct, &quotes);
     }
   }
-  // What the kernel's log quotes at a rule's line. The policy's own text does not travel with the programs.
-  for (const auto& [name, quotes] : lines) {
+  for (const auto& [name, lines] : quotes) {
     std::string text;
     unsigned line = 1;
-    for (const auto& [at, quote] : quotes) {
+    for (const auto& [at, quote] : lines) {
       if (at == 0) continue;
       text.append(at - line, '\n');
-      text += quote;
+      text += Spell(quote);
       line = at;
     }
     files_[name] = debug_->createFile(name, "", std::nullopt, llvm::StringRef(text));
@@ -188,11 +223,27 @@ llvm::Value* Unit::LookUpScratch(Code& code, llvm::Value* hook) {
   return code.b.CreateCall(type, helper, {map, key}, "scratch");
 }
 
+void Unit::Locate(Code& code, const std::string& file, unsigned line, unsigned column) {
+  constexpr unsigned kMostColumn = 1023;  // BTF's have 10 bits
+  llvm::DIScope* scope = debug_->createLexicalBlockFile(code.function->getSubprogram(), files_.at(file));
+  code.b.SetCurrentDebugLocation(llvm::DILocation::get(context_, line, column > kMostColumn ? 0 : column, scope));
+}
+
 void Unit::Locate(Code& code, const ir::RulePlan& rule) {
   const Place place = ParsePlace(rule.source);
-  llvm::DISubprogram* function = code.function->getSubprogram();
-  llvm::DIScope* scope = debug_->createLexicalBlockFile(function, files_.at(place.file));
-  code.b.SetCurrentDebugLocation(llvm::DILocation::get(context_, place.line, 0, scope));
+  Locate(code, place.file, place.line, 0);
+}
+
+void Unit::Locate(Code& code, const ir::RulePlan& rule, const ir::Atom& atom) {
+  if (!atom.place || !files_.contains(atom.place->file)) return Locate(code, rule);
+  Locate(code, atom.place->file, atom.place->line > kMaxLine ? 0 : atom.place->line, atom.place->column);
+}
+
+void Unit::Note(Code& code, const std::string& what) {
+  const std::string name = "(generated) " + what;  // LLVM knows a file's text by its name
+  llvm::DIFile*& file = files_[name];
+  if (file == nullptr) file = debug_->createFile(name, "", std::nullopt, llvm::StringRef("(generated) " + what));
+  Locate(code, name, 1, 0);
 }
 
 llvm::GlobalVariable* Unit::Constant(const std::string& name, const std::string& bytes, uint64_t alignment,

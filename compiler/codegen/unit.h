@@ -54,8 +54,11 @@ class Unit {
   Code BeginProgram(const std::string& name, const std::string& section);
   llvm::Value* LookUpScratch(Code& code, llvm::Value* hook);
 
-  // Instructions from here on are this rule's.
+  // Instructions from here on are this rule's, or this atom's of such rules.
   void Locate(Code& code, const ir::RulePlan& rule);
+  void Locate(Code& code, const ir::RulePlan& rule, const ir::Atom& atom);
+  // They are nobody's: `what` they do is what a verifier's log quotes, so that it names no wrong rule.
+  void Note(Code& code, const std::string& what);
 
   // A constant in .rodata.
   llvm::GlobalVariable* Constant(const std::string& name, const std::string& bytes, uint64_t alignment,
@@ -71,6 +74,7 @@ class Unit {
  private:
   llvm::DISubprogram* Describe(llvm::Function* function, const std::vector<std::string>& parameters, bool program);
   void ReadPlaces(const ir::Plan& plan);
+  void Locate(Code& code, const std::string& file, unsigned line, unsigned column);
 
   Target target_;
   llvm::LLVMContext context_;

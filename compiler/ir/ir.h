@@ -53,6 +53,13 @@ enum class Test : uint8_t {
 // Tests of which `x T {a} or x T {b}` is `x T {a, b}`, whatever the status of x. Without literals they are False.
 bool AsksOfSet(Test test);
 
+// Where the policy says something, for people: what a verifier's log quotes. None where no policy said it.
+struct Place {
+  std::string file;               // "rules/shell.ksp"
+  uint32_t line = 0, column = 0;  // from 1
+  std::string text;               // of the line, without a comment
+};
+
 struct Atom {
   Operand operand;
   Test test{};
@@ -61,7 +68,8 @@ struct Atom {
   // The policy's own words for "which literal matched": the let's name ("credential_files"), else "" and the literal
   // itself is shown. Not part of the atom's identity.
   std::string label;
-  bool SameAs(const Atom& other_atom) const;  // all but label
+  std::shared_ptr<const Place> place;  // neither
+  bool SameAs(const Atom& other_atom) const;  // all but label and place
 };
 
 // A predicate. And and Or have two or more operands; True and False stand alone.

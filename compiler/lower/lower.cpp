@@ -98,6 +98,42 @@ ir::Pred Compare(const Condition& condition) {
   return op == OperatorId::NotEqual ? ir::MakeNot(std::move(one)) : one;
 }
 
+constexpr size_t kMostText = 240;
+
+// "file.path under credentials" of a line, without the comment behind it.
+std::string WithoutComment(std::string_view line) {
+  bool quoted = false;
+  for (size_t i = 0; i < line.size(); i++) {
+    if (line[i] == '\\' && quoted) {
+      i++;
+    } else if (line[i] == '"') {
+      quoted = !quoted;
+    } else if (line[i] == '#' && !quoted) {
+      line = line.substr(0, i);
+    }
+  }
+  line = line.substr(0, kMostText);
+  while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
+  return std::string(line);
+}
+
+void SetPlace(ir::Pred* pred, const std::shared_ptr<const ir::Place>& place) {
+  if (pred->atom) pred->atom->place = place;
+  for (ir::Pred& operand : pred->operands) SetPlace(&operand, place);
+}
+
+ir::Pred Placed(ir::Pred pred, const Span& span) {
+  if (span.file == nullptr) return pred;
+  const auto at = span.file->At(span.begin);
+  auto place = std::make_shared<ir::Place>();
+  place->file = span.file->logical();
+  place->line = at.line;
+  place->column = at.column;
+  place->text = WithoutComment(span.file->Line(at.line));
+  SetPlace(&pred, place);
+  return pred;
+}
+
 ir::Pred Lower(const Condition& condition) {
   std::vector<ir::Pred> operands;
   for (const Condition& operand : condition.operands) operands.push_back(Lower(operand));
@@ -113,10 +149,11 @@ ir::Pred Lower(const Condition& condition) {
     case Condition::Op::Not:
       return ir::MakeNot(std::move(operands[0]));
     case Condition::Op::Exists:
-      return Test({schema::PresenceField(condition.object), ir::Part::Whole, -1, false, condition.step},
-                  ir::Test::Present, {});
+      return Placed(Test({schema::PresenceField(condition.object), ir::Part::Whole, -1, false, condition.step},
+                         ir::Test::Present, {}),
+                    condition.span);
     case Condition::Op::Compare:
-      return Compare(condition);
+      return Placed(Compare(condition), condition.span);
   }
   return ir::True();
 }
@@ -204,7 +241,8 @@ Lowered Lower(std::span<const sema::CheckedModule> modules) {
       TestCase lowered{test.rule, test.environment, test.syntax->name.value, test.syntax->name.span, {}};
       for (const auto& step : test.steps) {
         if (auto* feed = std::get_if<sema::Feed>(&step)) {
-          lowered.steps.emplace_back(Feed{feed->kind, feed->offset_ns, CompleteRecord(*feed), feed->syntax ? feed->syntax->kind.span : Span{}});
+          lowered.steps.emplace_back(Feed{feed->kind, feed->offset_ns, CompleteRecord(*feed),
+                                          feed->syntax ? feed->syntax->kind.span : Span{}});
         } else if (auto* trace = std::get_if<sema::ReplayTrace>(&step)) {
           lowered.steps.emplace_back(ReplayTrace{trace->path, trace->offset_ns, trace->syntax->span});
         } else {

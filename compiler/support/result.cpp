@@ -32,6 +32,7 @@ std::string Error::ToString() const {
   std::string text = "could not " + tried;
   if (!on.empty()) text += " " + on;
   text += ": " + cause;
+  if (!detail.empty()) text += "\n" + detail.substr(0, detail.find_last_not_of('\n') + 1);
   if (!advice.empty()) text += "\n  help: " + advice;
   return text;
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 namespace ks {
 
@@ -15,6 +16,11 @@ struct Error {
   std::string cause;   // "permission denied"
   std::string advice;  // "" if there is none
   std::string code;
+  // Rarely: an excerpt with its caret and the like, whole lines for people; the same for machines, by name; and all
+  // that the other side said, for a file.
+  std::string detail;
+  std::vector<std::pair<std::string, std::string>> facts;
+  std::string log;
   std::string ToString() const;
 };
 

@@ -53,6 +53,11 @@ LoadedHook VerifierFigures::Of(const bpf_program* program) const {
   return hook;
 }
 
+std::string VerifierFigures::WordsOn(const std::string& program) const {
+  const auto log = logs_.find(program);
+  return log == logs_.end() ? "" : log->second.c_str();
+}
+
 uint64_t VerifierFigures::MapBytes(const bpf_object* object) {
   uint64_t bytes = 0;
   bpf_map* map = nullptr;

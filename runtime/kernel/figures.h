@@ -11,12 +11,12 @@ namespace ks::kernel {
 
 class VerifierFigures {
  public:
-  // To be told before the object is loaded, and to live until it is. A load that fails then says nothing of why: load
-  // it again without.
+  // To be told before the object is loaded, and to live until it is.
   explicit VerifierFigures(bpf_object* object);
-  VerifierFigures() = default;  // of a program that was not asked for figures: what the kernel keeps
 
   LoadedHook Of(const bpf_program* program) const;
+  // What the verifier said of it: of a program that it refused why, but not how it got there.
+  std::string WordsOn(const std::string& program) const;
   // What the object's own maps hold.
   static uint64_t MapBytes(const bpf_object* object);
 

@@ -12,6 +12,7 @@
 #include "runtime/kernel/fd.h"
 #include "runtime/kernel/grace_period.h"
 #include "runtime/kernel/libbpf.h"
+#include "runtime/kernel/line_recorder.h"
 #include "runtime/kernel/object.h"
 #include "runtime/kernel/ring.h"
 #include "runtime/kernel/verifier_log.h"
@@ -62,6 +63,7 @@ class LibbpfKernel : public Kernel {
 
 Result<std::unique_ptr<Kernel>> LibbpfKernel::Open(const KernelOptions& options) {
   libbpf_set_print(LibbpfLog::Print);
+  LineRecorder::Register();
   std::unique_ptr<LibbpfKernel> kernel(new LibbpfKernel);
   if (Status started = kernel->Start(options); !started) return started.error();
   return std::unique_ptr<Kernel>(std::move(kernel));

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "runtime/kernel/line_recorder.h"
 #include "runtime/kernel/verifier_log.h"
 
 namespace ks::kernel {
@@ -94,6 +95,38 @@ Result<ObjectPtr> PrepareObject(std::string_view elf, uint32_t generation, const
   return object;
 }
 
+// "prog 'ks_sys_exit': BPF program load failed: …" → "ks_sys_exit".
+std::string FailedProgram(std::string_view log) {
+  const size_t failed = log.find("': BPF program load failed");
+  if (failed == std::string_view::npos) return "";
+  const size_t name = log.rfind('\'', failed - 1);
+  return name == std::string_view::npos ? "" : std::string(log.substr(name + 1, failed - name - 1));
+}
+
+struct RefusedLoad {
+  int error = 0;
+  std::string log, words;  // libbpf's, the verifier's
+  LineTables lines;
+};
+
+// The verifier's way to what it refuses: another load, for which it writes down each step.
+std::string TraceOf(bpf_object* object, const RefusedLoad& refused, const std::string& program_name) {
+  constexpr size_t kMostTrace = 4 << 20;
+  constexpr uint32_t kLogTrace = 1;  // BPF_LOG_LEVEL1
+  bpf_program* program = bpf_object__find_program_by_name(object, program_name.c_str());
+  // Not of a way of a million steps, nor where the last way is not to blame.
+  const bool of_the_whole = refused.error == E2BIG || refused.words.find("combined stack size") != std::string::npos;
+  if (program == nullptr || of_the_whole) return refused.words;
+  std::string trace(kMostTrace, '\0');
+  bpf_program__set_log_level(program, kLogTrace);
+  bpf_program__set_log_buf(program, trace.data(), trace.size());
+  LibbpfLog log;
+  const int error = -bpf_object__load(object);
+  trace.resize(std::strlen(trace.c_str()));
+  if (error == ENOSPC) trace += "\n(cut)\n" + refused.words;
+  return trace.empty() ? refused.words : trace;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation,
@@ -101,25 +134,28 @@ Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t 
                                                  const std::map<std::string, int>& maps) {
   Result<ObjectPtr> object = PrepareObject(elf, generation, hooks, maps);
   if (!object) return object.error();
+  RefusedLoad refused;
+  std::string program;
   {
     LibbpfLog log;
+    const LineRecorder lines;
     const VerifierFigures figures(object->get());
     const auto start = std::chrono::steady_clock::now();
-    if (bpf_object__load(object->get()) == 0) {
+    refused.error = -bpf_object__load(object->get());
+    if (refused.error == 0) {
       const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-      return std::unique_ptr<LoadedObject>(
-          std::make_unique<LibbpfObject>(std::move(*object), figures, took.count()));
+      return std::unique_ptr<LoadedObject>(std::make_unique<LibbpfObject>(std::move(*object), figures, took.count()));
     }
+    refused.log = log.text();
+    program = FailedProgram(refused.log);
+    refused.words = figures.WordsOn(program);
+    refused.lines = lines.Tables(object->get());
   }
-  // Again, for the verifier's words. Should they not come, it was the kernel's memory, and is there now.
+  if (refused.words.empty()) return ExplainLoadFailure(refused.log, refused.error, "the bundle");
   object = PrepareObject(elf, generation, hooks, maps);
   if (!object) return object.error();
-  LibbpfLog log;
-  if (int error = bpf_object__load(object->get()); error != 0) {
-    return ExplainLoadFailure(log.text(), -error, "the bundle");
-  }
-  const VerifierFigures none;
-  return std::unique_ptr<LoadedObject>(std::make_unique<LibbpfObject>(std::move(*object), none, 0));
+  const std::string trace = TraceOf(object->get(), refused, program);
+  return ExplainRefusal({program, trace, refused.words}, refused.error, "the bundle", refused.lines);
 }
 
 }  // namespace ks::kernel

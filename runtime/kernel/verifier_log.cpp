@@ -7,12 +7,13 @@
 #include <cstring>
 #include <vector>
 
+#include "runtime/kernel/refusal.h"
+
 namespace ks::kernel {
 namespace {
 
 constexpr std::string_view kBegin = "-- BEGIN PROG LOAD LOG --";
 constexpr std::string_view kEnd = "-- END PROG LOAD LOG --";
-constexpr size_t kMaxWords = 3;  // lines of the verifier's final words
 constexpr size_t kMaxLine = 300;
 
 std::vector<std::string_view> Lines(std::string_view text) {
@@ -34,52 +35,31 @@ std::string_view Trim(std::string_view line) {
 
 bool Has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
-// "12: (85) call …", "from 3 to 9: …", "R1=scalar() …", "; source", statistics: how the verifier got there, not what it
-// objects to.
-bool IsTrail(std::string_view line) {
-  if (line.empty() || line.front() == ';') return true;
-  if (std::isdigit(static_cast<unsigned char>(line.front()))) {
-    size_t digits = 0;
-    while (digits < line.size() && std::isdigit(static_cast<unsigned char>(line[digits]))) ++digits;
-    if (digits < line.size() && line[digits] == ':') return true;
-  }
-  for (std::string_view start :
-       {"processed ", "from ", "verification time", "stack depth", "max_states", "arg#", "reg type", "Live regs",
-        "mark_precise", "last_idx", "regs=", "parent ", "Validating "}) {
-    if (line.starts_with(start)) return true;
-  }
-  return line.starts_with("R") && Has(line, "=") && !Has(line, " ");
-}
-
-struct Words {
-  std::string program;  // as libbpf calls it: "ks_sys_exit"
-  std::string source;   // the last line of source that the verifier quoted
-  std::string objection;
-};
-
-Words LastWords(std::string_view log) {
-  Words words;
-  size_t begin = log.rfind(kBegin);
-  if (begin == std::string_view::npos) return words;
-  std::string_view before = log.substr(0, begin);
-  if (size_t name = before.rfind("prog '"); name != std::string_view::npos) {
-    before.remove_prefix(name + 6);
-    words.program = before.substr(0, before.find('\''));
-  }
-  std::string_view body = log.substr(begin + kBegin.size());
-  std::vector<std::string_view> lines = Lines(body.substr(0, body.find(kEnd)));
-  std::vector<std::string_view> last;
-  for (size_t i = lines.size(); i-- > 0;) {
-    std::string_view line = Trim(lines[i]).substr(0, kMaxLine);
-    if (!IsTrail(line)) {
-      if (last.size() < kMaxWords && words.source.empty()) last.insert(last.begin(), line);
-    } else if (line.starts_with(";") && words.source.empty()) {
-      words.source = Trim(line.substr(1));
-    }
-    if (!last.empty() && !words.source.empty()) break;
-  }
-  words.objection = fmt::format("{}", fmt::join(last, "; "));
-  return words;
+Error Explain(const Refusal& refusal, std::string_view log, const std::string& on) {
+  Error error{"load the programs of", on, "", "", "kernel-verifier"};
+  error.cause = fmt::format("the kernel's verifier refused {}: {}", refusal.program, refusal.said);
+  error.advice = Advice(refusal);
+  error.detail = Render(refusal);
+  error.log = log;
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) error.facts.emplace_back(name, value);
+  };
+  const auto number = [](uint32_t value) { return value == 0 ? "" : std::to_string(value); };
+  add("why", std::string(Name(refusal.why)));
+  add("program", refusal.program);
+  add("function", refusal.function);
+  add("instruction", refusal.instruction ? std::to_string(*refusal.instruction) : "");
+  add("rule", refusal.rule);
+  add("condition", refusal.condition);
+  add("file", refusal.file);
+  add("line", number(refusal.line));
+  add("column", number(refusal.column));
+  add("text", refusal.text);
+  add("doing", refusal.doing);
+  add("inside", refusal.inside);
+  add("said", refusal.said);
+  add("meaning", Meaning(refusal));
+  return error;
 }
 
 // libbpf's own complaint: its last line that is not about a log or a consequence.
@@ -95,25 +75,39 @@ std::string LastComplaint(std::string_view log) {
 
 }  // namespace
 
-Error ExplainLoadFailure(std::string_view log, int error, const std::string& on) {
+Error ExplainRefusal(const VerifierLog& log, int error, const std::string& on, const LineTables& tables) {
   Error result{"load the programs of", on, "", "", "kernel-load"};
-  Words words = LastWords(log);
-  if (Has(log, "failed to resolve CO-RE relocation") || Has(log, "invalid CO-RE relocation")) {
-    size_t at = log.find("failed to resolve CO-RE relocation");
+  const auto lines = tables.find(log.program);
+  const Refusal refusal = ReadRefusal(log, error, lines == tables.end() ? nullptr : &lines->second);
+  if (Has(log.words, "failed to resolve CO-RE relocation") || Has(log.words, "invalid CO-RE relocation")) {
+    const std::string_view words = log.words;
+    size_t at = words.find("failed to resolve CO-RE relocation");
     std::string_view line =
-        at == std::string_view::npos ? "a CO-RE relocation" : log.substr(at, log.substr(at).find('\n'));
+        at == std::string_view::npos ? "a CO-RE relocation" : words.substr(at, words.substr(at).find('\n'));
     result.cause = fmt::format("this kernel has no such member: {}", Trim(line).substr(0, kMaxLine));
     result.advice =
         "the kernel is newer or older than the ones that these programs know; a newer kubesentry may know it";
     result.code = "kernel-btf";
-  } else if (!words.objection.empty() && !(error == EPERM && Has(words.objection, "not allowed"))) {
-    result.cause = fmt::format("the kernel's verifier refused {}: {}", words.program, words.objection);
-    if (!words.source.empty()) result.cause += fmt::format(" (at: {})", words.source);
-    result.advice = error == E2BIG || Has(words.objection, "too large") || Has(words.objection, "too complex")
-                        ? "fewer or simpler rules for this hook make the program smaller"
-                        : "this is a mistake of the compiler, not of the policy: please report it with this message";
-    result.code = "kernel-verifier";
-  } else if (error == EPERM || error == EACCES) {
+  } else if (!refusal.said.empty() && !(error == EPERM && Has(refusal.said, "not allowed"))) {
+    return Explain(refusal, log.trace, on);
+  } else {
+    return ExplainLoadFailure("", error, on);
+  }
+  return result;
+}
+
+Error ExplainLoadFailure(std::string_view log, int error, const std::string& on) {
+  Error result{"load the programs of", on, "", "", "kernel-load"};
+  if (const size_t begin = log.rfind(kBegin); begin != std::string_view::npos) {
+    std::string_view before = log.substr(0, begin), of_program = log.substr(begin + kBegin.size());
+    const size_t name = before.rfind("prog '");
+    before = name == std::string_view::npos ? "" : before.substr(name + 6);
+    of_program = of_program.substr(0, of_program.rfind(kEnd));
+    return ExplainRefusal(
+        {std::string(before.substr(0, before.find('\''))), std::string(of_program), std::string(of_program)}, error, on,
+        {});
+  }
+  if (error == EPERM || error == EACCES) {
     result.cause = "the kernel does not permit it";
     result.advice =
         "give the process CAP_BPF and CAP_PERFMON; before Linux 5.11 also raise RLIMIT_MEMLOCK (ulimit -l unlimited)";

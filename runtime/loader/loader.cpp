@@ -51,7 +51,11 @@ Result<std::optional<LoadedBundle>> Loader::Prepare(const std::string& path, con
   if (!verified) return verified.error();
   if (active_ && active_->bundle().digest() == verified->digest()) return std::optional<LoadedBundle>();
   auto loaded = Load(std::move(*verified));
-  if (!loaded) return loaded.error();
+  if (!loaded) {
+    Error error = loaded.error();
+    if (error.on == "the bundle") error.on = path;
+    return error;
+  }
   return std::optional<LoadedBundle>(std::move(*loaded));
 }
 

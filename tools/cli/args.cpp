@@ -78,6 +78,19 @@ int Fail(const Error& error, bool json) {
   return kWorldFailed;
 }
 
+void KeepLog(Error* error, const std::string& path) {
+  if (error->log.empty()) return;
+  constexpr unsigned kOwner = 0600;
+  if (Status written = WriteFile(path, error->log, kOwner); written) {
+    error->detail += fmt::format("  the kernel's whole log: {}\n", path);
+    error->facts.emplace_back("log_file", path);
+  } else {
+    error->detail +=
+        fmt::format("  the kernel's whole log could not be written to {}: {}\n", path, written.error().cause);
+  }
+  error->log.clear();
+}
+
 std::optional<Arguments> Parse(const Command& command, const std::vector<std::string>& words, int* exit_code) {
   Arguments arguments;
   auto usage = [&](const std::string& what) {

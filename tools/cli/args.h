@@ -53,6 +53,8 @@ std::string Help(const Command& command);
 
 // Prints a failure of the world to stderr, as text or one JSON object, and gives kWorldFailed.
 int Fail(const Error& error, bool json = false);
+// Writes what the error's `log` holds, if anything, and says in its detail and facts where.
+void KeepLog(Error* error, const std::string& path);
 // A mistake on the command line: says it, points to --help, gives kUsage.
 int Usage(const Command& command, const std::string& what);
 

@@ -50,9 +50,7 @@ class Pipe {
 }  // namespace
 
 Result<Ended> RunChild(const std::vector<std::string>& words, const std::function<void(int)>& waiting) {
-  const auto failed = [&](int error) {
-    return Error{"run", words[0], std::strerror(error), "", "child-run"};
-  };
+  const auto failed = [&](int error) { return Error{"run", words[0], std::strerror(error), "", "child-run"}; };
   Pipe out, err;
   if (!out.ok() || !err.ok()) return failed(errno);
   posix_spawn_file_actions_t actions;

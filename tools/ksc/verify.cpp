@@ -78,8 +78,9 @@ void PrintJson(const Subject& subject, const KernelAnswer& answer) {
                         {"kernel", answer.kernel},
                         {"release", answer.facts.value("kernel", "")},
                         {"emulated", answer.kernel != kThisKernel}};
-  for (const char* key : {"loads", "load_ms", "map_bytes", "hooks", "code", "cause", "advice"}) {
-    if (answer.facts.contains(key)) facts[key] = answer.facts[key];
+  static const std::set<std::string> kOurs = {"bundle", "kernel", "tried", "on", "detail"};
+  for (const auto& [key, value] : answer.facts.items()) {
+    if (!kOurs.contains(key)) facts[key] = value;
   }
   if (facts.contains("hooks")) {
     for (ordered_json& hook : facts["hooks"]) {
@@ -94,8 +95,8 @@ void PrintText(const Subject& subject, const KernelAnswer& answer) {
   const std::string on = fmt::format("{}{}", answer.facts.value("kernel", "?"),
                                      answer.kernel == kThisKernel ? " (this kernel)" : " (emulated)");
   if (!answer.facts.value("loads", false)) {
-    fmt::print("{}: refused on {}\n  {}: {}\n", subject.path, on, answer.facts.value("code", "?"),
-               answer.facts.value("cause", ""));
+    fmt::print("{}: refused on {}\n  {}: {}\n{}", subject.path, on, answer.facts.value("code", "?"),
+               answer.facts.value("cause", ""), answer.facts.value("detail", ""));
     if (const std::string advice = answer.facts.value("advice", ""); !advice.empty()) {
       fmt::print("  help: {}\n", advice);
     }
@@ -112,6 +113,17 @@ void PrintText(const Subject& subject, const KernelAnswer& answer) {
                hook.value("verified", 0), hook.value("states", 0),
                stack == subject.stacks.end() ? "?" : std::to_string(stack->second), hook.value("verify_ms", 0.0));
   }
+}
+
+// The kernel's log goes beside the bundle, a file for each kernel.
+void KeepLog(const Subject& subject, KernelAnswer* answer) {
+  Error error;
+  error.log = answer->facts.value("log", "");
+  error.detail = answer->facts.value("detail", "");
+  answer->facts.erase("log");
+  cli::KeepLog(&error, fmt::format("{}.{}.log", subject.path, answer->kernel));
+  answer->facts["detail"] = error.detail;
+  for (const auto& [name, value] : error.facts) answer->facts[name] = value;
 }
 
 bool IsOfTheWorld(const KernelAnswer& answer) {
@@ -175,8 +187,9 @@ int Verify(const Words& words) {
   if (here) take(CheckHere(*tools, paths, trust_path));
   if (!machines.empty()) take(CheckInMachines(*tools, machines, paths, trust_path));
   for (size_t i = 0; i < subjects.size(); i++) {
-    for (const KernelAnswer& answer : answers) {
+    for (KernelAnswer& answer : answers) {
       if (answer.bundle != i) continue;
+      KeepLog(subjects[i], &answer);
       if (as_json) {
         PrintJson(subjects[i], answer);
       } else {

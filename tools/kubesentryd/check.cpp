@@ -90,6 +90,9 @@ void PrintRefused(const std::string& path, const std::string& release, const Err
   facts["on"] = error.on;
   facts["cause"] = error.cause;
   facts["advice"] = error.advice;
+  for (const auto& [name, value] : error.facts) facts[name] = value;
+  if (!error.detail.empty()) facts["detail"] = error.detail;
+  if (!error.log.empty()) facts["log"] = error.log;
   Print(facts);
 }
 
@@ -114,13 +117,14 @@ int CheckBundles(const Words& words) {
       if (!opened) return cli::Fail(opened.error(), json);
       kernel = std::move(*opened);
     }
-    auto loaded = verified ? loader::Loader(*kernel).Load(std::move(*verified))
-                           : Result<loader::LoadedBundle>(verified.error());
+    auto loaded =
+        verified ? loader::Loader(*kernel).Load(std::move(*verified)) : Result<loader::LoadedBundle>(verified.error());
     if (loaded) {
       PrintLoaded(path, release, *loaded, json);
     } else {
       Error error = loaded.error();
       if (error.on == "the bundle") error.on = path;
+      if (!json) cli::KeepLog(&error, path + ".verifier.log");
       PrintRefused(path, release, error, json);
       code = std::max<int>(code, IsOfTheWorld(error) ? cli::kWorldFailed : cli::kFindings);
     }

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <ctime>
 #include <utility>
+
+#include "tools/cli/args.h"
 
 namespace ks::agent {
 
@@ -39,13 +42,25 @@ void Log::Warn(std::string_view what, std::string_view text, ordered_json facts)
   Write("warning", what, fmt::format("warning: {}", text), std::move(facts));
 }
 
-void Log::Failure(std::string_view what, const Error& error) {
+namespace {
+
+// One for each user, so that an agent that is started again and again fills no disk.
+std::string LogFile() {
+  const char* folder = std::getenv("TMPDIR");
+  return fmt::format("{}/kubesentryd-verifier-{}.log", folder && *folder ? folder : "/tmp", ::geteuid());
+}
+
+}  // namespace
+
+void Log::Failure(std::string_view what, Error error) {
+  cli::KeepLog(&error, LogFile());
   ordered_json facts;
   facts["code"] = error.code;
   facts["tried"] = error.tried;
   facts["on"] = error.on;
   facts["cause"] = error.cause;
   if (!error.advice.empty()) facts["advice"] = error.advice;
+  for (const auto& [name, value] : error.facts) facts[name] = value;
   Write("error", what,
         fmt::format("error: {}{}", error.ToString(), error.code.empty() ? "" : "\n  code: " + error.code),
         std::move(facts));

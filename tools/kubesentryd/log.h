@@ -18,8 +18,8 @@ class Log {
             nlohmann::ordered_json facts = nlohmann::ordered_json::object());
   void Warn(std::string_view what, std::string_view text,
             nlohmann::ordered_json facts = nlohmann::ordered_json::object());
-  // `what`: the step that failed ("swap").
-  void Failure(std::string_view what, const Error& error);
+  // `what`: the step that failed ("swap"). A verifier's log goes to a file, which is named.
+  void Failure(std::string_view what, Error error);
 
  private:
   void Write(std::string_view level, std::string_view what, std::string_view text, nlohmann::ordered_json facts);

@@ -175,7 +175,11 @@ class Runner {
   }
   Status LoadFirst() {
     auto loaded = loader_->Load(std::move(*first_));
-    if (!loaded) return loaded.error();
+    if (!loaded) {
+      Error error = loaded.error();
+      if (error.on == "the bundle") error.on = bundle_path_;
+      return error;
+    }
     return loader_->Activate(std::move(*loaded));
   }
   // What is wrong with it stops nothing: rules then start without.
