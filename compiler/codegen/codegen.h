@@ -29,8 +29,8 @@ enum class Break : uint8_t {
 inline constexpr Break kBreaks[] = {Break::Under, Break::Length, Break::Negation, Break::Unknown, Break::Prefix};
 std::string_view Name(Break broken);
 
-// What a verifier must refuse, on purpose: for the test of how a refusal is told. It stands where the first condition of
-// each event kind is decided.
+// What a verifier must refuse, on purpose: for the test of how a refusal is told. It stands where the first condition
+// of each event kind is decided.
 enum class Refused : uint8_t {
   None,
   EndlessLoop,
@@ -54,10 +54,22 @@ struct EmitOptions {
   Refused refused = Refused::None;
 };
 
-struct ProgramStats {
-  std::string section;  // "raw_tp/sys_exit"
+// What of a program is for one condition: the one that its line information names. Of code for several rules (a shared
+// condition) the first.
+struct ConditionCost {
+  std::string rule;   // "acme.shell"
+  std::string file;   // "rules/shell.ksp"
+  uint32_t line = 0;  // of the condition
+  std::string text;   // of the line
   uint32_t instructions = 0;
-  uint32_t stack_bytes = 0;
+};
+
+struct ProgramStats {
+  std::string section;                    // "raw_tp/sys_exit"
+  uint32_t instructions = 0;              // with all that it calls
+  uint32_t stack_bytes = 0;               // the same
+  uint64_t map_bytes = 0;                 // of the object's own maps that it reads
+  std::vector<ConditionCost> conditions;  // the dearest first; code of tables is nobody's
 };
 
 struct BpfObject {

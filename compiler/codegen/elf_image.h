@@ -22,6 +22,10 @@ class ElfImage {
   const Elf64_Shdr* Find(std::string_view name) const;
   std::string_view StringAt(size_t table, uint64_t offset) const;
 
+  std::string_view Bytes(const Elf64_Shdr& section) const {
+    return section.sh_type == SHT_NOBITS ? "" : elf_.substr(section.sh_offset, section.sh_size);
+  }
+
   // The bytes of a section as rows of T.
   template <typename T>
   std::vector<T> Rows(const Elf64_Shdr& section) const {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 #include <vector>
 
 #include "compiler/codegen/elf_image.h"
+#include "compiler/codegen/line_table.h"
 
 namespace ks::codegen {
 namespace {
@@ -31,11 +33,12 @@ struct Function {
   uint64_t begin = 0, size = 0;  // bytes in the section
   uint32_t stack = 0;
   std::vector<const Function*> callees;
+  std::set<uint32_t> maps;  // sections of the object's own data that it reads
 };
 
 class Reader {
  public:
-  explicit Reader(const ElfImage& image) : image_(image) {}
+  explicit Reader(const ElfImage& image) : image_(image), lines_(image) {}
 
   bool Read() {
     for (const Elf64_Shdr& section : image_.sections()) {
@@ -57,6 +60,10 @@ class Reader {
       stats.section = section == "syscall" ? section + " " + function.name : section;
       for (const Function* one : reached) stats.instructions += static_cast<uint32_t>(one->size / sizeof(Instruction));
       stats.stack_bytes = StackOf(function);
+      std::set<uint32_t> maps;
+      for (const Function* one : reached) maps.insert(one->maps.begin(), one->maps.end());
+      for (uint32_t map : maps) stats.map_bytes += image_.sections()[map].sh_size;
+      stats.conditions = Conditions(reached);
       object.programs.push_back(std::move(stats));
     }
     std::sort(object.programs.begin(), object.programs.end(),
@@ -76,6 +83,7 @@ class Reader {
                             symbol.st_value,
                             symbol.st_size,
                             0,
+                            {},
                             {}});
     }
   }
@@ -126,6 +134,13 @@ class Reader {
       }
     }
     function.stack = static_cast<uint32_t>(-deepest);
+    for (const auto& [at, symbol] : relocations) {
+      if (at < function.begin || at >= function.begin + function.size || symbol >= symbols_.size()) continue;
+      const uint32_t section = symbols_[symbol].st_shndx;
+      if (section < image_.sections().size() && image_.NameOf(image_.sections()[section]).starts_with(".rodata")) {
+        function.maps.insert(section);
+      }
+    }
     return true;
   }
 
@@ -143,6 +158,32 @@ class Reader {
     return Find(symbol.st_shndx, symbol.st_value + static_cast<uint64_t>(beyond));
   }
 
+  // The dearest first.
+  std::vector<ConditionCost> Conditions(const std::set<const Function*>& reached) const {
+    std::map<std::tuple<std::string, std::string, uint32_t>, ConditionCost> costs;
+    for (const Function* function : reached) {
+      const LineRange lines = lines_.Of(image_.NameOf(image_.sections()[function->section]), function->begin,
+                                        function->begin + function->size);
+      const ConditionCost* of = nullptr;
+      ConditionCost now;
+      for (size_t i = 0; i < lines.size(); i++) {
+        if (const std::optional<ConditionCost> condition = lines_.ConditionOf(lines[i])) {
+          now = *condition;
+          of = now.rule.empty() ? nullptr : &now;
+        }
+        if (of == nullptr) continue;
+        const uint64_t end = i + 1 < lines.size() ? lines[i + 1].offset : function->begin + function->size;
+        ConditionCost& cost = costs.try_emplace({now.rule, now.file, now.line}, now).first->second;
+        cost.instructions += static_cast<uint32_t>((end - lines[i].offset) / sizeof(Instruction));
+      }
+    }
+    std::vector<ConditionCost> sorted;
+    for (auto& [key, cost] : costs) sorted.push_back(std::move(cost));
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const auto& a, const auto& b) { return a.instructions > b.instructions; });
+    return sorted;
+  }
+
   static void Reach(const Function* function, std::set<const Function*>* reached) {
     if (!reached->insert(function).second) return;
     for (const Function* callee : function->callees) Reach(callee, reached);
@@ -157,6 +198,7 @@ class Reader {
   }
 
   const ElfImage& image_;
+  const LineTable lines_;
   std::vector<Elf64_Sym> symbols_;
   std::vector<Function> functions_;
 };

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "compiler/codegen/line_table.h"
+
 namespace ks::codegen {
 namespace {
 
@@ -90,10 +92,10 @@ void AddConditions(const ir::KindPlan& kind, const ir::RulePlan& rule, const ir:
 // "  on exec where file.path under "/etc"  # rule acme.shell", or "rule acme.shell".
 std::string Spell(const Quote& quote) {
   constexpr size_t kMostNamed = 3;
-  std::string rules = "rule ";
+  std::string rules;
   for (size_t i = 0; i < quote.of.size() && i < kMostNamed; i++) rules += (i == 0 ? "" : ", ") + quote.of[i];
   if (quote.of.size() > kMostNamed) rules += " and " + std::to_string(quote.of.size() - kMostNamed) + " more";
-  return quote.text.empty() ? rules : quote.text + "  # " + rules;
+  return (quote.text.empty() ? std::string(kRuleAlone) : quote.text + std::string(kRuleMark)) + rules;
 }
 
 }  // namespace
@@ -240,9 +242,9 @@ void Unit::Locate(Code& code, const ir::RulePlan& rule, const ir::Atom& atom) {
 }
 
 void Unit::Note(Code& code, const std::string& what) {
-  const std::string name = "(generated) " + what;  // LLVM knows a file's text by its name
+  const std::string name = std::string(kGeneratedMark) + what;  // LLVM knows a file's text by its name
   llvm::DIFile*& file = files_[name];
-  if (file == nullptr) file = debug_->createFile(name, "", std::nullopt, llvm::StringRef("(generated) " + what));
+  if (file == nullptr) file = debug_->createFile(name, "", std::nullopt, llvm::StringRef(name));
   Locate(code, name, 1, 0);
 }
 

@@ -70,11 +70,13 @@ int Fail(const Error& error, bool json) {
     fmt::print(stderr, "error: {}\n", error.ToString());
     return kWorldFailed;
   }
+  std::string facts;
+  for (const auto& [name, value] : error.facts) facts += fmt::format(",{}:{}", JsonString(name), JsonString(value));
   fmt::print(stderr,
-             R"({{"error":{},"tried":{},"on":{},"cause":{},"advice":{}}})"
+             R"({{"error":{},"tried":{},"on":{},"cause":{},"advice":{}{}}})"
              "\n",
              JsonString(error.code), JsonString(error.tried), JsonString(error.on), JsonString(error.cause),
-             JsonString(error.advice));
+             JsonString(error.advice), facts);
   return kWorldFailed;
 }
 

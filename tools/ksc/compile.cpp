@@ -11,14 +11,11 @@
 #include "compiler/ir/passes.h"
 #include "compiler/ir/text.h"
 #include "compiler/syntax/parser.h"
+#include "tools/ksc/budget.h"
 #include "tools/ksc/commands.h"
 
 namespace ks::ksc {
 namespace {
-
-// include/linux/bpf_verifier.h: BPF_COMPLEXITY_LIMIT_INSNS, and MAX_BPF_STACK of include/linux/filter.h.
-constexpr uint32_t kInstructionBudget = 1'000'000;
-constexpr uint32_t kStackBudget = 512;
 
 std::string Rfc3339(int64_t seconds) {
   auto time = static_cast<time_t>(seconds);
@@ -53,47 +50,27 @@ struct Figures {
   size_t rules = 0;
   size_t bundle_bytes = 0;
   double milliseconds = 0;
+  Budget budget;
   const ir::Program* program = nullptr;
 };
 
 void PrintFigures(const codegen::BpfObject& object, const Figures& figures, const std::string& out, bool json) {
   if (json) {
-    std::string hooks;
-    for (const codegen::ProgramStats& program : object.programs) {
-      hooks += fmt::format(R"({}{{"hook":{},"instructions":{},"stack_bytes":{}}})", hooks.empty() ? "" : ",",
-                           JsonString(program.section), program.instructions, program.stack_bytes);
-    }
-    fmt::print(R"({{"bundle":{},"rules":{},"bytes":{},"object_bytes":{},"map_bytes":{},"ms":{:.1f},"hooks":[{}]}})"
+    fmt::print(R"({{"bundle":{},"rules":{},"bytes":{},"object_bytes":{},"map_bytes":{},"ms":{:.1f},"hooks":{}}})"
                "\n",
                JsonString(out), figures.rules, figures.bundle_bytes, object.elf.size(), object.map_bytes,
-               figures.milliseconds, hooks);
+               figures.milliseconds, BudgetJson(object, figures.budget));
     return;
   }
   fmt::print("{}: {}, {} bytes, in {:.0f} ms\n", out, Count(figures.rules, "rule"), figures.bundle_bytes,
              figures.milliseconds);
-  fmt::print("  {:<28} {:>21} {:>16}\n", "hook", "instructions (budget)", "stack (budget)");
-  for (const codegen::ProgramStats& program : object.programs) {
-    fmt::print("  {:<28} {:>11} / {:>7} {:>10} / {}\n", program.section, program.instructions, kInstructionBudget,
-               program.stack_bytes, kStackBudget);
-  }
+  fmt::print("{}", BudgetTable(object, figures.budget));
   fmt::print("  maps of the object: {} bytes; object: {} bytes\n", object.map_bytes, object.elf.size());
   for (const ir::Machine& machine : figures.program->machines) {
     ir::StateSize size = ir::SizeOfState(machine.rule);
     fmt::print("  state of {}: at most {} bytes each, {} of them: {} bytes\n", machine.rule.id, size.bytes_each,
                machine.rule.max_keys, size.bytes_most);
   }
-}
-
-Status CheckBudget(const codegen::BpfObject& object) {
-  for (const codegen::ProgramStats& program : object.programs) {
-    if (program.instructions > kInstructionBudget || program.stack_bytes > kStackBudget) {
-      return Error{"compile", program.section,
-                   fmt::format("it has {} instructions and {} bytes of stack; the kernel allows {} and {}",
-                               program.instructions, program.stack_bytes, kInstructionBudget, kStackBudget),
-                   "spread the rules over two bundles", "over-budget"};
-    }
-  }
-  return Ok();
 }
 
 constexpr std::string_view kNameIs = "it has a-z 0-9 . _ -, and at most 64 characters";
@@ -135,6 +112,12 @@ int Compile(const Words& words) {
        {"--name", "NAME", "the bundle's name; by default that of OUT", false, {}},
        {"--bundle-version", "N", "must grow with each release; by default the time in seconds since 1970", false, {}},
        {"--valid-days", "N", "expires so many days after now (default 365)", false, {}},
+       {"--budget",
+        "LIST",
+        "instructions=N,stack=N,maps=N: what a hook's program may cost, all or some of them (default 250000,\n"
+        "                         512 bytes with callees, 33554432 bytes)",
+        false,
+        {}},
        {"--strict", "", "warnings are findings, too", false, {}},
        {"--dump",
         "STAGE",
@@ -180,6 +163,11 @@ int Compile(const Words& words) {
   if (!number("--valid-days", 365, &days) || days == 0 || days > 36'500) {
     return cli::Usage(command, "--valid-days is a whole number from 1 to 36500");
   }
+  Budget budget;
+  if (arguments->Has("--budget")) {
+    const std::string wrong = ReadBudget(arguments->Get("--budget"), &budget);
+    if (!wrong.empty()) return cli::Usage(command, "--budget: " + wrong);
+  }
   std::string private_key;
   if (!out.empty()) {
     Result<std::string> key = bundle::ReadPrivateKey(arguments->Get("--key"));
@@ -210,8 +198,8 @@ int Compile(const Words& words) {
   Result<codegen::BpfObject> object = driver::Generate(*analysis, emit);
   if (!object) return cli::Fail(object.error(), json);
   if (dump == "llvm" || dump == "asm") Dump(dump, *analysis, &*object);
-  if (Status budget = CheckBudget(*object); !budget) {
-    cli::Fail(budget.error(), json);
+  if (const std::vector<Error> over = OverBudget(*analysis, *object, budget); !over.empty()) {
+    for (const Error& error : over) cli::Fail(error, json);
     return cli::kFindings;
   }
 
@@ -239,6 +227,7 @@ int Compile(const Words& words) {
   if (Status written = WriteFile(out, *container); !written) return cli::Fail(written.error(), json);
   Figures figures;
   figures.program = &analysis->program;
+  figures.budget = budget;
   for (const ir::SplitRule& split : analysis->program.rules) figures.rules += split.step == 0 ? 1 : 0;
   figures.bundle_bytes = container->size();
   figures.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
