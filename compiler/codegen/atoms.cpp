@@ -1,5 +1,7 @@
 #include "compiler/codegen/atoms.h"
 
+#include <fmt/format.h>
+
 #include "compiler/codegen/outcome.h"
 
 namespace ks::codegen {
@@ -20,11 +22,13 @@ class AtomWriter {
         options_(options),
         outcome_(code, number, options.with_index, options.lookup.broken) {}
 
-  void Write() {
+  Emitted Write() {
     if (atom_.test == Test::Present) {
+      emitted_ = {"inline", "its status"};
       ByStatus({KS_OK, KS_TRUNCATED, KS_RAW, KS_FOREIGN}, {}, outcome_.unknown());
       outcome_.Yes(uint32_t{0});
     } else if (atom_.literals.empty() && NeedsLiterals()) {
+      emitted_ = {"inline", "nothing equals one of none"};
       b_.CreateBr(outcome_.no());
     } else if (atom_.other) {
       WriteComparison();
@@ -35,6 +39,7 @@ class AtomWriter {
       WriteNumber();
     }
     outcome_.Finish();
+    return emitted_;
   }
 
  private:
@@ -54,7 +59,8 @@ class AtomWriter {
     b_.SetInsertPoint(on);
   }
 
-  void Lookup() { WriteLookup(unit_, code_, atom_, outcome_, options_.lookup); }
+  void Lookup() { emitted_ = WriteLookup(unit_, code_, atom_, outcome_, options_.lookup); }
+  void Automaton(llvm::BasicBlock* miss) { emitted_ = WriteAutomaton(code_, atom_, automata_, outcome_, miss); }
 
   void WriteText() {
     switch (atom_.test) {
@@ -66,13 +72,13 @@ class AtomWriter {
         return Lookup();
       case Test::Like:
         ByStatus({KS_OK}, {}, outcome_.unknown());
-        return WriteAutomaton(code_, atom_, automata_, outcome_, outcome_.no());
+        return Automaton(outcome_.no());
       case Test::Contains:
       case Test::HasElement: {
         // What a part of the text holds, the text holds; what it lacks, the rest may hold.
         ByStatus({KS_OK, KS_TRUNCATED}, {}, outcome_.unknown());
         llvm::BasicBlock* miss = code_.Block("not_found");
-        WriteAutomaton(code_, atom_, automata_, outcome_, miss);
+        Automaton(miss);
         b_.SetInsertPoint(miss);
         llvm::Value* whole = b_.CreateICmpEQ(code_.Load(8, StatusOffset(atom_.operand.field)), b_.getInt8(KS_OK));
         b_.CreateCondBr(whole, outcome_.no(), outcome_.unknown());
@@ -88,6 +94,7 @@ class AtomWriter {
       case Test::In:
         return Lookup();
       case Test::Range: {
+        emitted_ = {"inline", "two comparisons"};
         llvm::Value* value = LoadWord(code_, atom_.operand, 0);
         llvm::Value* above = b_.CreateICmpSGE(value, Number(0));
         return outcome_.YesIf(b_.CreateAnd(above, b_.CreateICmpSLE(value, Number(1))));
@@ -104,6 +111,7 @@ class AtomWriter {
   }
 
   void WriteHasBits() {
+    emitted_ = {"inline", atom_.literals.size() == 1 ? "a mask" : fmt::format("{} masks", atom_.literals.size())};
     for (uint32_t i = 0; i < atom_.literals.size(); i++) {
       llvm::BasicBlock* hit = code_.Block("bits");
       llvm::BasicBlock* next = code_.Block("other_bits");
@@ -118,6 +126,7 @@ class AtomWriter {
 
   // EqualField, LessField: absent if either is, unknown unless both are there.
   void WriteComparison() {
+    emitted_ = {"inline", "a comparison of two fields"};
     llvm::BasicBlock* here = code_.Block("here");
     llvm::BasicBlock* both = code_.Block("both");
     llvm::BasicBlock* not_ok = code_.Block("not_ok");
@@ -155,13 +164,14 @@ class AtomWriter {
   Automata& automata_;
   const AtomOptions& options_;
   Outcome outcome_;
+  Emitted emitted_;
 };
 
 }  // namespace
 
-void WriteAtom(Unit& unit, Code& code, const ir::Atom& atom, uint32_t number, Automata& automata,
-               const AtomOptions& options) {
-  AtomWriter(unit, code, atom, number, automata, options).Write();
+Emitted WriteAtom(Unit& unit, Code& code, const ir::Atom& atom, uint32_t number, Automata& automata,
+                  const AtomOptions& options) {
+  return AtomWriter(unit, code, atom, number, automata, options).Write();
 }
 
 }  // namespace ks::codegen

@@ -11,8 +11,8 @@ struct AtomOptions {
   LookupOptions lookup;
 };
 
-// The fields have been read. Goes on in a new block.
-void WriteAtom(Unit& unit, Code& code, const ir::Atom& atom, uint32_t number, Automata& automata,
-               const AtomOptions& options);
+// The fields have been read. Goes on in a new block. Says what it wrote.
+Emitted WriteAtom(Unit& unit, Code& code, const ir::Atom& atom, uint32_t number, Automata& automata,
+                  const AtomOptions& options);
 
 }  // namespace ks::codegen

@@ -57,6 +57,8 @@ Automata::Table Automata::Place(const ir::Dfa& dfa) {
     known->second.at = static_cast<uint32_t>(bytes_.size());
     bytes_.append(bytes, 0, 256 + 2 * size_t{states} * row_cells);
   }
+  last_ = fmt::format("{} table of {} bytes, {} states", is_new ? "a" : "the shared",
+                      256 + 2 * size_t{states} * row_cells, states);
   return known->second;
 }
 

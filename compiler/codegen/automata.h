@@ -21,6 +21,9 @@ class Automata {
   llvm::Value* Run(Code& code, const ir::Dfa& dfa, size_t text);
   static constexpr uint32_t kNone = 0xffff;
 
+  // What the last one that was run is: "a table of 2304 bytes, 9 states".
+  const std::string& last() const { return last_; }
+
   // Writes the tables and the function, if any automaton was run.
   void Finish();
 
@@ -36,6 +39,7 @@ class Automata {
   std::string bytes_;
   std::map<std::string, Table> placed_;
   std::unique_ptr<Code> function_;
+  std::string last_;
 };
 
 }  // namespace ks::codegen

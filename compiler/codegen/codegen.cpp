@@ -76,6 +76,7 @@ Result<BpfObject> Emit(const ir::Plan& plan, const EmitOptions& options) {
   Result<Compiled> compiled = Compile(unit.module(), options);
   if (!compiled) return compiled.error();
   BpfObject object;
+  object.decisions = unit.TakeDecisions();
   object.elf = std::move(compiled->elf);
   object.llvm = std::move(compiled->llvm);
   object.assembly = std::move(compiled->assembly);

@@ -72,8 +72,21 @@ struct ProgramStats {
   std::vector<ConditionCost> conditions;  // the dearest first; code of tables is nobody's
 };
 
+// How a test was emitted.
+struct Emitted {
+  std::string how;   // inline, trie, automaton, hash, hash by prefix, ranges
+  std::string with;  // "a switch over 12 values", "a table of 2304 bytes, 9 states"
+};
+// For each atom that a rule reads, or each dimension of a kind's index, in the order in which they are evaluated.
+struct Decision {
+  ir::EventKind kind{};
+  uint32_t number = 0;  // of the atom or dimension
+  Emitted emitted;
+};
+
 struct BpfObject {
   std::string elf;
+  std::vector<Decision> decisions;
   std::string llvm, assembly;
   std::vector<ProgramStats> programs;
   uint64_t map_bytes = 0;  // what the object's own maps (.rodata) hold

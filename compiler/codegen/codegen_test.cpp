@@ -199,6 +199,29 @@ TEST(Codegen, LargeSetsAreDivided) {
   EXPECT_NE(llvm.find("@ks_part_open_0_1("), std::string::npos);
 }
 
+TEST(Codegen, SaysWhatItEmitted) {
+  std::vector<Value> texts;
+  for (int i = 0; i < 4000; i++) texts.push_back(fmt::format("/srv/{}", i));
+  const BpfObject object =
+      EmitOrFail(PlanOf(EventKind::open_, {ir::MakeAnd({Is(FieldId::file_path, Ask::In, texts),
+                                                        Is(FieldId::file_path, Ask::Like, {Text("/home/*/.ssh/*")}),
+                                                        Is(FieldId::process_uid, Ask::In, {int64_t{0}})})}));
+  ASSERT_EQ(object.decisions.size(), 3u);
+  EXPECT_EQ(object.decisions[0].emitted.how, "inline");
+  EXPECT_EQ(object.decisions[0].emitted.with, "a comparison");
+  EXPECT_EQ(object.decisions[1].emitted.how, "trie");
+  EXPECT_EQ(object.decisions[1].emitted.with, "4000 texts of 4 lengths, word by word, in 4 functions");
+  EXPECT_EQ(object.decisions[2].emitted.how, "automaton");
+  // The bytes that it says are in the map.
+  const size_t bytes = std::stoul(object.decisions[2].emitted.with.substr(sizeof("a table of ") - 1));
+  const uint64_t without =
+      EmitOrFail(PlanOf(EventKind::open_, {ir::MakeAnd({Is(FieldId::file_path, Ask::In, texts),
+                                                        Is(FieldId::process_uid, Ask::In, {int64_t{0}})})}))
+          .map_bytes;
+  EXPECT_GE(object.map_bytes, without + bytes);
+  EXPECT_LE(object.map_bytes, without + bytes + 16);
+}
+
 TEST(Codegen, ReportsWhichLiteralOnlyWhereAsked) {
   // process.name is metadata, file.path is match-only: only of the latter an alert needs to know which.
   const std::string llvm = Llvm(Opens());

@@ -145,7 +145,8 @@ class KindWriter {
     if (plan_.atoms[atom].other) Read(code, plan_.atoms[atom].other->field);
     const AtomOptions options{!Hooks() || plan_.reported[atom],
                               {fmt::format("ks_part_{}_{}", name_, atom), options_.broken}};
-    WriteAtom(unit_, code, plan_.atoms[atom], static_cast<uint32_t>(atom), automata_, options);
+    const auto number = static_cast<uint32_t>(atom);
+    unit_.Decided(plan_.kind, number, WriteAtom(unit_, code, plan_.atoms[atom], number, automata_, options));
     for (const Conjunct& conjunct : usage_.decided_at[atom]) {
       Locate(code, conjunct.rules, atom);
       ClearUnless(code, CanBeTrue(code, *conjunct.formula, options_.broken), conjunct.rules);
@@ -255,7 +256,8 @@ class KindWriter {
       // What an atom of its own would be.
       const auto test = static_cast<uint32_t>(tests_++);
       const AtomOptions options{IsEverReported(number), {fmt::format("ks_part_{}_{}", name_, number), options_.broken}};
-      WriteAtom(unit_, code, *dimension.atom, test, automata_, options);
+      unit_.Decided(plan_.kind, static_cast<uint32_t>(number),
+                    WriteAtom(unit_, code, *dimension.atom, test, automata_, options));
       llvm::SwitchInst* branch = code.b.CreateSwitch(code.Load(8, offsetof(ks_scratch, can) + test), behind, 2);
       branch->addCase(code.b.getInt8(KS_CAN_BE_TRUE), found);
       branch->addCase(code.b.getInt8(KS_CAN_BE_FALSE), none);
@@ -264,6 +266,7 @@ class KindWriter {
         outcome = code.b.CreateZExt(code.Load(16, offsetof(ks_scratch, which) + 2 * test), code.b.getInt32Ty());
       }
     } else {
+      unit_.Decided(plan_.kind, static_cast<uint32_t>(number), rows_.Describe(plan_, number));
       llvm::BasicBlock* unknown = options_.broken == Break::Unknown ? none : behind;
       llvm::BasicBlock* value = code.Block("value");
       llvm::SwitchInst* branch = code.b.CreateSwitch(code.Load(8, StatusOffset(dimension.operand.field)), unknown, 3);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "compiler/codegen/trie.h"
 #include "compiler/ir/eval.h"
@@ -207,13 +208,34 @@ size_t WeightOf(const ir::Atom& atom) {
   return weight;
 }
 
-void WriteLookup(Unit& unit, Code& code, const ir::Atom& atom, Outcome& outcome, const LookupOptions& options) {
+namespace {
+
+// A switch of so few becomes comparisons.
+constexpr size_t kFewValues = 4;
+
+Emitted Describe(const ir::Atom& atom, const Literals& literals) {
+  const size_t count = literals.size();
+  if (SlotOf(atom.operand) != Slot::Text) {
+    if (count == 1) return {"inline", "a comparison"};
+    if (count <= kFewValues) return {"inline", fmt::format("{} comparisons", count)};
+    return {"trie", fmt::format("a switch over {} values", count)};
+  }
+  std::set<size_t> lengths;
+  for (const Literal& literal : literals) lengths.insert(TextOf(atom, literal).size());
+  return {"trie", fmt::format("{} text{} of {} length{}, word by word", count, count == 1 ? "" : "s", lengths.size(),
+                              lengths.size() == 1 ? "" : "s")};
+}
+
+}  // namespace
+
+Emitted WriteLookup(Unit& unit, Code& code, const ir::Atom& atom, Outcome& outcome, const LookupOptions& options) {
   const Literals literals = InOrder(atom);
   if (WeightOf(atom) <= kFunctionWeight) {
     LookupWriter(code, atom, outcome, options.broken).Write(literals);
-    return;
+    return Describe(atom, literals);
   }
-  for (size_t begin = 0, number = 0; begin < literals.size(); number++) {
+  size_t number = 0;
+  for (size_t begin = 0; begin < literals.size(); number++) {
     Literals part;
     for (size_t weight = 0; begin < literals.size() && weight < kFunctionWeight; begin++) {
       part.push_back(literals[begin]);
@@ -232,9 +254,12 @@ void WriteLookup(Unit& unit, Code& code, const ir::Atom& atom, Outcome& outcome,
     code.b.SetInsertPoint(next);
   }
   code.b.CreateBr(outcome.no());
+  Emitted emitted = Describe(atom, literals);
+  emitted.with += fmt::format(", in {} functions", number);
+  return emitted;
 }
 
-void WriteAutomaton(Code& code, const ir::Atom& atom, Automata& automata, Outcome& outcome, llvm::BasicBlock* miss) {
+Emitted WriteAutomaton(Code& code, const ir::Atom& atom, Automata& automata, Outcome& outcome, llvm::BasicBlock* miss) {
   const std::optional<ir::Dfa> dfa = ir::MakeDfa(atom.test, atom.literals, ir::TypeOf(atom.operand));
   KS_CHECK(dfa.has_value(), "the split leaves no automaton beyond its cap to the kernel");
   llvm::Value* accepted = automata.Run(code, *dfa, FieldOffset(atom.operand.field));
@@ -242,6 +267,7 @@ void WriteAutomaton(Code& code, const ir::Atom& atom, Automata& automata, Outcom
   code.b.CreateCondBr(code.b.CreateICmpNE(accepted, code.b.getInt32(Automata::kNone)), hit, miss);
   code.b.SetInsertPoint(hit);
   outcome.Yes(accepted);
+  return {"automaton", automata.last()};
 }
 
 }  // namespace ks::codegen

@@ -26,8 +26,8 @@ struct LookupOptions {
 };
 
 // In and Under, of a field that is Ok. Ends the block at code.b's place.
-void WriteLookup(Unit& unit, Code& code, const ir::Atom& atom, Outcome& outcome, const LookupOptions& options);
+Emitted WriteLookup(Unit& unit, Code& code, const ir::Atom& atom, Outcome& outcome, const LookupOptions& options);
 // Like, Contains, HasElement. To `miss` if no literal matches.
-void WriteAutomaton(Code& code, const ir::Atom& atom, Automata& automata, Outcome& outcome, llvm::BasicBlock* miss);
+Emitted WriteAutomaton(Code& code, const ir::Atom& atom, Automata& automata, Outcome& outcome, llvm::BasicBlock* miss);
 
 }  // namespace ks::codegen

@@ -1,10 +1,13 @@
 #include "compiler/codegen/rows.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <bitset>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "compiler/codegen/automata.h"
 #include "compiler/codegen/lookup.h"
@@ -247,13 +250,21 @@ uint32_t Rows::PlaceValues(const ir::Dimension& dimension) {
 Rows::Tables Rows::PlaceKind(const ir::KindPlan& kind) {
   const ir::Index& index = *kind.index;
   Tables tables;
-  for (const ir::Scanner& scanner : index.scanners) tables.scanners.push_back(PlaceScanner(scanner));
+  auto bytes_since = [this, before = bytes_.size()]() mutable {
+    return bytes_.size() - std::exchange(before, bytes_.size());
+  };
+  for (const ir::Scanner& scanner : index.scanners) {
+    tables.scanners.push_back(PlaceScanner(scanner));
+    tables.scanner_bytes.push_back(bytes_since());
+  }
   Bytes dimensions;
   for (const ir::Dimension& dimension : index.dimensions) {
     tables.values.push_back(PlaceValues(dimension));
+    tables.value_bytes.push_back(bytes_since());
     Bytes rows;
     Append(&rows, dimension.row_of);
     tables.rows.push_back(Place(rows));
+    tables.row_bytes.push_back(bytes_since());
     uint32_t how = dimension.what == Class::AnyFound ? 1 : dimension.what == Class::NoneFound ? 2 : 0;
     uint32_t none = dimension.none;
     if (broken_ == Break::Negation && how == 2) none = dimension.row_of.at(0);
@@ -319,6 +330,22 @@ void Rows::EndMap() {
   maps_.push_back({static_cast<uint32_t>(bytes_.size()),
                    unit_.Constant("ks_tables" + number, bytes_, 8, ".rodata.tables" + number)});
   bytes_.clear();
+}
+
+Emitted Rows::Describe(const ir::KindPlan& kind, size_t number) const {
+  const ir::Dimension& dimension = kind.index->dimensions[number];
+  const Tables& tables = kinds_.at(kind.kind);
+  if (dimension.scanner) {
+    const ir::Scanner& scanner = kind.index->scanners[*dimension.scanner];
+    return {"automaton",
+            fmt::format("a table of {} bytes, {} states; rows of {} bytes", tables.scanner_bytes[*dimension.scanner],
+                        scanner.hit_of.size(), tables.row_bytes[number])};
+  }
+  const char* how = "hash";
+  if (dimension.what == Class::Under || dimension.what == Class::Address) how = "hash by prefix";
+  if (dimension.what == Class::Span) how = "ranges";
+  return {how, fmt::format("a table of {} bytes, {} outcomes; rows of {} bytes", tables.value_bytes[number],
+                           dimension.row_of.size(), tables.row_bytes[number])};
 }
 
 // ---- Code

@@ -20,6 +20,9 @@ class Rows {
   // Whether they are no larger than that.
   bool fit() const { return fit_; }
 
+  // How a dimension is decided that is no test of its own.
+  Emitted Describe(const ir::KindPlan& kind, size_t dimension) const;
+
   // Every clause alive, nothing scanned.
   void Begin(Code& code, const ir::KindPlan& kind);
   // Whether any alive clause asks the dimension (i1).
@@ -57,6 +60,7 @@ class Rows {
     uint32_t head = 0, summaries = 0;
     std::vector<uint32_t> values, rows;  // by dimension: where its values are looked up, and its row_of
     std::vector<uint32_t> scanners;
+    std::vector<size_t> value_bytes, row_bytes, scanner_bytes;  // what they take
   };
   using Bytes = std::string;
   struct Map {

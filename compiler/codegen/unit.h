@@ -64,6 +64,12 @@ class Unit {
   llvm::GlobalVariable* Constant(const std::string& name, const std::string& bytes, uint64_t alignment,
                                  const std::string& section = ".rodata");
 
+  // What the kind's code does for an atom or a dimension, as it was written.
+  void Decided(ir::EventKind kind, uint32_t number, Emitted emitted) {
+    decisions_.push_back({kind, number, std::move(emitted)});
+  }
+  std::vector<Decision> TakeDecisions() { return std::move(decisions_); }
+
   Target target() const { return target_; }
   llvm::Module& module() { return *module_; }
   // Ends debug information: before anything is linked.
@@ -82,6 +88,7 @@ class Unit {
   std::unique_ptr<llvm::DIBuilder> debug_;
   llvm::DIFile* file_ = nullptr;
   std::map<std::string, llvm::DIFile*> files_;
+  std::vector<Decision> decisions_;
 };
 
 }  // namespace ks::codegen

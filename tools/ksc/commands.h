@@ -63,8 +63,8 @@ struct ReportOptions {
 };
 // Prints the diagnostics (human: stderr, json: stdout) and a closing count; kFine or kFindings.
 int Report(const driver::Analysis& analysis, const ReportOptions& options);
-// How the kernel half decides each test, and why: a line each, or an object each (explain_plan.cpp).
-void ExplainPlan(const driver::Analysis& analysis, bool json);
+// How the emitted kernel half decides each test, and why: a few lines each, or an object each (explain_plan.cpp).
+void ExplainPlan(const driver::Analysis& analysis, const codegen::BpfObject& object, bool json);
 
 // "the rule `p.loud` is disabled in "prod" by the tune at t.ksp:7", if the environment turns it off; else "".
 std::string DisabledBy(const driver::Analysis& analysis, const std::string& name_or_id);

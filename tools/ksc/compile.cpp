@@ -189,14 +189,15 @@ int Compile(const Words& words) {
     if (dump == "ast" || dump == "types") Dump(dump, *analysis, nullptr);
     return code;
   }
-  if (explain) ExplainPlan(*analysis, json);
-  if ((Dump(dump, *analysis, nullptr) || (explain && dump.empty())) && out.empty()) return code;
+  if (Dump(dump, *analysis, nullptr) && out.empty() && !explain) return code;
 
   codegen::EmitOptions emit;
   emit.dump_llvm = dump == "llvm";
   emit.dump_asm = dump == "asm";
   Result<codegen::BpfObject> object = driver::Generate(*analysis, emit);
   if (!object) return cli::Fail(object.error(), json);
+  if (explain) ExplainPlan(*analysis, *object, json);
+  if (explain && out.empty() && emit.dump_llvm == emit.dump_asm && dump != "bundle") return code;
   if (dump == "llvm" || dump == "asm") Dump(dump, *analysis, &*object);
   if (const std::vector<Error> over = OverBudget(*analysis, *object, budget); !over.empty()) {
     for (const Error& error : over) cli::Fail(error, json);

@@ -12,90 +12,100 @@
 namespace ks::ksc {
 namespace {
 
-struct Decision {
-  std::string how;   // inline, trie, automaton, hash, ranges, rows
+struct Line {
+  std::string how;   // inline, trie, automaton, hash, ranges, residual
   std::string what;  // the test, or the dimension
+  std::string with;  // what was emitted for it; "" if nothing
   std::string why;
 };
 
 bool IsText(const ir::Operand& operand) { return schema::Row(ir::TypeOf(operand)).slot == schema::Slot::Text; }
 
-Decision OfAtom(const ir::Atom& atom) {
-  const std::string what = ir::Print(ir::MakeAtom(atom));
-  switch (atom.test) {
-    case ir::Test::Like:
-    case ir::Test::Contains:
-    case ir::Test::HasElement:
-      return {"automaton", what, "what may stand anywhere in a text is found in one pass over it"};
-    case ir::Test::Under:
-      return {"trie", what, "prefixes by length, words compared in code: few rules ask for this event"};
-    case ir::Test::In:
-      if (atom.literals.size() == 1 && !IsText(atom.operand)) return {"inline", what, "one value: a comparison"};
-      return {"trie", what, "a switch over words, in code: few rules ask for this event"};
-    default:
-      return {"inline", what, "a comparison of numbers"};
-  }
+// Why the code generator did what it did.
+std::string WhyOf(const ir::Atom& atom, const codegen::Emitted& emitted) {
+  if (emitted.how == "automaton") return "what may stand anywhere in a text is found in one pass over it";
+  if (emitted.how == "inline") return atom.literals.size() > 1 ? "few values" : "one comparison";
+  if (atom.test == ir::Test::Under) return "prefixes by length, words compared in code: few rules ask for this event";
+  return IsText(atom.operand) ? "a switch over words, in code: few rules ask for this event"
+                              : "a switch over values, in code: few rules ask for this event";
 }
 
-Decision OfDimension(const ir::Dimension& dimension) {
+std::string WhyOf(const ir::Dimension& dimension) {
   using Class = ir::Dimension::Class;
   const std::string of = fmt::format("{} rules share one lookup", dimension.rules);
   switch (dimension.what) {
     case Class::Text:
     case Class::Endpoint:
     case Class::Number:
-      return {"hash", dimension.note, of};
+      return of;
     case Class::Under:
-      return {"hash by prefix", dimension.note, of + ", one probe at each '/' that a literal's length ends at"};
+      return of + ", one probe at each '/' that a literal's length ends at";
     case Class::Address:
-      return {"hash by prefix", dimension.note, of + ", one probe for each size of block"};
+      return of + ", one probe for each size of block";
     case Class::Span:
-      return {"ranges", dimension.note, of + ", by binary search"};
+      return of + ", by binary search";
     case Class::Test:
-      return {"inline", dimension.note, "no set of values: a test of its own"};
+      return "no set of values: a test of its own";
     case Class::AnyFound:
     case Class::NoneFound:
-      return {"automaton", dimension.note, of + ": all its texts in one pass"};
+      return of + ": all its texts in one pass";
   }
-  return {};
+  return "";
+}
+
+// Of what was emitted for the kind.
+std::vector<Line> Emitted(const ir::KindPlan& kind, const codegen::BpfObject& object) {
+  std::vector<Line> lines;
+  for (const codegen::Decision& decision : object.decisions) {
+    if (decision.kind != kind.kind) continue;
+    const codegen::Emitted& emitted = decision.emitted;
+    if (kind.index) {
+      const ir::Dimension& dimension = kind.index->dimensions[decision.number];
+      lines.push_back({emitted.how, dimension.note, emitted.with, WhyOf(dimension)});
+    } else {
+      const ir::Atom& atom = kind.atoms[decision.number];
+      lines.push_back({emitted.how, ir::Print(ir::MakeAtom(atom)), emitted.with, WhyOf(atom, emitted)});
+    }
+  }
+  return lines;
 }
 
 }  // namespace
 
-void ExplainPlan(const driver::Analysis& analysis, bool json) {
+void ExplainPlan(const driver::Analysis& analysis, const codegen::BpfObject& object, bool json) {
   for (const ir::KindPlan& kind : analysis.plan.kinds) {
     const std::string_view name = schema::Row(kind.kind).name;
-    std::vector<Decision> decisions;
+    std::vector<Line> lines = Emitted(kind, object);
     std::string strategy = "straight", why;
     if (kind.index) {
       strategy = "rows";
       why = fmt::format("{} rules, more than {}: the cost of an event must not grow with them: {}", kind.rules.size(),
                         ir::kMaxStraightRules, kind.index->Explain().front());
-      for (const ir::Dimension& dimension : kind.index->dimensions) decisions.push_back(OfDimension(dimension));
       for (const std::string& spilled : kind.index->spilled)
-        decisions.push_back({"residual", spilled, "no automaton has room for it: userspace decides"});
+        lines.push_back({"residual", spilled, "", "no automaton has room for it: userspace decides"});
       std::map<std::string, size_t> widened;
       for (const ir::Widened& one : kind.index->widened) ++widened[one.why];
       for (const auto& [reason, rules] : widened)
-        decisions.push_back({"residual", fmt::format("{} rules pass more than they say", rules), reason});
+        lines.push_back({"residual", fmt::format("{} rules pass more than they say", rules), "", reason});
     } else {
       why = fmt::format("{} rules, at most {}: each test in code, once", kind.rules.size(), ir::kMaxStraightRules);
-      for (const ir::Atom& atom : kind.atoms) decisions.push_back(OfAtom(atom));
     }
     std::map<std::string, size_t> residual;
     for (const ir::RulePlan& rule : kind.rules) {
       for (const std::string& reason : analysis.program.rules[rule.rule].reasons) ++residual[reason];
     }
     for (const auto& [reason, rules] : residual)
-      decisions.push_back({"residual", fmt::format("a part of {} rules", rules), reason});
+      lines.push_back({"residual", fmt::format("a part of {} rules", rules), "", reason});
     if (!json) fmt::print("on {}: {}: {}\n", name, strategy, why);
-    for (const Decision& one : decisions) {
+    for (const Line& one : lines) {
       if (json) {
-        fmt::print(R"({{"event":"{}","strategy":"{}","how":"{}","what":{},"why":{}}})"
+        fmt::print(R"({{"event":"{}","strategy":"{}","how":"{}","what":{},"emitted":{},"why":{}}})"
                    "\n",
-                   name, strategy, one.how, JsonString(one.what), JsonString(one.why));
+                   name, strategy, one.how, JsonString(one.what), JsonString(one.with), JsonString(one.why));
       } else {
-        fmt::print("  {:<14} {}\n  {:<14}   because {}\n", one.how, one.what, "", one.why);
+        fmt::print("  {:<14} {}\n", one.how, one.what);
+        if (!one.with.empty()) fmt::print("  {:<14}   as {}\n", "", one.with);
+        fmt::print("  {:<14}   because {}\n", "", one.why);
       }
     }
   }
