@@ -24,7 +24,8 @@ __u64 ks_sub_cgroup(__u32 hook);
 __u64 ks_sub_event_file(__u32 hook);
 __u64 ks_sub_event_path(__u32 hook, __u32 old);
 __u64 ks_sub_fd_file(__u64 task, __u32 fd);
-// The flags that an open was called with.
+// The flags that an open was called with; KS_FLAGS_UNKNOWN if they could not be read.
+#define KS_FLAGS_UNKNOWN (~0ull)
 __u64 ks_sub_open_flags(__u32 hook);
 // struct sock of the event's descriptor or of any, or 0 if it is no socket.
 __u64 ks_sub_event_sock(__u32 hook);

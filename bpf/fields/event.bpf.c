@@ -68,7 +68,7 @@ KS_SUBPROGRAM __u64 ks_sub_open_flags(__u32 hook) {
   if (s->context.call == KS_CALL_creat) return 1 | KS_O_TRUNC;  // O_WRONLY
   if (s->context.call == KS_CALL_openat2) {
     __u64 flags = 0;
-    bpf_probe_read_user(&flags, sizeof(flags), (void *)s->context.arg[2]);
+    if (bpf_probe_read_user(&flags, sizeof(flags), (void *)s->context.arg[2])) return KS_FLAGS_UNKNOWN;
     return flags;
   }
   return row->flags == KS_NO_ARGUMENT ? 0 : ks_argument(s, row->flags);
@@ -87,8 +87,14 @@ KS_INLINE void ks_get_event_access(struct ks_scratch *s) {
     if (mode & KS_FMODE_CREATED) access |= CREATED;
     if (mode & KS_FMODE_PATH) access |= PATH_ONLY;
     if (BPF_CORE_READ(file, f_flags) & KS_O_APPEND) access |= APPEND;
-    if ((asked & KS_O_TRUNC) && (mode & KS_FMODE_WRITE)) access |= TRUNCATE;
-  } else if (s->context.ret >= 0) {
+    if (mode & KS_FMODE_WRITE) {
+      if (asked == KS_FLAGS_UNKNOWN) {
+        KS_SET_STATUS(s, event_access, KS_UNKNOWN);
+        return;
+      }
+      if (asked & KS_O_TRUNC) access |= TRUNCATE;
+    }
+  } else if (s->context.ret >= 0 || asked == KS_FLAGS_UNKNOWN) {
     KS_SET_STATUS(s, event_access, KS_UNKNOWN);
     return;
   } else if (asked & KS_O_PATH) {

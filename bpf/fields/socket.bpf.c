@@ -29,14 +29,14 @@ KS_SUBPROGRAM __u64 ks_sub_event_sock(__u32 hook) {
 
 static KS_INLINE int is_inet(__u32 family) { return family == KS_AF_INET || family == KS_AF_INET6; }
 
-// Where the caller says to which address; 0 if nowhere.
+// Where the caller says to which address; 0 if nowhere. If that could not be read: where nothing can be.
 static KS_INLINE __u64 given_at(struct ks_scratch *s) {
   __u32 call = s->context.call;
   if (call == KS_CALL_sendto) return s->context.arg[4];
   if (call != KS_CALL_sendmsg && call != KS_CALL_sendmmsg) return s->context.arg[1];
   // The first member of struct msghdr, with which struct mmsghdr begins.
   __u64 name = 0;
-  bpf_probe_read_user(&name, sizeof(name), (void *)s->context.arg[1]);
+  if (bpf_probe_read_user(&name, sizeof(name), (void *)s->context.arg[1])) return ~0ull;
   return s->context.compat ? (__u32)name : name;
 }
 
@@ -55,7 +55,8 @@ KS_SUBPROGRAM __u64 ks_sub_is_inet(__u32 hook) {
   __u64 at = given_at(s);
   // What is sent without an address goes where the socket is connected to: no event.
   if (!at && s->context.kind == KS_KIND_sendto) return 0;
-  if (bpf_probe_read_user(&family, sizeof(family), (void *)at)) return sock != 0;
+  // An address that could not be read may be any.
+  if (bpf_probe_read_user(&family, sizeof(family), (void *)at)) return 1;
   // Without a socket (the descriptor was closed meanwhile) the address says what was tried. connect to "no family" dissolves a
   // connection and makes none.
   if (call == KS_CALL_connect && family == 0) return 0;

@@ -129,7 +129,8 @@ KS_INLINE __u32 ks_also_sys_exit(struct ks_scratch *s) {
     s->context.kind = KS_KIND_open_by_handle;
     return KS_KIND_open_by_handle;
   }
-  if (!(ks_sub_open_flags(s->context.hook) & KS_O_CREAT)) return KS_KIND_NONE;
+  // The flags of openat2 stand in the caller's memory, where they may be others by now: the file says whether it was made.
+  if (s->context.call != KS_CALL_openat2 && !(ks_sub_open_flags(s->context.hook) & KS_O_CREAT)) return KS_KIND_NONE;
   struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
   if (!file || !(BPF_CORE_READ(file, f_mode) & KS_FMODE_CREATED)) return KS_KIND_NONE;
   s->context.kind = KS_KIND_create;
