@@ -65,11 +65,13 @@ struct ConditionCost {
 };
 
 struct ProgramStats {
-  std::string section;                    // "raw_tp/sys_exit"
-  uint32_t instructions = 0;              // with all that it calls
-  uint32_t stack_bytes = 0;               // the same
-  uint64_t map_bytes = 0;                 // of the object's own maps that it reads
-  std::vector<ConditionCost> conditions;  // the dearest first; code of tables is nobody's
+  std::string section;                                    // "raw_tp/sys_exit"
+  uint32_t instructions = 0;                              // with all that it calls
+  uint32_t stack_bytes = 0;                               // the same
+  uint64_t map_bytes = 0;                                 // of the object's own maps that it reads
+  std::vector<std::pair<std::string, uint32_t>> deepest;  // the functions that need this stack, and what each takes
+  std::vector<ConditionCost> deepest_conditions;          // in these functions
+  std::vector<ConditionCost> conditions;                  // the dearest first; code of tables is nobody's
 };
 
 // How a test was emitted.

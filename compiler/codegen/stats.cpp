@@ -64,6 +64,12 @@ class Reader {
       for (const Function* one : reached) maps.insert(one->maps.begin(), one->maps.end());
       for (uint32_t map : maps) stats.map_bytes += image_.sections()[map].sh_size;
       stats.conditions = Conditions(reached);
+      std::set<const Function*> chain;
+      for (const Function* one = &function; one != nullptr; one = Deepest(*one)) {
+        chain.insert(one);
+        stats.deepest.emplace_back(one->name, OwnStack(*one));
+      }
+      stats.deepest_conditions = Conditions(chain);
       object.programs.push_back(std::move(stats));
     }
     std::sort(object.programs.begin(), object.programs.end(),
@@ -189,12 +195,27 @@ class Reader {
     for (const Function* callee : function->callees) Reach(callee, reached);
   }
 
+  static uint32_t OwnStack(const Function& function) {
+    const uint32_t own = std::max<uint32_t>(function.stack, 1);
+    return (own + kFrameRounding - 1) / kFrameRounding * kFrameRounding;
+  }
+
   // BPF functions do not recurse.
   static uint32_t StackOf(const Function& function) {
-    uint32_t below = 0;
-    for (const Function* callee : function.callees) below = std::max(below, StackOf(*callee));
-    const uint32_t own = std::max<uint32_t>(function.stack, 1);
-    return below + (own + kFrameRounding - 1) / kFrameRounding * kFrameRounding;
+    const Function* below = Deepest(function);
+    return OwnStack(function) + (below ? StackOf(*below) : 0);
+  }
+
+  // The callee that needs most; null if there is none.
+  static const Function* Deepest(const Function& function) {
+    const Function* deepest = nullptr;
+    uint32_t most = 0;
+    for (const Function* callee : function.callees) {
+      const uint32_t stack = StackOf(*callee);
+      if (stack > most) deepest = callee;
+      most = std::max(most, stack);
+    }
+    return deepest;
   }
 
   const ElfImage& image_;

@@ -46,9 +46,10 @@ std::optional<Costliest> ByLiterals(const driver::Analysis& analysis, const std:
                    fmt::format("{} of {} bytes of what its events are compared with", most, all)};
 }
 
-std::optional<Costliest> ByInstructions(const codegen::ProgramStats& program) {
-  if (program.conditions.empty()) return std::nullopt;
-  const codegen::ConditionCost& first = program.conditions.front();
+std::optional<Costliest> ByInstructions(const codegen::ProgramStats& program,
+                                        const std::vector<codegen::ConditionCost>& conditions) {
+  if (conditions.empty()) return std::nullopt;
+  const codegen::ConditionCost& first = conditions.front();
   return Costliest{first.rule, fmt::format("{}:{}", first.file, first.line), first.text,
                    fmt::format("{} of {} instructions", first.instructions, program.instructions)};
 }
@@ -142,8 +143,17 @@ std::vector<Error> OverBudget(const driver::Analysis& analysis, const codegen::B
       }
       errors.push_back(std::move(error));
     };
-    report("instructions", program.instructions, budget.instructions, ByInstructions(program));
-    report("bytes of stack", program.stack_bytes, budget.stack, ByInstructions(program));
+    report("instructions", program.instructions, budget.instructions, ByInstructions(program, program.conditions));
+    report("bytes of stack", program.stack_bytes, budget.stack, ByInstructions(program, program.deepest_conditions));
+    if (program.stack_bytes > budget.stack) {
+      std::string calls;
+      for (const auto& [function, bytes] : program.deepest) {
+        calls += fmt::format("{}{} {}", calls.empty() ? "" : ", ", function, bytes);
+      }
+      errors.back().detail =
+          fmt::format("  it goes down to: {}\n  in these calls ", calls) + errors.back().detail.substr(2);
+      errors.back().facts.emplace_back("calls", calls);
+    }
     report("bytes of maps", program.map_bytes, budget.maps, ByLiterals(analysis, HookOf(program)));
   }
   return errors;

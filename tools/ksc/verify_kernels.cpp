@@ -52,7 +52,9 @@ Error AgentFailed(const std::string& agent, const Ended& ended) {
     return {said.value("tried", ""), said.value("on", ""), said.value("cause", ""), said.value("advice", ""),
             said.value("error", "")};
   }
-  return {"check with", agent, fmt::format("it ended with status {}: {}", ended.status, LastLine(ended.err)),
+  return {"check with", agent,
+          fmt::format("it ended with status {} and said {}", ended.status,
+                      ended.err.empty() ? "nothing" : "`" + LastLine(ended.err) + "`"),
           "give the kubesentryd of this version with --agent", "verify-agent"};
 }
 
