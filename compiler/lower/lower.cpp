@@ -1,5 +1,6 @@
 #include "compiler/lower/lower.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <utility>
@@ -114,7 +115,10 @@ std::string WithoutComment(std::string_view line) {
   }
   line = line.substr(0, kMostText);
   while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
-  return std::string(line);
+  // One column a character, and nothing that moves a terminal's cursor.
+  std::string text(line);
+  std::ranges::replace_if(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  return text;
 }
 
 void SetPlace(ir::Pred* pred, const std::shared_ptr<const ir::Place>& place) {

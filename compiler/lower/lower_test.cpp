@@ -140,6 +140,26 @@ TEST(Lower, LetsLabelTheirValues) {
   EXPECT_EQ(when.operands[1].atom->label, "");
 }
 
+TEST(Lower, AtomsKnowTheirPlace) {
+  Policy policy(
+      "rule r \"r\" {\n  severity low\n"
+      "  on exec where process.name in [\"a#b\", \"\\\"c # d\"]  # who said so\n"
+      "\tand not process.uid == 7\n"
+      "  alert \"x\"\n}\n");
+  const ir::Pred& when = policy->rules.at(0).when;
+  ASSERT_EQ(when.op, ir::Pred::Op::And);
+  const auto& name = when.operands[0].atom->place;
+  ASSERT_TRUE(name);
+  EXPECT_EQ(name->file, "test.ksp");
+  EXPECT_EQ(name->line, 5u);
+  EXPECT_EQ(name->column, 17u);
+  EXPECT_EQ(name->text, "  on exec where process.name in [\"a#b\", \"\\\"c # d\"]") << "the comment stays at home";
+  const auto& uid = when.operands[1].operands.at(0).atom->place;
+  ASSERT_TRUE(uid);
+  EXPECT_EQ(uid->text, " and not process.uid == 7") << "a column for each character";
+  EXPECT_EQ(uid->text.substr(uid->column - 1), "process.uid == 7");
+}
+
 TEST(Lower, ARule) {
   Policy policy(
       "rule r \"Title\" {\n  severity high\n  attack T1059.004, TA0002\n"

@@ -7,7 +7,7 @@
 namespace ks::kernel {
 namespace {
 
-constexpr size_t kMaxLog = 1 << 20;
+constexpr size_t kMaxLog = 1 << 20, kHead = 4096;
 
 }  // namespace
 
@@ -23,8 +23,8 @@ int LibbpfLog::Print(libbpf_print_level level, const char* format, va_list argum
   std::string line(static_cast<size_t>(length) + 1, '\0');
   std::vsnprintf(line.data(), line.size(), format, arguments);
   line.pop_back();
-  // The end of a verifier's log is what matters.
-  if (line.size() > kMaxLog) line.erase(0, line.size() - kMaxLog);
+  // Of a verifier's log its end matters, and the words before it that say whose it is.
+  if (line.size() > kMaxLog) line.replace(kHead, line.size() - kMaxLog, "\n(cut)\n");
   if (current_->text_.size() < kMaxLog) current_->text_ += line;
   return length;
 }
