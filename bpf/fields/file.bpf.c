@@ -29,7 +29,7 @@ static KS_INLINE int is_by_descriptor(struct ks_scratch *s) {
   return !first;
 }
 
-// What was opened, or what fchmod and calls with an empty path speak of. 0 if there is none.
+// What was opened or started, or what fchmod and calls with an empty path speak of. 0 if there is none.
 KS_SUBPROGRAM __u64 ks_sub_event_file(__u32 hook) {
   struct ks_scratch *s = ks_scratch_of(hook);
   if (!s) return 0;
@@ -37,7 +37,9 @@ KS_SUBPROGRAM __u64 ks_sub_event_file(__u32 hook) {
   s->context.file_tried = 1;
   __u32 fd = ks_row(s)->fd;
   __u64 file = 0;
-  if (fd == KS_RESULT) {
+  if (s->context.kind == KS_KIND_exec) {
+    file = (__u64)BPF_CORE_READ(ks_task(s), mm, exe_file);
+  } else if (fd == KS_RESULT) {
     if (s->context.ret >= 0) file = ks_sub_fd_file(s->context.task, s->context.ret);
   } else if (fd != KS_NO_ARGUMENT) {
     file = ks_sub_fd_file(s->context.task, ks_argument(s, fd));
@@ -55,6 +57,7 @@ KS_SUBPROGRAM __u64 ks_sub_event_path(__u32 hook, __u32 old) {
   if (!old) {
     struct file *file = (struct file *)ks_sub_event_file(hook);
     if (file) return ks_file_path(hook, file);
+    if (s->context.kind == KS_KIND_exec) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
     // Opened, and closed again by another thread. The argument may say anything by now.
     if (ks_row(s)->fd == KS_RESULT && s->context.ret >= 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   }

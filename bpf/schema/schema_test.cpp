@@ -30,7 +30,7 @@ TEST(Schema, EveryFieldBelongsToAKind) {
     EXPECT_TRUE(some) << row.dotted;
   }
   EXPECT_TRUE(Has(EventKind::open_, FieldId::file_path));
-  EXPECT_FALSE(Has(EventKind::exec_, FieldId::file_path));
+  EXPECT_FALSE(Has(EventKind::fork_, FieldId::file_path));
 }
 
 TEST(Schema, UserFieldsSayWhereTheyComeFrom) {
