@@ -137,7 +137,7 @@ def main():
         if "host" in kernels:
             wrong += check_text(bin_folder, folder, trust)
     print("\n".join(wrong))
-    print(f"refused: {passed} answers as they must be, {len(wrong)} wrong")
+    print(f"refused: {passed} passed, {len(wrong)} failed")
     sys.exit(1 if wrong else 0)
 
 
