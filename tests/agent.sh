@@ -48,4 +48,5 @@ stop() { # all of them, in good order
   for pid in "${agents[@]}"; do kill -TERM "$pid"; done
   for pid in "${agents[@]}"; do wait "$pid" || fail "an agent ended with status $?"; done
   agents=()
+  "$(dirname "${BASH_SOURCE[0]}")/identities.py" "$scratch"/*.log || fail "the counters do not add up"
 }

@@ -49,8 +49,9 @@ void ks_record_atom(struct ks_scratch *s, __u32 atom);
 // Of an index's dimension: the outcome, or what its scanner found.
 void ks_record_dimension(struct ks_scratch *s, __u32 dimension);
 void ks_record_hits(struct ks_scratch *s, __u32 dimension, __u32 scanner);
-void ks_record_send(struct ks_scratch *s, __u32 kind);
+// `ring`: enum ks_ring_number.
+void ks_record_send(struct ks_scratch *s, __u32 kind, __u32 ring);
 
-void ks_count_filtered(__u32 kind);
+void ks_count_filtered(__u32 kind, __u32 hook);
 
 #endif

@@ -30,13 +30,14 @@ struct ks_map_ring {
 };
 struct ks_map_counters {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, KS_KIND_COUNT);
+  __uint(max_entries, KS_HOOK_COUNT);
   __type(key, __u32);
-  __type(value, struct ks_counters);
+  __type(value, struct ks_hook_counters);
 };
+_Static_assert(KS_HOOK_COUNT * KS_RINGS <= KS_STREAMS, "a stream's number fits above KS_SEQUENCE_BITS");
 struct ks_map_sequence {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
+  __uint(max_entries, KS_HOOK_COUNT * KS_RINGS);
   __type(key, __u32);
   __type(value, __u64);
 };
@@ -68,6 +69,7 @@ struct ks_map_bank {
 
 extern struct ks_map_scratch ks_scratch;
 extern struct ks_map_ring ks_ring;
+extern struct ks_map_ring ks_ring_context;
 extern struct ks_map_counters ks_counters;
 extern struct ks_map_sequence ks_sequence;
 extern struct ks_map_inodes ks_inodes;

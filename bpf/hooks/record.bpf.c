@@ -142,38 +142,53 @@ KS_INLINE void ks_record_hits(struct ks_scratch *s, __u32 dimension, __u32 scann
   }
 }
 
-// Counted without atomics: a kind has one hook, whose programs never nest in themselves on a CPU (as scratch relies on, too). An event is
-// seen when it is filtered or sent: one lookup.
-static KS_INLINE struct ks_counters *ks_counters_of(__u32 kind) { return bpf_map_lookup_elem(&ks_counters, &kind); }
+// Counted without atomics: a hook's programs never nest on a CPU (as scratch relies on, too). An event is seen when it is filtered
+// or sent: one lookup.
+static KS_INLINE struct ks_counters *ks_counters_of(__u32 hook, __u32 kind) {
+  struct ks_hook_counters *counters = bpf_map_lookup_elem(&ks_counters, &hook);
+  return counters && kind < KS_KIND_COUNT ? &counters->kinds[kind] : 0;
+}
 
-KS_INLINE void ks_record_send(struct ks_scratch *s, __u32 kind) {
-  __u32 zero = 0;
-  __u64 *sequence = bpf_map_lookup_elem(&ks_sequence, &zero);
-  struct ks_counters *counters = ks_counters_of(kind);
-  if (!sequence || !counters) return;
-  struct ks_record *head = (struct ks_record *)s->out;
-  __u64 number = *sequence;
-  head->sequence = number;
-  *sequence = number + 1;
+static KS_INLINE long ks_record_put(void *ring, struct ks_scratch *s, __u64 number) {
   __u64 size = *(volatile __u32 *)&s->out_size;
   // The reader comes by on a timer. It is woken only when it falls behind, and then not for every record.
   __u64 flags = BPF_RB_NO_WAKEUP;
-  if ((number & 31) == 0 &&
-      bpf_ringbuf_query(&ks_ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&ks_ring, BPF_RB_RING_SIZE) / 4) {
+  if ((number & 31) == 0 && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4) {
     flags = BPF_RB_FORCE_WAKEUP;
   }
   asm volatile("" : "+r"(size));
-  if (size > sizeof(s->out)) return;
+  if (size > sizeof(s->out)) return -1;
+  return bpf_ringbuf_output(ring, s->out, size, flags);
+}
+
+KS_INLINE void ks_record_send(struct ks_scratch *s, __u32 kind, __u32 ring) {
+  __u32 hook = s->context.hook, stream = hook * KS_RINGS + ring;
+  __u64 *sequence = bpf_map_lookup_elem(&ks_sequence, &stream);
+  struct ks_counters *counters = ks_counters_of(hook, kind);
+  if (!sequence || !counters) return;
+  struct ks_record *head = (struct ks_record *)s->out;
+  __u64 number = *sequence;
+  head->sequence = number | (__u64)stream << KS_SEQUENCE_BITS;
+  *sequence = number + 1;
   counters->seen += 1;
-  if (bpf_ringbuf_output(&ks_ring, s->out, size, flags) == 0) {
-    counters->submitted += 1;
+  // Two calls, so that each names its ring: the map of a call must be known wherever the verifier comes from.
+  if (ring == KS_RING_ALERTS) {
+    if (ks_record_put(&ks_ring, s, number) == 0) {
+      counters->submitted[KS_RING_ALERTS] += 1;
+    } else {
+      counters->dropped[KS_RING_ALERTS] += 1;
+    }
   } else {
-    counters->dropped += 1;
+    if (ks_record_put(&ks_ring_context, s, number) == 0) {
+      counters->submitted[KS_RING_CONTEXT] += 1;
+    } else {
+      counters->dropped[KS_RING_CONTEXT] += 1;
+    }
   }
 }
 
-KS_INLINE void ks_count_filtered(__u32 kind) {
-  struct ks_counters *counters = ks_counters_of(kind);
+KS_INLINE void ks_count_filtered(__u32 kind, __u32 hook) {
+  struct ks_counters *counters = ks_counters_of(hook, kind);
   if (!counters) return;
   counters->seen += 1;
   counters->filtered += 1;

@@ -118,7 +118,7 @@ struct ks_context {
 // or, if `summary` is not 0, so many of them say which words of a bit per clause (ir::Index) are not zero, and those follow.
 struct ks_record {
   __u64 time_ns;        // CLOCK_BOOTTIME
-  __u64 sequence : 48;  // per CPU and ring, counts records that were sent or dropped: a gap is a proof of loss
+  __u64 sequence : 48;  // a stream (KS_SEQUENCE_BITS up) and the number in it, of sent and dropped records: a gap is a proof of loss
   __u64 cpu : 16;
   __u32 generation;     // which loaded bundle decided
   __u16 words;
@@ -139,16 +139,30 @@ enum {
   KS_ITEM_ATOM = 0x8000,
   KS_ITEM_SHORT = 1,     // a number that is a signed 32-bit one is in len and index, and nothing follows
   KS_ITEM_ALIGN = 4,
-  KS_RECORD_LAYOUT = 3,  // goes up when head or items change in a way that their sizes do not show
+  KS_RECORD_LAYOUT = 4,  // goes up when head or items change in a way that their sizes do not show
 };
 
-// Per CPU and event kind. seen = filtered + submitted + dropped holds exactly; `limited` is for rules with limits.
+// Two rings: a flood of what only sequences and aggregates ask for cannot push out what is an alert by itself.
+enum ks_ring_number {
+  KS_RING_ALERTS = 0,   // of the rules that passed the record, one at least can alert by this event alone
+  KS_RING_CONTEXT = 1,  // all of them wait for other events as well
+  KS_RINGS = 2,
+};
+
+// Each hook counts by itself: its programs never nest on a CPU, those of two hooks may (from Linux 7 on), and then numbers that
+// they share would need atomics. A stream is a hook's records for one ring: hook * KS_RINGS + ring.
+enum { KS_SEQUENCE_BITS = 42, KS_STREAMS = 64 };
+
+// Per CPU, hook and event kind: seen = filtered + limited + submitted + dropped holds exactly.
 struct ks_counters {
   __u64 seen;
   __u64 filtered;
   __u64 limited;
-  __u64 submitted;
-  __u64 dropped;
+  __u64 submitted[KS_RINGS];
+  __u64 dropped[KS_RINGS];
+};
+struct ks_hook_counters {
+  struct ks_counters kinds[KS_KIND_COUNT];
 };
 
 // Of a kind with many rules (ir::Index): rows with a bit per clause are ANDed, their summaries first.
@@ -208,9 +222,10 @@ struct ks_name {
 
 // Maps that the agent owns and every bundle's object names (bpf/hooks/maps.h declares them).
 //   ks_scratch  PERCPU_ARRAY  hook → struct ks_scratch
-//   ks_ring     RINGBUF       records
-//   ks_counters PERCPU_ARRAY  kind → struct ks_counters
-//   ks_sequence PERCPU_ARRAY  0 → __u64
+//   ks_ring     RINGBUF       records: KS_RING_ALERTS
+//   ks_ring_context RINGBUF   records: KS_RING_CONTEXT
+//   ks_counters PERCPU_ARRAY  hook → struct ks_hook_counters
+//   ks_sequence PERCPU_ARRAY  stream → __u64: the next number
 //   ks_inodes   HASH          struct ks_inode → struct ks_name
 //   ks_exited   LRU_HASH      process → __u8: which ends of processes were told already
 //   ks_active   ARRAY         0 → __u32 epoch; mmapable; bit 0 chooses the bank

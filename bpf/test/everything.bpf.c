@@ -66,7 +66,7 @@ KS_SUBPROGRAM __u64 ks_sub_everything(__u32 hook, __u32 kind) {
   ks_get_process_name(s);
   ks_get_process_parent_name(s);
   if (!is_ours(s->fields.process_name.data) && !is_ours(s->fields.process_parent_name.data)) {
-    ks_count_filtered(kind);
+    ks_count_filtered(kind, s->context.hook);
     return 0;
   }
   s->alive[0] = 1;
@@ -80,7 +80,7 @@ KS_SUBPROGRAM __u64 ks_sub_everything(__u32 hook, __u32 kind) {
 #define KS_HAS_FIELD(k, object, field) \
   if (*kind_now == KS_KIND_##k) read_##object##_##field(s);
 #include "bpf/schema/events.def"
-  ks_record_send(s, kind);
+  ks_record_send(s, kind, kind == KS_KIND_syscall ? KS_RING_CONTEXT : KS_RING_ALERTS);
   return 0;
 }
 

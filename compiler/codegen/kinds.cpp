@@ -93,7 +93,8 @@ class KindWriter {
   llvm::Value* KindNumber(Code& code) { return code.b.getInt32(static_cast<uint32_t>(plan_.kind)); }
 
   void Count(Code& code, const char* counter) {
-    code.b.CreateCall(unit_.Linked(counter, code.b.getVoidTy(), {code.b.getInt32Ty()}), {KindNumber(code)});
+    llvm::Type* u32 = code.b.getInt32Ty();
+    code.b.CreateCall(unit_.Linked(counter, code.b.getVoidTy(), {u32, u32}), {KindNumber(code), code.hook});
   }
 
   llvm::Function* WritePart(size_t number, const Range& range) {
@@ -396,7 +397,23 @@ class KindWriter {
       WriteCopies(code);
       WriteReported(code);
     }
-    code.b.CreateCall(unit_.Linked("ks_record_send", none, {pointer, u32}), {code.scratch, KindNumber(code)});
+    code.b.CreateCall(unit_.Linked("ks_record_send", none, {pointer, u32, u32}),
+                      {code.scratch, KindNumber(code), Ring(code)});
+  }
+
+  // To which ring the record goes, by the rules that passed.
+  llvm::Value* Ring(Code& code) {
+    RuleSet alerting;
+    bool all = true, any = false;
+    for (size_t rule = 0; rule < plan_.rules.size(); rule++) {
+      const bool alerts = plan_.rules[rule].alerts;
+      all = all && alerts;
+      any = any || alerts;
+      if (alerts && !plan_.index) alerting.Add(rule);
+    }
+    if (all || !any) return code.b.getInt32(all ? KS_RING_ALERTS : KS_RING_CONTEXT);
+    return code.b.CreateSelect(plan_.index ? rows_.IsAlert(code) : AnyAlive(code, alerting),
+                               code.b.getInt32(KS_RING_ALERTS), code.b.getInt32(KS_RING_CONTEXT), "ring");
   }
 
   // A field that a passed rule wants copied is copied. One that it only tested leaves a trace in the record if the test

@@ -76,10 +76,15 @@ std::string AddressKey(schema::IpAddress ip, const schema::IpAddress& mask, uint
   return key;
 }
 
+// Of `copied`, where no field is.
+constexpr size_t kAlertBit = 127;
+static_assert(schema::kFieldCount <= kAlertBit);
+
 // What one rule asks a record to carry: words as ks_rows holds them.
 std::string Asked(const ir::RulePlan& rule) {
   std::bitset<128> copied, tested;
   std::bitset<KS_ROWS_DIMENSIONS> reported;
+  if (rule.alerts) copied.set(kAlertBit);
   for (ir::FieldId field : rule.copies) copied.set(static_cast<size_t>(field));
   for (ir::FieldId field : rule.tested) tested.set(static_cast<size_t>(field));
   for (uint32_t dimension : rule.reported) reported.set(dimension);
@@ -525,6 +530,8 @@ llvm::Value* Rows::HasBit(Code& code, size_t words, size_t bit) {
 llvm::Value* Rows::IsCopied(Code& code, ir::FieldId field) {
   return HasBit(code, offsetof(ks_scratch, rows.copied), static_cast<size_t>(field));
 }
+
+llvm::Value* Rows::IsAlert(Code& code) { return HasBit(code, offsetof(ks_scratch, rows.copied), kAlertBit); }
 llvm::Value* Rows::IsTested(Code& code, ir::FieldId field) {
   return HasBit(code, offsetof(ks_scratch, rows.tested), static_cast<size_t>(field));
 }

@@ -49,6 +49,7 @@ class Rows {
   llvm::Value* IsCopied(Code& code, ir::FieldId field);
   llvm::Value* IsTested(Code& code, ir::FieldId field);
   llvm::Value* IsReported(Code& code, size_t dimension);
+  llvm::Value* IsAlert(Code& code);  // whether one of them is of a rule that alerts by this event alone
   void CopyTested(Code& code);
   static bool IsScanned(const ir::KindPlan& kind, ir::FieldId field);
   // Whether one of the field's texts had more hits than are told apart (i1).

@@ -230,6 +230,9 @@ struct RulePlan {
   std::vector<FieldId> tested;
   // Of a kind with an index: dimensions that say which literal of a match-only field matched. Ascending.
   std::vector<uint32_t> reported;
+  // Whether an event that it passes can be an alert without others. If none of the rules that pass is such a one, the record
+  // goes to the ring of context.
+  bool alerts = true;
   std::string id, source;  // of the rule, for line information: what a verifier's log quotes
 };
 

@@ -192,6 +192,8 @@ void MakeIndex(const Program& program, KindPlan* plan) {
   plan->index = std::move(index);
 }
 
+bool AlertsByOneEvent(const Rule& rule) { return !rule.sequence && !rule.aggregate; }
+
 Result<KindPlan> MakeKindPlan(const Program& program, EventKind kind, Strategy strategy) {
   const auto is_asked = [&](const SplitRule& split) {
     return split.kernel.op != Pred::Op::False && std::ranges::count(split.rule.kinds, kind) != 0;
@@ -209,6 +211,7 @@ Result<KindPlan> MakeKindPlan(const Program& program, EventKind kind, Strategy s
     rule.rule = i;
     rule.id = split.rule.id;
     rule.source = split.rule.source;
+    rule.alerts = !split.machine || AlertsByOneEvent(program.machines[*split.machine].rule);
     if (rows) {
       // Nothing: the index has it.
     } else if (split.kernel.op == Pred::Op::And) {

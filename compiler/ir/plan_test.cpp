@@ -105,6 +105,24 @@ TEST(Plan, EachKindHasItsOwn) {
   EXPECT_EQ(plan.kinds[1].atoms.size(), 1u);
 }
 
+TEST(Plan, KnowsWhichRulesAlertByOneEvent) {
+  SplitRule alone = MakeSplit(Pid(1)), limited = MakeSplit(Pid(2)), step = MakeSplit(Pid(3)), counted = MakeSplit(Pid(4));
+  Program program;
+  program.machines.resize(3);
+  program.machines[0].rule.limit = Limit{1, 1'000'000'000, {}};
+  program.machines[1].rule.sequence.emplace();
+  program.machines[2].rule.aggregate.emplace();
+  limited.machine = 0;
+  step.machine = 1;
+  counted.machine = 2;
+  program.rules = {alone, limited, step, counted};
+  Result<Plan> plan = MakePlan(program);
+  ASSERT_TRUE(plan);
+  std::vector<bool> alerts;
+  for (const RulePlan& rule : plan->kinds[0].rules) alerts.push_back(rule.alerts);
+  EXPECT_EQ(alerts, (std::vector<bool>{true, true, false, false}));
+}
+
 TEST(Plan, RulesThatPassAllOrNothing) {
   Plan plan = Make({MakeSplit(True()), MakeSplit(False()), MakeSplit(Pid(1), {EventKind::exit_}),
                     MakeSplit(False(), {EventKind::fork_})});

@@ -55,6 +55,8 @@ Result<size_t> FakeKernel::Consume(int, const std::function<void(std::string_vie
   return count;
 }
 
+std::array<RingStatus, kRings> FakeKernel::Rings() const { return {{{1 << 20, received[0]}, {1 << 20, received[1]}}}; }
+
 std::vector<HookStatus> FakeKernel::Hooks() const { return {{"sys_exit", active != 0, 0}}; }
 
 }  // namespace ks::kernel

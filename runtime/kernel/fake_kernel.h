@@ -18,6 +18,8 @@ class FakeKernel : public Kernel {
   std::vector<std::string> calls;  // "load 7", "activate 7", "inodes 2"; numbers are generations and counts
   std::vector<NamedInode> inodes;  // as last set
   std::vector<KindCounters> counters;
+  std::vector<StreamEnd> streams;
+  std::array<uint64_t, kRings> received{};
   uint32_t active = 0;       // generation that is active, 0 before the first
   std::string loaded_elf;    // of the last Load
   size_t objects_alive = 0;  // loaded objects that were not dropped
@@ -29,7 +31,8 @@ class FakeKernel : public Kernel {
   void Detach() override { calls.push_back("detach"); }
   std::vector<KindCounters> Counters() const override { return counters; }
   std::vector<HookStatus> Hooks() const override;
-  uint64_t RingBytes() const override { return 1 << 20; }
+  std::array<RingStatus, kRings> Rings() const override;
+  std::vector<StreamEnd> Streams() const override { return streams; }
 };
 
 }  // namespace ks::kernel

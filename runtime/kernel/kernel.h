@@ -1,6 +1,7 @@
 // The seam to the kernel: what the agent asks of it. No other folder includes libbpf.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,9 +19,27 @@ struct NamedInode {
   std::string path;
 };
 
+// Records that can be an alert by themselves, and those that only wait for other events.
+enum class RingId : uint8_t { Alerts, Context };
+inline constexpr size_t kRings = 2;
+
+// seen = filtered + limited + submitted + dropped.
 struct KindCounters {
   schema::EventKind kind{};
   uint64_t seen = 0, filtered = 0, limited = 0, submitted = 0, dropped = 0;
+  std::array<uint64_t, kRings> submitted_to{}, dropped_from{};  // by ring
+};
+
+struct RingStatus {
+  uint64_t bytes = 0;
+  uint64_t received = 0;  // records that Consume handed out
+};
+
+// Of one CPU's records of one stream (KS_SEQUENCE_BITS): the number that the next one gets.
+struct StreamEnd {
+  uint16_t cpu = 0;
+  uint32_t stream = 0;
+  uint64_t next = 0;
 };
 
 struct HookStatus {
@@ -62,18 +81,20 @@ class Kernel {
   // Replaces the inodes that file.canonical knows.
   virtual Status SetInodes(const std::vector<NamedInode>& inodes) = 0;
 
-  // Calls back for each record in the ring, waits at most `timeout_ms` for the first. Returns how many: fewer than
-  // kRecordsPerConsume mean that all that was there has been read.
+  // Calls back for each record in the rings, waits at most `timeout_ms` for the first. Returns how many: fewer than
+  // kRecordsPerConsume mean that all that was there has been read. What is in the ring of alerts goes first: a record of
+  // context may come after alerts that are much younger, if there are many.
   virtual Result<size_t> Consume(int timeout_ms, const std::function<void(std::string_view)>& on_record) = 0;
   // From now on nothing is seen. What is in the ring stays there to be read. Activate attaches again.
   virtual void Detach() = 0;
   virtual std::vector<KindCounters> Counters() const = 0;
   virtual std::vector<HookStatus> Hooks() const = 0;
-  virtual uint64_t RingBytes() const = 0;
+  virtual std::array<RingStatus, kRings> Rings() const = 0;
+  virtual std::vector<StreamEnd> Streams() const = 0;
 };
 
 struct KernelOptions {
-  uint32_t ring_bytes = 16 * 1024 * 1024;
+  uint32_t ring_bytes = 16 * 1024 * 1024;  // of each ring
 };
 
 // Loads the resident dispatchers and the shared maps. Needs CAP_BPF and CAP_PERFMON.

@@ -49,7 +49,7 @@ TEST_F(KernelTest, WhatIsLoadedIsDescribed) {
   EXPECT_GT(everything_->load_ms(), 0);
   EXPECT_GE(everything_->map_bytes(), sizeof(uint32_t));  // ks_generation
   for (const HookStatus& hook : kernel_->Hooks()) EXPECT_TRUE(hook.attached) << hook.hook;
-  EXPECT_EQ(kernel_->RingBytes(), 16u << 20);
+  for (const RingStatus& ring : kernel_->Rings()) EXPECT_EQ(ring.bytes, 16u << 20);
 }
 
 TEST_F(KernelTest, ARefusalNamesTheProgramAndTheLine) {
@@ -160,39 +160,62 @@ void NumberedCalls(int thread, int from, int to) {
   for (int i = from; i < to; ++i) ::unlink(fmt::format("/nowhere/kst/{}/{}", thread, i).c_str());
 }
 
+// How many numbers of the streams from `first` on to `last` are not among the records'.
+uint64_t MissingNumbers(const std::vector<StreamEnd>& first, const std::vector<StreamEnd>& last,
+                        const std::vector<Seen>& records) {
+  std::map<std::pair<uint16_t, uint32_t>, uint64_t> from;
+  for (const StreamEnd& end : first) from[{end.cpu, end.stream}] = end.next;
+  std::set<std::pair<uint16_t, uint64_t>> seen;
+  for (const Seen& record : records) EXPECT_TRUE(seen.emplace(record.head.cpu, record.head.sequence).second);
+  uint64_t missing = 0;
+  for (const StreamEnd& end : last) {
+    for (uint64_t number = from[{end.cpu, end.stream}]; number < end.next; ++number) {
+      missing += !seen.contains({end.cpu, uint64_t{end.stream} << KS_SEQUENCE_BITS | number});
+    }
+  }
+  return missing;
+}
+
+uint64_t Dropped(const Kernel& kernel, RingId ring) {
+  uint64_t sum = 0;
+  for (const KindCounters& one : kernel.Counters()) sum += one.dropped_from[static_cast<size_t>(ring)];
+  return sum;
+}
+
 TEST_F(KernelTest, LossIsCountedAndShowsInTheSequence) {
   Drain();
-  KindCounters before = Totals(*kernel_);
-  constexpr int kCalls = 60'000;  // several times the ring
-  cpu_set_t allowed, one;
-  ASSERT_EQ(::sched_getaffinity(0, sizeof(allowed), &allowed), 0);
-  // On one CPU: another to which we moved when the ring was full would have lost all, and shown no number.
-  CPU_ZERO(&one);
-  CPU_SET(::sched_getcpu(), &one);
-  ASSERT_EQ(::sched_setaffinity(0, sizeof(one), &one), 0);
+  const KindCounters before = Totals(*kernel_);
+  const uint64_t dropped = Dropped(*kernel_, RingId::Alerts) + Dropped(*kernel_, RingId::Context);
+  const std::vector<StreamEnd> first = kernel_->Streams();
+  constexpr int kCalls = 60'000;  // several times the rings
   NumberedCalls(0, 0, kCalls);
-  KindCounters filled = Totals(*kernel_);
-  std::map<uint16_t, std::set<uint64_t>> sequences;
-  std::vector<Seen> all = Drain();
-  for (const Seen& seen : all) EXPECT_TRUE(sequences[seen.head.cpu].insert(seen.head.sequence).second);
+  const KindCounters filled = Totals(*kernel_);
   EXPECT_GT(filled.dropped - before.dropped, 0u);
   EXPECT_GE(filled.submitted + filled.dropped - before.submitted - before.dropped, static_cast<uint64_t>(kCalls));
+  std::vector<Seen> all = Drain();
+  const std::vector<StreamEnd> last = kernel_->Streams();
+  for (Seen& seen : Drain()) all.push_back(std::move(seen));
+  EXPECT_EQ(MissingNumbers(first, last, all),
+            Dropped(*kernel_, RingId::Alerts) + Dropped(*kernel_, RingId::Context) - dropped);
   for (int attempt = 0; attempt < 100 && received_ != Totals(*kernel_).submitted; ++attempt) Drain();
   EXPECT_EQ(received_, Totals(*kernel_).submitted);
   EXPECT_TRUE(IdentityHolds(*kernel_));
+}
 
-  // One more record per CPU closes the gap at the end.
-  uint64_t gaps = 0;
-  for (auto& [cpu, numbers] : sequences) {
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    ASSERT_EQ(::sched_setaffinity(0, sizeof(one), &one), 0);
-    for (const Seen& seen : Record(KS_KIND_syscall, [] { ::syscall(SYS_getppid); })) numbers.insert(seen.head.sequence);
-    gaps += *numbers.rbegin() - *numbers.begin() + 1 - numbers.size();
+TEST_F(KernelTest, AFloodOfContextLeavesTheRingOfAlertsAlone) {
+  Drain();
+  const uint64_t alerts = Dropped(*kernel_, RingId::Alerts), context = Dropped(*kernel_, RingId::Context);
+  constexpr int kCalls = 60'000, kEvery = 600;
+  for (int i = 0; i < kCalls; ++i) {
+    ::syscall(SYS_getppid);  // the test's object sends calls as context
+    if (i % kEvery == 0) NumberedCalls(9, i / kEvery, i / kEvery + 1);
   }
-  ASSERT_EQ(::sched_setaffinity(0, sizeof(allowed), &allowed), 0);
-  // Other events of these CPUs after the loss are gaps too, for they were drained by kind: at least the loss must show.
-  EXPECT_GE(gaps, filled.dropped - before.dropped);
+  int told = 0;
+  for (const Seen& seen : Drain()) told += seen.head.kind == KS_KIND_unlink;
+  EXPECT_EQ(told, kCalls / kEvery);
+  EXPECT_EQ(Dropped(*kernel_, RingId::Alerts), alerts);
+  EXPECT_GT(Dropped(*kernel_, RingId::Context), context);
+  EXPECT_TRUE(IdentityHolds(*kernel_));
 }
 
 TEST_F(KernelTest, SwapsUnderLoadMissNothingAndDoubleNothing) {

@@ -20,6 +20,9 @@
 namespace ks::kernel {
 namespace {
 
+constexpr std::array<const char*, kRings> kRingMaps = {"ks_ring", "ks_ring_context"};  // by RingId
+static_assert(kRings == KS_RINGS);
+
 class LibbpfKernel : public Kernel {
  public:
   static Result<std::unique_ptr<Kernel>> Open(const KernelOptions& options);
@@ -31,12 +34,15 @@ class LibbpfKernel : public Kernel {
   Status Activate(LoadedObject& object) override;
   Status SetInodes(const std::vector<NamedInode>& inodes) override;
   Result<size_t> Consume(int timeout_ms, const std::function<void(std::string_view)>& on_record) override {
-    return ring_.Consume(timeout_ms, on_record);
+    return rings_.Consume(timeout_ms, on_record);
   }
   void Detach() override;
   std::vector<KindCounters> Counters() const override;
   std::vector<HookStatus> Hooks() const override;
-  uint64_t RingBytes() const override { return ring_bytes_; }
+  std::array<RingStatus, kRings> Rings() const override {
+    return {{{ring_bytes_, rings_.received(RingId::Alerts)}, {ring_bytes_, rings_.received(RingId::Context)}}};
+  }
+  std::vector<StreamEnd> Streams() const override;
 
  private:
   struct Hook {
@@ -56,7 +62,7 @@ class LibbpfKernel : public Kernel {
   std::set<std::string> hook_names_;
   Mapping active_;
   GracePeriod grace_;
-  Ring ring_;
+  kernel::Rings rings_;
   uint64_t ring_bytes_ = 0;
   std::set<std::pair<uint64_t, uint64_t>> inodes_;  // what ks_inodes holds: device, inode
 };
@@ -81,9 +87,11 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
   if (!opened) return opened.error();
   dispatchers_ = std::move(*opened);
   LibbpfLog log;
-  bpf_map* ring = bpf_object__find_map_by_name(dispatchers_.get(), "ks_ring");
-  KS_CHECK(ring != nullptr, "the dispatcher object has no ring");
-  bpf_map__set_max_entries(ring, options.ring_bytes);
+  for (const char* name : kRingMaps) {
+    bpf_map* ring = bpf_object__find_map_by_name(dispatchers_.get(), name);
+    KS_CHECK(ring != nullptr, "the dispatcher object has no ring");
+    bpf_map__set_max_entries(ring, options.ring_bytes);
+  }
   if (int error = bpf_object__load(dispatchers_.get()); error != 0) return ExplainLoadFailure(log.text(), -error, on);
 
   bpf_map* map = nullptr;
@@ -100,7 +108,7 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
   Result<GracePeriod> grace = GracePeriod::Open();
   if (!grace) return grace.error();
   grace_ = std::move(*grace);
-  return ring_.Open(MapFd("ks_ring"));
+  return rings_.Open({MapFd(kRingMaps[0]), MapFd(kRingMaps[1])});
 }
 
 Status LibbpfKernel::Activate(LoadedObject& object) {
@@ -184,24 +192,42 @@ void LibbpfKernel::Detach() {
 }
 
 std::vector<KindCounters> LibbpfKernel::Counters() const {
-  std::vector<KindCounters> sums;
-  int cpus = libbpf_num_possible_cpus();
+  std::vector<KindCounters> sums(schema::kKindCount);
+  for (uint32_t kind = 0; kind < schema::kKindCount; ++kind) sums[kind].kind = static_cast<schema::EventKind>(kind);
+  const int cpus = libbpf_num_possible_cpus();
   if (cpus <= 0) return sums;
-  std::vector<ks_counters> per_cpu(static_cast<size_t>(cpus));
-  for (uint32_t kind = 0; kind < schema::kKindCount; ++kind) {
-    KindCounters sum{.kind = static_cast<schema::EventKind>(kind)};
-    if (bpf_map_lookup_elem(MapFd("ks_counters"), &kind, per_cpu.data()) == 0) {
-      for (const ks_counters& one : per_cpu) {
+  std::vector<ks_hook_counters> per_cpu(static_cast<size_t>(cpus));
+  // A look at each hook is one call: those of kind `bpf` are events as well.
+  for (uint32_t hook = 0; bpf_map_lookup_elem(MapFd("ks_counters"), &hook, per_cpu.data()) == 0; ++hook) {
+    for (const ks_hook_counters& cpu : per_cpu) {
+      for (KindCounters& sum : sums) {
+        const ks_counters& one = cpu.kinds[static_cast<size_t>(sum.kind)];
         sum.seen += one.seen;
         sum.filtered += one.filtered;
         sum.limited += one.limited;
-        sum.submitted += one.submitted;
-        sum.dropped += one.dropped;
+        for (size_t ring = 0; ring < kRings; ++ring) {
+          sum.submitted += one.submitted[ring];
+          sum.dropped += one.dropped[ring];
+          sum.submitted_to[ring] += one.submitted[ring];
+          sum.dropped_from[ring] += one.dropped[ring];
+        }
       }
     }
-    sums.push_back(sum);
   }
   return sums;
+}
+
+std::vector<StreamEnd> LibbpfKernel::Streams() const {
+  std::vector<StreamEnd> ends;
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return ends;
+  std::vector<uint64_t> next(static_cast<size_t>(cpus));
+  for (uint32_t stream = 0; bpf_map_lookup_elem(MapFd("ks_sequence"), &stream, next.data()) == 0; ++stream) {
+    for (size_t cpu = 0; cpu < next.size(); ++cpu) {
+      if (next[cpu] > 0) ends.push_back({static_cast<uint16_t>(cpu), stream, next[cpu]});
+    }
+  }
+  return ends;
 }
 
 std::vector<HookStatus> LibbpfKernel::Hooks() const {

@@ -72,7 +72,15 @@ Status Replay(const engine::Engine& engine, trace::Reader& reader, const state::
         tracker.Take(event, engine.DecideAll(event), on_alert);
         on_event();
       },
-      [&](const trace::Lost& lost) { totals->lost += lost.records; });
+      [&](const trace::Lost& lost) {
+        totals->lost += lost.records;
+        for (const ir::SplitRule& split : engine.program().rules) {
+          const bool asks = lost.kinds.empty() || std::ranges::any_of(split.rule.kinds, [&](schema::EventKind kind) {
+                              return std::ranges::count(lost.kinds, kind) != 0;
+                            });
+          if (asks) totals->may_have_missed.insert(split.rule.id);
+        }
+      });
   if (!read) return read;
   tracker.Flush(on_alert);
   const state::Counts counts = tracker.counts();

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct MissingColumn {
 struct Totals {
   uint64_t events = 0;
   uint64_t lost = 0;    // records that were lost when the trace was recorded
+  std::set<std::string> may_have_missed;  // ids of the rules that ask for what was lost
   uint64_t alerts = 0;
   int64_t first_ns = 0, last_ns = 0;
   std::map<std::string, uint64_t> alerts_by_rule;

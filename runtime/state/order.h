@@ -46,7 +46,13 @@ class Order {
     Advance(time_ns);
   }
 
-  uint64_t edge() const { return std::max(settled_ns_, newest_ns_ - std::min(newest_ns_, bound_ns_)); }
+  // Events up to this time, and no later ones, have all been given: what comes may still be older than what came.
+  void HoldAt(uint64_t time_ns) { hold_ns_ = time_ns; }
+
+  uint64_t edge() const {
+    const uint64_t newest = std::min(newest_ns_, hold_ns_);
+    return std::max(settled_ns_, newest - std::min(newest, bound_ns_));
+  }
   uint64_t newest_ns() const { return newest_ns_; }
   uint64_t late() const { return late_; }
   size_t waiting() const { return waiting_.size(); }
@@ -58,7 +64,7 @@ class Order {
     auto node = waiting_.extract(waiting_.begin());
     release(std::get<0>(node.key()), node.mapped());
   }
-  uint64_t bound_ns_, newest_ns_ = 0, settled_ns_ = 0, late_ = 0, arrived_ = 0;
+  uint64_t bound_ns_, hold_ns_ = UINT64_MAX, newest_ns_ = 0, settled_ns_ = 0, late_ = 0, arrived_ = 0;
   std::map<Place, T> waiting_;
 };
 

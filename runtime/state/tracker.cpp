@@ -77,6 +77,8 @@ void Tracker::Advance(uint64_t now_ns, const OnAlert& on_alert) {
   state_->Release(on_alert);
 }
 
+void Tracker::HoldAt(uint64_t time_ns) { state_->order.HoldAt(time_ns); }
+
 void Tracker::Flush(const OnAlert& on_alert) {
   state_->order.ReleaseAll([&](uint64_t time_ns, std::unique_ptr<Taken>& taken) {
     state_->Handle(time_ns, *taken, on_alert);

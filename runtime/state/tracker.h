@@ -65,6 +65,10 @@ class Tracker {
   // The clock has reached `now_ns` (since 1970) though no event said so: windows close.
   void Advance(uint64_t now_ns, const OnAlert& on_alert);
 
+  // Events are given ring by ring, not in the order of time: those up to `time_ns` have all been given. Until the next call
+  // no time beyond it passes for what waits to be put in order.
+  void HoldAt(uint64_t time_ns);
+
   // No more events: what waits for late ones is handled. Windows that are still open stay open.
   void Flush(const OnAlert& on_alert);
 

@@ -13,7 +13,7 @@
 //           · number of kinds, names · number of columns, each: name, type, enumeration, data class, slot
 //   BLOK  = rows. An event: 0, time (delta), cpu, kind, generation, sequence (delta), number of fields, each:
 //           column (delta, the first + 1), state, value if the state is Ok or Truncated
-//           A loss: 1, time (delta), cpu, records
+//           A loss: 2, time (delta), cpu, records, number of kinds, each: kind. (Version 1: 1, without kinds)
 //           Deltas are signed and to the row before, in the first row to 0.
 //   INDX  = number of blocks, each: stored, events, losses, first time, last time
 //
@@ -37,7 +37,7 @@ static_assert(std::endian::native == std::endian::little, "sections are written 
 
 inline constexpr std::string_view kMagic = "KSTRACE\n";
 inline constexpr std::string_view kEnd{"KSTEND\n\0", 8};
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;  // that is written; it and what is older is read
 inline constexpr size_t kFileHeadBytes = 16;
 inline constexpr size_t kTrailerBytes = 24;
 

@@ -91,9 +91,9 @@ Status Reader::State::ReadStart() {
   Result<std::string> start = file.ReadAt(0, kFileHeadBytes);
   if (!start) return start.error();
   if (!start->starts_with(kMagic)) return no_trace;
-  if (const auto version = Load<uint32_t>(start->substr(kMagic.size())); version != kFormatVersion) {
+  if (const auto version = Load<uint32_t>(start->substr(kMagic.size())); version == 0 || version > kFormatVersion) {
     return Error{"read", file.path(),
-                 fmt::format("it is of format version {}; this build reads version {}", version, kFormatVersion),
+                 fmt::format("it is of format version {}; this build reads versions 1 to {}", version, kFormatVersion),
                  "use the version of kubesentry that wrote it, or a newer one", "trace-version"};
   }
   Result<SectionHead> head = ReadHead(kFileHeadBytes, Tag::Head, kMaxRaw);

@@ -11,7 +11,7 @@ using schema::FieldRow;
 using schema::Slot;
 using FieldStatus = schema::Status;
 
-enum class RowTag : uint8_t { Event = 0, Lost = 1 };
+enum class RowTag : uint8_t { Event = 0, LostAny = 1, Lost = 2 };
 
 bool HoldsValue(FieldStatus status) { return status == FieldStatus::Ok || status == FieldStatus::Truncated; }
 
@@ -144,6 +144,8 @@ void EncodeLost(const Lost& lost, RowBase& base, std::string& out) {
   PutSigned(out, static_cast<int64_t>(lost.time_ns - base.time_ns));
   PutNumber(out, lost.cpu);
   PutNumber(out, lost.records);
+  PutNumber(out, lost.kinds.size());
+  for (schema::EventKind kind : lost.kinds) PutNumber(out, static_cast<uint64_t>(kind));
   base.time_ns = lost.time_ns;
 }
 
@@ -165,6 +167,15 @@ std::optional<Why> DecodeRows(std::string_view bytes, const Layout& layout, RowC
       Lost lost{};
       if (!TakeTime(cursor, base)) return "a malformed time";
       if (!cursor.NumberUpTo(UINT16_MAX, &lost.cpu) || !cursor.Number(&lost.records)) return "a malformed LOST record";
+      size_t kinds = 0;
+      if (tag == static_cast<uint64_t>(RowTag::Lost) && !cursor.NumberUpTo(kMaxKinds, &kinds)) {
+        return "a malformed LOST record";
+      }
+      for (; kinds > 0; --kinds) {
+        size_t kind = 0;
+        if (!cursor.Number(&kind) || kind >= layout.kinds.size()) return "a malformed LOST record";
+        if (layout.kinds[kind]) lost.kinds.push_back(*layout.kinds[kind]);
+      }
       lost.time_ns = base.time_ns;
       ++counts->lost;
       on_lost(lost);

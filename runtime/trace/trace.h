@@ -20,6 +20,7 @@ struct Lost {
   uint64_t time_ns;
   uint64_t records;
   uint16_t cpu;
+  std::vector<schema::EventKind> kinds = {};  // of which records were dropped meanwhile; empty: nobody knows
   bool operator==(const Lost&) const = default;
 };
 

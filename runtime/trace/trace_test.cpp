@@ -72,7 +72,7 @@ TEST_F(Trace, SortsWhatComesAlmostInOrder) {
   for (size_t i = 0; i + 200 < shuffled.size(); i += 200) {
     for (size_t n = 0; n < 200; ++n) std::swap(shuffled[i + n], shuffled[i + random.Below(200)]);
   }
-  Lost lost{events[1000].time_ns, 17, 1};
+  Lost lost{events[1000].time_ns, 17, 1, {schema::EventKind::open_, schema::EventKind::exec_}};
   Write(shuffled, {lost});
   const Read read = ReadBack();
   ASSERT_TRUE(read.status);
@@ -177,7 +177,7 @@ TEST_F(Trace, RefusesWhatIsNoTrace) {
   refused("", "trace-format");
   refused("KSTRACE", "trace-format");
   refused(std::string(100, 'x'), "trace-format");
-  refused("KSTRACE\n" + std::string("\2\0\0\0\0\0\0\0", 8), "trace-version");
+  refused("KSTRACE\n" + std::string("\3\0\0\0\0\0\0\0", 8), "trace-version");
   refused("KSTRACE\n" + std::string("\1\0\0\0\0\0\0\0", 8), "trace-cut");
   EXPECT_EQ(Reader::Open(folder_).error().code, "trace-open");
   EXPECT_EQ(Reader::Open(folder_ + "/none").error().code, "trace-open");

@@ -1,9 +1,14 @@
 """A running kubesentryd for tests: starts it, waits for what it says, ends it, counts."""
 import json
+import os
 import queue
 import subprocess
+import sys
 import threading
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import identities  # noqa: E402
 
 
 class Agent:
@@ -50,12 +55,16 @@ class Agent:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
 
     def stop(self, seconds=30):
-        """SIGTERM; gives the closing line."""
+        """SIGTERM; gives the closing line, whose counters must add up."""
         self.process.terminate()
         self.process.wait(timeout=seconds)
         self.reader.join()
         self.alerts.close()
-        return next((said for said in reversed(self.said) if said["what"] == "stopped"), None)
+        closing = next((said for said in reversed(self.said) if said["what"] == "stopped"), None)
+        if closing:
+            wrong = identities.violated(closing)
+            assert not wrong, "; ".join(wrong)
+        return closing
 
     def kill(self):
         if self.process.poll() is None:

@@ -89,6 +89,9 @@ void PrintTotals(const replay::Totals& totals, double seconds) {
              Count(totals.alerts, "alert"), seconds, static_cast<double>(totals.events) / std::max(seconds, 1e-6));
   if (totals.lost > 0) fmt::print(stderr, "; {} were lost when this was recorded", Count(totals.lost, "record"));
   fmt::print(stderr, "\n");
+  if (!totals.may_have_missed.empty()) {
+    fmt::print(stderr, "  rules that may have missed: {}\n", fmt::join(totals.may_have_missed, ", "));
+  }
   for (const auto& [rule, alerts] : totals.alerts_by_rule) fmt::print(stderr, "  {:>8}  {}\n", alerts, rule);
   // What rules over several events did not say, or do not say yet.
   if (totals.late > 0) fmt::print(stderr, "  {} came later than the bound\n", Count(totals.late, "event"));

@@ -2,40 +2,53 @@
 
 namespace ks::agent {
 
-void GapTracker::Saw(uint16_t number, uint64_t sequence) {
-  Cpu& cpu = cpus_[number];
-  if (sequence == cpu.next) {
-    cpu.next++;
+void GapTracker::Saw(uint16_t number, uint64_t numbered) {
+  Stream& stream = streams_[{number, StreamOf(numbered)}];
+  const uint64_t sequence = numbered & ((uint64_t{1} << KS_SEQUENCE_BITS) - 1);
+  if (sequence == stream.next) {
+    stream.next++;
     return;
   }
-  if (sequence > cpu.next) {
-    cpu.missing.emplace(cpu.next, sequence);
-    cpu.next = sequence + 1;
+  if (sequence > stream.next) {
+    stream.missing.emplace(stream.next, sequence);
+    stream.next = sequence + 1;
     return;
   }
   // Late: it is no longer missing. What Settle has given up stays lost.
-  auto after = cpu.missing.upper_bound(sequence);
-  if (after == cpu.missing.begin()) return;
+  auto after = stream.missing.upper_bound(sequence);
+  if (after == stream.missing.begin()) return;
   auto range = std::prev(after);
   const auto [first, end] = *range;
   if (sequence >= end) return;
-  cpu.missing.erase(range);
-  if (first < sequence) cpu.missing.emplace(first, sequence);
-  if (sequence + 1 < end) cpu.missing.emplace(sequence + 1, end);
+  stream.missing.erase(range);
+  if (first < sequence) stream.missing.emplace(first, sequence);
+  if (sequence + 1 < end) stream.missing.emplace(sequence + 1, end);
 }
 
 std::vector<Gap> GapTracker::Settle() {
-  std::vector<Gap> out;
-  for (auto& [number, cpu] : cpus_) {
-    if (cpu.missing.empty()) continue;
-    uint64_t records = 0;
-    for (const auto& [first, end] : cpu.missing) records += end - first;
-    gaps_ += cpu.missing.size();
-    lost_ += records;
-    out.push_back({number, records});
-    cpu.missing.clear();
+  std::map<std::pair<uint16_t, kernel::RingId>, uint64_t> found;
+  for (auto& [place, stream] : streams_) {
+    if (stream.missing.empty()) continue;
+    const kernel::RingId ring = RingOf(uint64_t{place.second} << KS_SEQUENCE_BITS);
+    for (const auto& [first, end] : stream.missing) {
+      found[{place.first, ring}] += end - first;
+      lost_[static_cast<size_t>(ring)] += end - first;
+    }
+    gaps_ += stream.missing.size();
+    stream.missing.clear();
   }
-  return out;
+  std::vector<Gap> gaps;
+  for (const auto& [place, records] : found) gaps.push_back({place.first, place.second, records});
+  return gaps;
+}
+
+void GapTracker::End(const std::vector<kernel::StreamEnd>& streams) {
+  for (const kernel::StreamEnd& end : streams) {
+    Stream& stream = streams_[{end.cpu, end.stream}];
+    if (end.next <= stream.next) continue;
+    stream.missing.emplace(stream.next, end.next);
+    stream.next = end.next;
+  }
 }
 
 }  // namespace ks::agent

@@ -40,6 +40,34 @@ TEST(Gaps, ALateRecordIsNotLost) {
   EXPECT_EQ(tracker.gaps(), 2u);
 }
 
+TEST(Gaps, StreamsAreNumberedByThemselvesAndGapsAreToldByRing) {
+  GapTracker tracker;
+  const auto of = [](uint64_t hook, uint64_t ring, uint64_t number) {
+    return (hook * KS_RINGS + ring) << KS_SEQUENCE_BITS | number;
+  };
+  See(tracker, 0, {of(3, 0, 0), of(3, 1, 0), of(1, 1, 0), of(3, 1, 4), of(1, 1, 2), of(3, 0, 1)});
+  const auto gaps = tracker.Settle();
+  ASSERT_EQ(gaps.size(), 1u);
+  EXPECT_EQ(gaps[0].ring, kernel::RingId::Context);
+  EXPECT_EQ(gaps[0].records, 4u);
+  EXPECT_EQ(tracker.gaps(), 2u);
+  EXPECT_EQ(tracker.lost(kernel::RingId::Alerts), 0u);
+  EXPECT_EQ(tracker.lost(kernel::RingId::Context), 4u);
+}
+
+TEST(Gaps, TheEndProvesWhatNoRecordDoes) {
+  GapTracker tracker;
+  See(tracker, 0, {0, 1, 4});
+  tracker.End({{0, 0, 7}, {1, 1, 2}});
+  const auto gaps = tracker.Settle();
+  ASSERT_EQ(gaps.size(), 2u);
+  EXPECT_EQ(gaps[0].records, 4u) << "2, 3, 5 and 6";
+  EXPECT_EQ(gaps[1].ring, kernel::RingId::Context);
+  EXPECT_EQ(gaps[1].records, 2u) << "a CPU of which nothing came";
+  tracker.End({{0, 0, 7}});
+  EXPECT_TRUE(tracker.Settle().empty());
+}
+
 TEST(Gaps, RepeatsAndVeryLateOnesChangeNothing) {
   GapTracker tracker;
   See(tracker, 0, {0, 1, 1, 0, 3});

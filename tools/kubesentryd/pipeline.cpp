@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/enrich/enrich.h"
@@ -24,6 +25,7 @@ Pipeline::Generation& Pipeline::Of(const loader::ActiveBundle& bundle, Output& o
     Generation& old = std::prev(before)->second;
     generation.tracker.Adopt(old.tracker, Writer(old, output, written));
   }
+  if (read_up_to_ns_) generation.tracker.HoldAt(*read_up_to_ns_);
   return generations_.emplace(bundle.generation(), std::move(generation)).first->second;
 }
 
@@ -63,6 +65,9 @@ Status Pipeline::Take(std::string_view record, Output& output) {
   }
   Status written = Ok();
   Generation& own = Of(*bundle, output, &written);
+  if (RingOf(event->sequence) == kernel::RingId::Context && read_up_to_ns_) {
+    ReadUpTo(std::max(*read_up_to_ns_, event->time_ns));
+  }
   std::vector<event::Match> matches = bundle->engine().DecidePassed(*event);
   if (bundle != loader_.active() && loader_.active()) {
     Generation& active = Of(*loader_.active(), output, &written);
@@ -70,6 +75,11 @@ Status Pipeline::Take(std::string_view record, Output& output) {
   }
   own.tracker.Take(*event, std::move(matches), Writer(own, output, &written));
   return written;
+}
+
+void Pipeline::ReadUpTo(uint64_t time_ns) {
+  read_up_to_ns_ = time_ns;
+  for (auto& [number, generation] : generations_) generation.tracker.HoldAt(time_ns);
 }
 
 Status Pipeline::Advance(uint64_t now_ns, Output& output) {
@@ -105,13 +115,38 @@ std::string Pipeline::SaveState() const {
   return active != generations_.end() ? active->second.tracker.Save() : std::string();
 }
 
-void Pipeline::Settle(Log& log) {
-  for (const Gap& gap : gaps_.Settle()) {
-    lost_before_ += gap.records;
-    log.Warn("lost",
-             fmt::format("{} records of CPU {} were lost: the ring was full. Any rule may have missed", gap.records,
-                         gap.cpu),
-             {{"cpu", gap.cpu}, {"records", gap.records}});
+void Pipeline::Announce(const Gap& gap, const std::vector<kernel::KindCounters>& counters, Log& log) {
+  constexpr size_t kNamed = 5, kListed = 100;
+  const std::vector<schema::EventKind> kinds = lost_kinds_.Of(gap.ring, counters);
+  std::vector<std::string> rules;
+  if (loader_.active()) rules = MayHaveMissed(loader_.active()->engine(), kinds, gap.ring);
+  may_have_missed_.insert(rules.begin(), rules.end());
+  std::vector<std::string_view> names;
+  for (schema::EventKind kind : kinds) names.push_back(schema::Row(kind).name);
+  const size_t named = std::min(rules.size(), kNamed), listed = std::min(rules.size(), kListed);
+  std::string text = fmt::format("{} records of CPU {} were lost: the ring of {} was full", gap.records, gap.cpu,
+                                 Name(gap.ring));
+  if (!names.empty()) text += fmt::format(". Events: {}", fmt::join(names, ", "));
+  if (named > 0) text += fmt::format(". Rules that may have missed: {}", fmt::join(rules.begin(), rules.begin() + static_cast<ptrdiff_t>(named), ", "));
+  if (rules.size() > named) text += fmt::format(" and {} more", rules.size() - named);
+  const size_t total = rules.size();
+  rules.resize(listed);
+  log.Warn("lost", text,
+           {{"cpu", gap.cpu},
+            {"records", gap.records},
+            {"ring", Name(gap.ring)},
+            {"kinds", names},
+            {"rules", rules},
+            {"rules_in_all", total}});
+}
+
+void Pipeline::Settle(const kernel::Kernel& kernel, Log& log) {
+  if (const std::vector<Gap> gaps = gaps_.Settle(); !gaps.empty()) {
+    const std::vector<kernel::KindCounters> counters = kernel.Counters();
+    for (const Gap& gap : gaps) {
+      lost_before_ += gap.records;
+      Announce(gap, counters, log);
+    }
   }
   if (const uint64_t more = counts_.malformed - std::exchange(announced_malformed_, counts_.malformed); more > 0) {
     log.Warn("malformed", fmt::format("{} records could not be read: {}", more, malformed_why_),

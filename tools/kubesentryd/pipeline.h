@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,7 @@
 #include "tools/kubesentryd/enricher.h"
 #include "tools/kubesentryd/gaps.h"
 #include "tools/kubesentryd/log.h"
+#include "tools/kubesentryd/losses.h"
 #include "tools/kubesentryd/output.h"
 #include "tools/kubesentryd/record_sizes.h"
 
@@ -39,6 +41,9 @@ class Pipeline {
 
   // Writes the alerts that a record leads to.
   Status Take(std::string_view record, Output& output);
+  // All events up to then (since 1970) have been taken. Records of context come behind alerts that are younger, so that
+  // windows must not close by the time of alerts.
+  void ReadUpTo(uint64_t time_ns);
   // The clock has reached `now_ns` (since 1970): writes the alerts of windows that have closed, also while nothing happens.
   Status Advance(uint64_t now_ns, Output& output);
   // Nothing comes any more.
@@ -47,14 +52,18 @@ class Pipeline {
   // how many rules go on. And what the next one can load.
   Result<size_t> LoadState(std::string_view saved, uint64_t now_ns, Output& output);
   std::string SaveState() const;
-  // After the ring was read: announces what was lost. The next alert carries its number.
-  void Settle(Log& log);
+  // After the rings were read: announces what was lost, and which rules may have missed. The next alert carries its number.
+  void Settle(const kernel::Kernel& kernel, Log& log);
+  // Nothing is written any more, and all has been read: what was lost at the very end shows, too. Before the last Settle.
+  void End(const kernel::Kernel& kernel) { gaps_.End(kernel.Streams()); }
 
   // Rules over several events, of the active bundle.
   state::Counts state_counts() const;
   const PipelineCounts& counts() const { return counts_; }
   const GapTracker& gaps() const { return gaps_; }
   const RecordSizes& record_sizes() const { return record_sizes_; }
+  // Ids of rules that a loss was announced for.
+  const std::set<std::string>& may_have_missed() const { return may_have_missed_; }
 
  private:
   // A bundle whose events may still come, with what its rules over several events keep. A rule that a newer bundle has
@@ -65,6 +74,7 @@ class Pipeline {
   };
   Generation& Of(const loader::ActiveBundle& bundle, Output& output, Status* written);
   void Forget();
+  void Announce(const Gap& gap, const std::vector<kernel::KindCounters>& counters, Log& log);
   state::OnAlert Writer(const Generation& generation, Output& output, Status* written);
 
   const loader::Loader& loader_;
@@ -73,6 +83,9 @@ class Pipeline {
   Enricher* enricher_ = nullptr;
   int64_t boot_to_utc_ns_ = 0;
   GapTracker gaps_;
+  LostKinds lost_kinds_;
+  std::set<std::string> may_have_missed_;
+  std::optional<uint64_t> read_up_to_ns_;
   PipelineCounts counts_;
   RecordSizes record_sizes_;
   uint64_t announced_malformed_ = 0, announced_stray_ = 0;

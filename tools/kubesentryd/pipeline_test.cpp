@@ -98,9 +98,9 @@ TEST_F(PipelineTest, TheNextAlertSaysHowManyRecordsWereLost) {
   ASSERT_TRUE(pipeline_.Take(Record(1, 5), *output_));
   ASSERT_TRUE(pipeline_.Take(Record(1, 2, 1), *output_));
   testing::internal::CaptureStderr();
-  pipeline_.Settle(log_);
+  pipeline_.Settle(kernel_, log_);
   const std::string said = testing::internal::GetCapturedStderr();
-  EXPECT_NE(said.find(R"("what":"lost","cpu":0,"records":4)"), std::string::npos) << said;
+  EXPECT_NE(said.find(R"("what":"lost","cpu":0,"records":4,"ring":"alerts")"), std::string::npos) << said;
   EXPECT_NE(said.find(R"("what":"lost","cpu":1,"records":2)"), std::string::npos) << said;
   ASSERT_TRUE(pipeline_.Take(Record(1, 6), *output_));
   ASSERT_TRUE(pipeline_.Take(Record(1, 7), *output_));
@@ -111,19 +111,43 @@ TEST_F(PipelineTest, TheNextAlertSaysHowManyRecordsWereLost) {
   EXPECT_EQ(pipeline_.gaps().lost(), 6u);
 }
 
+TEST_F(PipelineTest, ALossNamesTheRulesThatAskForWhatWasDropped) {
+  Activate(1);
+  kernel_.counters = {{.kind = schema::EventKind::setuid_, .dropped_from = {5, 0}},
+                      {.kind = schema::EventKind::open_, .dropped_from = {0, 7}}};
+  constexpr uint64_t kContext = uint64_t{KS_RING_CONTEXT} << KS_SEQUENCE_BITS;
+  ASSERT_TRUE(pipeline_.Take(Record(1, 5), *output_));
+  ASSERT_TRUE(pipeline_.Take(Record(1, kContext | 7), *output_));
+  testing::internal::CaptureStderr();
+  pipeline_.Settle(kernel_, log_);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find(R"("records":5,"ring":"alerts","kinds":["setuid"],"rules":["acme.r1"],"rules_in_all":1)"),
+            std::string::npos)
+      << said;
+  EXPECT_NE(said.find(R"("records":7,"ring":"context","kinds":["open"],"rules":[],"rules_in_all":0)"), std::string::npos)
+      << said;
+  // A gap that shows when the counters say nothing new is of the same kinds.
+  ASSERT_TRUE(pipeline_.Take(Record(1, 7), *output_));
+  testing::internal::CaptureStderr();
+  pipeline_.Settle(kernel_, log_);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find(R"("records":1,"ring":"alerts","kinds":["setuid"])"),
+            std::string::npos);
+  EXPECT_EQ(StatusReport(kernel_, loader_, pipeline_, 5)["may_have_missed"][0], "acme.r1");
+}
+
 TEST_F(PipelineTest, WhatCannotBeReadOrPlacedIsCountedAndSaid) {
   Activate(1);
   ASSERT_TRUE(pipeline_.Take("junk", *output_));
   ASSERT_TRUE(pipeline_.Take("", *output_));
   ASSERT_TRUE(pipeline_.Take(Record(9, 0), *output_));
   testing::internal::CaptureStderr();
-  pipeline_.Settle(log_);
+  pipeline_.Settle(kernel_, log_);
   const std::string said = testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find(R"("what":"malformed","records":2)"), std::string::npos) << said;
   EXPECT_NE(said.find(R"("what":"stray","records":1)"), std::string::npos) << said;
   EXPECT_TRUE(Alerts().empty());
   testing::internal::CaptureStderr();
-  pipeline_.Settle(log_);
+  pipeline_.Settle(kernel_, log_);
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "said once";
 }
 

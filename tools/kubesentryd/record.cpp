@@ -24,6 +24,7 @@
 #include "tools/kubesentryd/gaps.h"
 #include "tools/kubesentryd/host.h"
 #include "tools/kubesentryd/log.h"
+#include "tools/kubesentryd/losses.h"
 #include "tools/kubesentryd/recorder/kinds.h"
 #include "tools/kubesentryd/report.h"
 #include "tools/kubesentryd/signals.h"
@@ -37,7 +38,7 @@ using schema::EventKind;
 using schema::FieldId;
 
 constexpr uint64_t kSecondNs = 1000000000;
-constexpr uint64_t kLongestDrainNs = 5 * kSecondNs;
+constexpr uint64_t kLongestDrainNs = 20 * kSecondNs;
 constexpr int kConsumeMs = 20;
 
 const cli::Command& RecordCommand() {
@@ -136,6 +137,10 @@ class Recorder {
     const uint64_t give_up = BootNs() + kLongestDrainNs;
     size_t records = 1;
     while (good && records > 0 && BootNs() < give_up) good = ReadRing(0, &records);
+    if (good && records == 0) {
+      gaps_.End(kernel_->Streams());
+      good = WriteLosses();
+    }
     if (Status closed = writer_->Close(); !closed) {
       log_.Failure("trace", closed.error());
       good = false;
@@ -211,18 +216,32 @@ class Recorder {
     auto consumed = kernel_->Consume(wait_ms, [&](std::string_view record) {
       if (Status one = Take(record); !one && written) written = one;
     });
-    for (const Gap& gap : gaps_.Settle()) {
-      log_.Warn(
-          "lost",
-          fmt::format("{} records of CPU {} were lost: the ring was full; the trace says so", gap.records, gap.cpu),
-          {{"cpu", gap.cpu}, {"records", gap.records}});
-      const uint64_t now = BootNs() + static_cast<uint64_t>(boot_to_utc_ns_);
-      if (Status one = writer_->AddLost({now, gap.records, gap.cpu}); !one && written) written = one;
-    }
     if (!written) log_.Failure("trace", written.error());
     if (!consumed) log_.Failure("ring", consumed.error());
-    if (!written || !consumed) return false;
+    if (!WriteLosses() || !written || !consumed) return false;
     *records = *consumed;
+    return true;
+  }
+
+  // False if the trace cannot be written.
+  bool WriteLosses() {
+    const std::vector<Gap> gaps = gaps_.Settle();
+    if (gaps.empty()) return true;
+    const std::vector<kernel::KindCounters> counters = kernel_->Counters();
+    for (const Gap& gap : gaps) {
+      const std::vector<EventKind> kinds = lost_kinds_.Of(gap.ring, counters);
+      std::vector<std::string_view> names;
+      for (EventKind kind : kinds) names.push_back(schema::Row(kind).name);
+      log_.Warn("lost",
+                fmt::format("{} records of CPU {} were lost: the ring was full{}{}; the trace says so", gap.records,
+                            gap.cpu, names.empty() ? "" : ". Events: ", fmt::join(names, ", ")),
+                {{"cpu", gap.cpu}, {"records", gap.records}, {"ring", Name(gap.ring)}, {"kinds", names}});
+      const uint64_t now = BootNs() + static_cast<uint64_t>(boot_to_utc_ns_);
+      if (Status written = writer_->AddLost({now, gap.records, gap.cpu, kinds}); !written) {
+        log_.Failure("trace", written.error());
+        return false;
+      }
+    }
     return true;
   }
 
@@ -254,14 +273,18 @@ class Recorder {
       by_kind[std::string(schema::Row(kind).name)] = count;
     }
     log_.Info("stopped",
-              fmt::format("stopped: {} events in {}{}; {} seen, {} dropped, {} received, {} lost, {} malformed", events,
-                          path_, kinds.empty() ? "" : " (" + kinds + ")", total.seen, total.dropped, received_,
+              fmt::format("stopped: {} events in {}{}; {} events seen, {} filtered, {} limited, {} submitted, {} dropped; {} received, "
+                          "{} lost, {} malformed",
+                          events,
+                          path_, kinds.empty() ? "" : " (" + kinds + ")", total.seen, total.filtered, total.limited,
+                          total.submitted, total.dropped, received_,
                           gaps_.lost(), malformed_),
               {{"trace", path_},
                {"events", events},
                {"kinds", by_kind},
                {"seen", total.seen},
                {"filtered", total.filtered},
+               {"limited", total.limited},
                {"submitted", total.submitted},
                {"dropped", total.dropped},
                {"received", received_},
@@ -282,6 +305,7 @@ class Recorder {
   std::unique_ptr<kernel::LoadedObject> object_;
   int64_t boot_to_utc_ns_ = 0;
   GapTracker gaps_;
+  LostKinds lost_kinds_;
   bool names_failed_ = false;
   uint64_t received_ = 0, malformed_ = 0;
   std::map<EventKind, uint64_t> written_;

@@ -99,7 +99,22 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
     if (const RecordSize size = pipeline.record_sizes().Of(c.kind); size.records > 0)
       out["counters"].back()["record_bytes"] = SizeReport(size);
   }
-  out["ring_bytes"] = kernel.RingBytes();
+  out["rings"] = ordered_json::array();
+  for (size_t i = 0; i < kernel::kRings; ++i) {
+    const auto ring = static_cast<kernel::RingId>(i);
+    const kernel::RingStatus status = kernel.Rings()[i];
+    uint64_t submitted = 0, dropped = 0;
+    for (const kernel::KindCounters& c : kernel.Counters()) {
+      submitted += c.submitted_to[i];
+      dropped += c.dropped_from[i];
+    }
+    out["rings"].push_back({{"ring", Name(ring)},
+                            {"bytes", status.bytes},
+                            {"submitted", submitted},
+                            {"received", status.received},
+                            {"dropped", dropped},
+                            {"lost", pipeline.gaps().lost(ring)}});
+  }
   out["received"] = pipeline.counts().received;
   out["malformed"] = pipeline.counts().malformed;
   out["stray"] = pipeline.counts().stray;
@@ -107,6 +122,7 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
   out["record_bytes"] = SizeReport(pipeline.record_sizes().All());
   out["gaps"] = pipeline.gaps().gaps();
   out["lost"] = pipeline.gaps().lost();
+  if (!pipeline.may_have_missed().empty()) out["may_have_missed"] = pipeline.may_have_missed();
   const state::Counts state = pipeline.state_counts();
   out["late"] = state.late;
   out["state"] = ordered_json::array();
@@ -144,10 +160,20 @@ std::string Readable(const json& report) {
     out += "  ";
   }
   while (out.back() == ' ') out.pop_back();
-  out += fmt::format("\nuptime      {} s, pid {}, version {}, ring {} bytes\n", Number(report, "uptime_s"),
-                     Number(report, "pid"), Text(report, "agent"), Number(report, "ring_bytes"));
+  out += fmt::format("\nuptime      {} s, pid {}, version {}\n", Number(report, "uptime_s"), Number(report, "pid"),
+                     Text(report, "agent"));
+  for (const json& ring : Part(report, "rings")) {
+    out += fmt::format("ring        {}: {} bytes, {} submitted, {} received, {} dropped, {} lost\n", Text(ring, "ring"),
+                       Number(ring, "bytes"), Number(ring, "submitted"), Number(ring, "received"),
+                       Number(ring, "dropped"), Number(ring, "lost"));
+  }
   out += fmt::format("loss        {} records in {} gaps, {} malformed, {} stray\n", Number(report, "lost"),
                      Number(report, "gaps"), Number(report, "malformed"), Number(report, "stray"));
+  std::string missed;
+  for (const json& rule : Part(report, "may_have_missed")) {
+    if (rule.is_string()) missed += "            " + rule.get<std::string>() + "\n";
+  }
+  if (!missed.empty()) out += "            rules that may have missed:\n" + missed;
   const json& sizes = Part(report, "record_bytes");
   out += fmt::format("records     {} received, {} alerts; median {} bytes, {} at most\n\n", Number(report, "received"),
                      Number(report, "alerts"), Number(sizes, "median"), Number(sizes, "most"));

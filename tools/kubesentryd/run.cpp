@@ -26,7 +26,7 @@ namespace {
 
 constexpr int kConsumeMs = 20;
 constexpr uint64_t kSecondNs = 1000000000;
-constexpr uint64_t kLongestDrainNs = 5 * kSecondNs;
+constexpr uint64_t kLongestDrainNs = 20 * kSecondNs;  // full rings, on a busy machine
 constexpr uint64_t kSaveEveryNs = 60 * kSecondNs;
 constexpr size_t kMostState = 1UL << 30;
 
@@ -224,14 +224,17 @@ class Runner {
   // One reading of the ring and what follows from it. False if alerts cannot be written or the ring not be read.
   bool ReadRing(int wait_ms, size_t* records) {
     Status written = Ok();
+    const uint64_t begin_ns = BootNs();
     auto consumed = kernel_->Consume(wait_ms, [&](std::string_view record) {
       // What is in the ring is still taken and counted after alerts have nowhere to go.
       if (Status one = pipeline_->Take(record, *output_); !one && written) written = one;
     });
-    const uint64_t now = BootNs() + static_cast<uint64_t>(pipeline_->boot_to_utc_ns());
+    const auto offset = static_cast<uint64_t>(pipeline_->boot_to_utc_ns());
+    if (consumed && *consumed < kernel::kRecordsPerConsume) pipeline_->ReadUpTo(begin_ns + offset);
+    const uint64_t now = BootNs() + offset;
     if (Status one = pipeline_->Advance(now, *output_); !one && written) written = one;
     if (Status flushed = output_->Flush(); !flushed && written) written = flushed;
-    pipeline_->Settle(log_);
+    pipeline_->Settle(*kernel_, log_);
     if (!written) log_.Failure("alerts", written.error());
     if (!consumed) log_.Failure("ring", consumed.error());
     if (!written || !consumed) return false;
@@ -290,6 +293,10 @@ class Runner {
     size_t records = 1;
     while (records > 0 && BootNs() < give_up) {
       if (!ReadRing(0, &records)) return false;
+    }
+    if (records == 0) {
+      pipeline_->End(*kernel_);
+      pipeline_->Settle(*kernel_, log_);
     }
     // What waited for late events is decided; windows that are still open end with us, and the closing line counts them.
     Status written = pipeline_->Flush(*output_);
