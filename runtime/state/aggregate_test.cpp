@@ -119,6 +119,17 @@ TEST_P(Times, LateEventsArePutInOrder) {
   EXPECT_EQ(bench.alerts, Lines{"2s: 1.500 2"});
   EXPECT_EQ(bench.tracker.counts().late, 0u);
 }
+TEST_P(Times, WhatIsReadBehindYoungerEventsIsNotLate) {
+  Bench bench = Run(Pair(), kSecond);
+  // Another ring was read first: up to 4 s this one has been read as well, and 20 s are only that one's.
+  bench.tracker.HoldAt(kStart + 4 * kSecond);
+  bench.At(20, connect_).At(5, open_).At(6, exec_).Clock(21);
+  EXPECT_EQ(bench.alerts, Lines{});
+  bench.tracker.HoldAt(kStart + 21 * kSecond);
+  bench.Clock(22);
+  EXPECT_EQ(bench.alerts, Lines{"6s: 5 6"});
+  EXPECT_EQ(bench.tracker.counts().late, 0u);
+}
 TEST_P(Times, TooLateIsCountedAndHandledAtTheEdge) {
   Bench bench = Run(Pair(), kSecond);
   bench.At(20, connect_).At(5, open_).At(20.5, exec_).Clock(40);

@@ -25,6 +25,8 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+import identities  # noqa: E402
 RACES = 10000
 GROUP_RULE = {"open": "secret_opened", "connect": "secret_reached", "exec": "program_run"}
 # Ways that a rule of their own sees, in either tier.
@@ -192,12 +194,16 @@ def main():
     lines = list(table(rows))
     print("\n".join(lines))
     print("\n".join(line for line in result.log if line.startswith(("ready", "stopped"))))
+    closing = identities.closing_of("\n".join(result.log))
+    lost = identities.violated(closing) if closing else ["the agent did not say how it ended"]
+    for wrong in lost:
+        print(f"WRONG {wrong}")
     if arguments.markdown:
         arguments.markdown.write_text("\n".join(lines) + "\n")
     verdicts = collections.Counter(row.verdict for row in rows)
     print(f"evasion, {tier} tier{f' on {arguments.vm}' if arguments.vm else ''}: {verdicts['caught']} caught, {verdicts['named']} named by a lint, {verdicts['missed']} missed, "
           f"{verdicts['not here']} not to be had here, {verdicts['FAIL']} failed")
-    return 1 if verdicts["FAIL"] or not rows else 0
+    return 1 if verdicts["FAIL"] or not rows or lost else 0
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+import identities  # noqa: E402
 KERNELS = ["host", "5.10", "6.1", "6.12", "7"]
 OK, GONE, WRONG = "ok", "not there", "FAIL"
 
@@ -71,6 +73,9 @@ def judge(output, tier, kinds):
         elif match := re.match(r"(caused|cannot) (\w+)(?:: (.*))?", line):
             causes[match[2]] = match[3] or OK
     log = " | ".join(line[4:] for line in lines if line.startswith("log "))
+    closing = identities.closing_of("\n".join(line[4:] for line in lines if line.startswith("log ")))
+    if lost := identities.violated(closing) if closing else ["the agent did not say how it ended"]:
+        return {kind: (WRONG, "; ".join(lost)) for kind in kinds}
     result = {}
     for kind in kinds:
         got = alerts.get(kind, [])
