@@ -78,7 +78,7 @@ wake
 stop
 expect idle.out hangs nap- 1
 # exec and exit of two programs: no other event has moved the clock.
-check "only what the two programs did was received" equal "$(grep '"what":"stopped"' idle.log | grep -o '"received":[0-9]*')" '"received":4'
+check "only what the two programs did was received" equal "$(grep '"what":"stopped"' idle.log | grep -o '"received":[0-9]*,"malformed"')" '"received":4,"malformed"'
 echo "  the absence was told after $told ms"
 
 echo "chains, absences, counting, limits:"
