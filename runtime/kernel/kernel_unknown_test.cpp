@@ -24,13 +24,8 @@ namespace {
 
 constexpr size_t kPage = 4096, kCapture = 512;
 
-// An address that was mapped once, and is no more.
-char* Unmapped() {
-  void* page = ::mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  EXPECT_NE(page, MAP_FAILED);
-  ::munmap(page, kPage);
-  return static_cast<char*>(page);
-}
+// An address where nothing is mapped, nor will be by another thread: it is below vm.mmap_min_addr.
+char* Unmapped() { return reinterpret_cast<char*>(kPage); }
 
 // A page of a file, which is in no page table until somebody reads it: the kernel, for the call, or nobody.
 class AbsentPage {
