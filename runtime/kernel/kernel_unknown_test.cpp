@@ -24,7 +24,7 @@ namespace {
 
 constexpr size_t kPage = 4096, kCapture = 512;
 
-// An address where nothing is mapped, nor will be by another thread: it is below vm.mmap_min_addr.
+// An address where nothing is mapped, nor will be by another thread: so low that nobody gets it who does not ask for it.
 char* Unmapped() { return reinterpret_cast<char*>(kPage); }
 
 // A page of a file, which is in no page table until somebody reads it: the kernel, for the call, or nobody.
