@@ -37,6 +37,19 @@ static KS_INLINE struct task_struct *ks_task(struct ks_scratch *s) { return (str
 
 static KS_INLINE struct ks_scratch *ks_scratch_of(__u32 hook) { return bpf_map_lookup_elem(&ks_scratch, &hook); }
 
+// Whether the event is about a file that it opened, which is known although it is behind no descriptor any more.
+static KS_INLINE int ks_is_captured_file(struct ks_scratch *s) {
+  return s->context.captured == KS_CAPTURED_FILE && s->context.ret >= 0;
+}
+static KS_INLINE int ks_is_captured_socket(struct ks_scratch *s) { return s->context.captured == KS_CAPTURED_SOCKET; }
+
+// f_mode of what was opened, or 0.
+static KS_INLINE __u32 ks_opened_mode(struct ks_scratch *s) {
+  struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
+  if (file) return BPF_CORE_READ(file, f_mode);
+  return ks_is_captured_file(s) ? s->captured.file.f_mode : 0;
+}
+
 // A pair of pointers, read at once: its layout is older than any kernel that this runs on.
 static KS_INLINE __u64 ks_path_of(__u32 hook, const struct path *place) {
   struct path at = {};

@@ -65,7 +65,8 @@ KS_SUBPROGRAM __u64 ks_sub_open_flags(__u32 hook) {
   struct ks_scratch *s = ks_scratch_of(hook);
   if (!s) return 0;
   const struct ks_call_row *row = ks_row(s);
-  if (s->context.call == KS_CALL_creat) return 1 | KS_O_TRUNC;  // O_WRONLY
+  if (s->context.captured == KS_CAPTURED_FILE) return s->captured.file.f_flags;
+  if (s->context.call == KS_CALL_creat) return 1 | KS_O_CREAT | KS_O_TRUNC;  // O_WRONLY
   if (s->context.call == KS_CALL_openat2) {
     __u64 flags = 0;
     if (bpf_probe_read_user(&flags, sizeof(flags), (void *)s->context.arg[2])) return KS_FLAGS_UNKNOWN;
@@ -80,13 +81,13 @@ KS_INLINE void ks_get_event_access(struct ks_scratch *s) {
   __u64 asked = ks_sub_open_flags(s->context.hook);
   __u32 access = 0;
   struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
-  if (file) {
-    __u32 mode = BPF_CORE_READ(file, f_mode);
+  __u32 mode = ks_opened_mode(s);
+  if (mode) {
     if (mode & KS_FMODE_READ) access |= READ;
     if (mode & KS_FMODE_WRITE) access |= WRITE;
     if (mode & KS_FMODE_CREATED) access |= CREATED;
     if (mode & KS_FMODE_PATH) access |= PATH_ONLY;
-    if (BPF_CORE_READ(file, f_flags) & KS_O_APPEND) access |= APPEND;
+    if ((file ? BPF_CORE_READ(file, f_flags) : s->captured.file.f_flags) & KS_O_APPEND) access |= APPEND;
     if (mode & KS_FMODE_WRITE) {
       if (asked == KS_FLAGS_UNKNOWN) {
         KS_SET_STATUS(s, event_access, KS_UNKNOWN);
@@ -116,7 +117,9 @@ KS_INLINE void ks_get_event_mode(struct ks_scratch *s) {
   }
   struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
   __u16 mode = 0;
-  if (!file || BPF_CORE_READ_INTO(&mode, file, f_inode, i_mode)) {
+  if (!file && ks_is_captured_file(s)) {
+    KS_SET_INT(s, event_mode, s->captured.file.i_mode & 07777);
+  } else if (!file || BPF_CORE_READ_INTO(&mode, file, f_inode, i_mode)) {
     KS_SET_STATUS(s, event_mode, KS_UNKNOWN);
   } else {
     KS_SET_INT(s, event_mode, mode & 07777);

@@ -18,6 +18,26 @@ KS_SUBPROGRAM __u64 ks_sub_fd_file(__u64 task_address, __u32 fd) {
   return (__u64)file;
 }
 
+// Whether that is what the call opened. Another thread can have put another file in its place since.
+static KS_INLINE int is_captured(struct ks_scratch *s, struct file *file) {
+  struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+  struct inode *inode = BPF_CORE_READ(file, f_inode);
+  if ((__u64)dentry == s->captured.last_dentry && (__u64)inode == s->captured.last_inode) return 1;
+  return (__u64)dentry == s->captured.file.dentry && (__u64)inode == s->captured.file.inode &&
+         BPF_CORE_READ(inode, i_ino) == s->captured.file.number;
+}
+
+// The path of what was captured, if its name is still there.
+static KS_INLINE __u64 captured_path(struct ks_scratch *s) {
+  struct dentry *dentry = (struct dentry *)s->captured.file.dentry;
+  struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+  if ((__u64)inode != s->captured.file.inode || BPF_CORE_READ(inode, i_ino) != s->captured.file.number ||
+      BPF_CORE_READ(inode, i_sb, s_dev) != s->captured.file.device) {
+    return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  }
+  return ks_sub_path(s->context.hook, s->captured.file.mnt, s->captured.file.dentry);
+}
+
 // Whether the call names its file by the folder's descriptor and an empty path.
 static KS_INLINE int is_by_descriptor(struct ks_scratch *s) {
   __u32 call = s->context.call;
@@ -41,6 +61,7 @@ KS_SUBPROGRAM __u64 ks_sub_event_file(__u32 hook) {
     file = (__u64)BPF_CORE_READ(ks_task(s), mm, exe_file);
   } else if (fd == KS_RESULT) {
     if (s->context.ret >= 0) file = ks_sub_fd_file(s->context.task, s->context.ret);
+    if (file && ks_is_captured_file(s) && !is_captured(s, (struct file *)file)) file = 0;
   } else if (fd != KS_NO_ARGUMENT) {
     file = ks_sub_fd_file(s->context.task, ks_argument(s, fd));
   } else if (is_by_descriptor(s)) {
@@ -58,6 +79,10 @@ KS_SUBPROGRAM __u64 ks_sub_event_path(__u32 hook, __u32 old) {
     struct file *file = (struct file *)ks_sub_event_file(hook);
     if (file) return ks_file_path(hook, file);
     if (s->context.kind == KS_KIND_exec) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+    if (s->context.captured == KS_CAPTURED_FILE) {
+      __u64 path = captured_path(s);
+      if (s->context.ret >= 0 || KS_TEXT_STATUS(path) != KS_UNKNOWN) return path;
+    }
     // Opened, and closed again by another thread. The argument may say anything by now.
     if (ks_row(s)->fd == KS_RESULT && s->context.ret >= 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   }
@@ -80,7 +105,9 @@ KS_INLINE void ks_get_file_old_path(struct ks_scratch *s) {
 KS_INLINE void ks_get_file_inode(struct ks_scratch *s) {
   struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
   __u64 number = 0;
-  if (!file) {
+  if (!file && ks_is_captured_file(s)) {
+    KS_SET_INT(s, file_inode, s->captured.file.number);
+  } else if (!file) {
     KS_SET_STATUS(s, file_inode, s->context.ret < 0 ? KS_ABSENT : KS_UNKNOWN);
   } else if (BPF_CORE_READ_INTO(&number, file, f_inode, i_ino)) {
     KS_SET_STATUS(s, file_inode, KS_UNKNOWN);
@@ -92,7 +119,9 @@ KS_INLINE void ks_get_file_inode(struct ks_scratch *s) {
 KS_INLINE void ks_get_file_device(struct ks_scratch *s) {
   struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
   __u32 number = 0;
-  if (!file) {
+  if (!file && ks_is_captured_file(s)) {
+    KS_SET_INT(s, file_device, s->captured.file.device);
+  } else if (!file) {
     KS_SET_STATUS(s, file_device, s->context.ret < 0 ? KS_ABSENT : KS_UNKNOWN);
   } else if (BPF_CORE_READ_INTO(&number, file, f_inode, i_sb, s_dev)) {
     KS_SET_STATUS(s, file_device, KS_UNKNOWN);
@@ -110,6 +139,11 @@ KS_INLINE void ks_get_file_canonical(struct ks_scratch *s) {
     struct ks_inode key = {};
     key.device = BPF_CORE_READ(inode, i_sb, s_dev);
     key.inode = BPF_CORE_READ(inode, i_ino);
+    name = bpf_map_lookup_elem(&ks_inodes, &key);
+  } else if (ks_is_captured_file(s)) {
+    struct ks_inode key = {};
+    key.device = s->captured.file.device;
+    key.inode = s->captured.file.number;
     name = bpf_map_lookup_elem(&ks_inodes, &key);
   }
   if (name) {

@@ -23,6 +23,8 @@ KS_SUBPROGRAM __u64 ks_sub_event_sock(__u32 hook) {
   __u32 call = s->context.call;
   if ((call == KS_CALL_accept || call == KS_CALL_accept4) && s->context.ret >= 0) fd = s->context.ret;
   __u64 sock = ks_sub_file_sock(ks_sub_fd_file(s->context.task, fd));
+  // Another thread has put another socket in its place.
+  if (ks_is_captured_socket(s) && sock != s->captured.socket.sock) sock = 0;
   s->context.sock = sock;
   return sock;
 }
@@ -48,6 +50,10 @@ KS_SUBPROGRAM __u64 ks_sub_is_inet(__u32 hook) {
   struct sock *sock = (struct sock *)ks_sub_event_sock(hook);
   __u16 family = 0;
   __u32 call = s->context.call;
+  if (ks_is_captured_socket(s)) {
+    // connect to "no family" dissolves a connection and makes none.
+    return is_inet(s->captured.socket.family) && (call != KS_CALL_connect || s->captured.socket.to_family != 0);
+  }
   __u32 accepts = call == KS_CALL_accept || call == KS_CALL_accept4 || call == KS_CALL_listen;
   if (sock && !is_inet(family_of(sock))) return 0;
   // listen has no address, and an accept's is where the answer goes: the socket is all there is to ask.
@@ -108,12 +114,17 @@ static KS_INLINE __u32 given(struct ks_scratch *s, struct ks_slot_Endpoint *out)
     __u8 v6[16];
   } address = {};
   __builtin_memset(out, 0, sizeof(*out));
-  const void *user = (const void *)given_at(s);
-  if (bpf_probe_read_user(&address, 8, user)) return KS_UNKNOWN;
+  const void *user = 0;
+  if (ks_is_captured_socket(s)) {
+    __builtin_memcpy(&address, &s->captured.socket.to_family, sizeof(address));
+  } else {
+    user = (const void *)given_at(s);
+    if (bpf_probe_read_user(&address, 8, user)) return KS_UNKNOWN;
+  }
   if (address.family == KS_AF_INET) {
     set_v4(out, (const __u8 *)&address.flow_or_v4);
   } else if (address.family == KS_AF_INET6) {
-    if (bpf_probe_read_user(&address, sizeof(address), user)) return KS_UNKNOWN;
+    if (user && bpf_probe_read_user(&address, sizeof(address), user)) return KS_UNKNOWN;
     __builtin_memcpy(out->address, address.v6, 16);
   } else {
     return KS_ABSENT;
@@ -153,7 +164,10 @@ KS_SUBPROGRAM __u64 ks_sub_endpoint(__u32 hook, __u32 end) {
   }
   if (kind == KS_KIND_bind) {
     if (end == KS_END_DST) return KS_ABSENT;
-    return sock && succeeded(s) ? near_end(sock, out) : given(s, out);
+    if (sock && succeeded(s)) return near_end(sock, out);
+    __u32 status = given(s, out);
+    // Which port it has become is known to the socket only.
+    return status == KS_OK && succeeded(s) && !out->port ? KS_UNKNOWN : status;
   }
   // accept: without a new socket, `sock` is the one that listens, or nothing if the new one was closed meanwhile.
   if (!sock) return KS_UNKNOWN;
@@ -173,7 +187,9 @@ KS_INLINE void ks_get_event_dst(struct ks_scratch *s) {
 KS_INLINE void ks_get_event_transport(struct ks_scratch *s) {
   struct sock *sock = (struct sock *)ks_sub_event_sock(s->context.hook);
   __u16 protocol = 0;
-  if (!sock || BPF_CORE_READ_INTO(&protocol, sock, sk_protocol)) {
+  if (!sock && ks_is_captured_socket(s)) {
+    protocol = s->captured.socket.protocol;
+  } else if (!sock || BPF_CORE_READ_INTO(&protocol, sock, sk_protocol)) {
     KS_SET_STATUS(s, event_transport, KS_UNKNOWN);
     return;
   }

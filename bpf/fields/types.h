@@ -17,7 +17,7 @@ enum {
   BPF_MAP_TYPE_LRU_HASH = 9,
   BPF_MAP_TYPE_RINGBUF = 27,
 };
-enum { BPF_NOEXIST = 1 };
+enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum { BPF_F_MMAPABLE = 1 << 10 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
@@ -58,6 +58,7 @@ struct inode {
 struct dentry {
   struct dentry *d_parent;
   struct qstr d_name;
+  struct inode *d_inode;
 };
 
 struct vfsmount {
@@ -203,6 +204,7 @@ struct thread_info {
 
 struct task_struct {
   struct thread_info thread_info;
+  void *stack;
   unsigned int flags;
   int exit_code;
   int pid;
@@ -260,7 +262,17 @@ struct socket {
   struct sock *sk;
 };
 
+struct msghdr {
+  void *msg_name;
+  int msg_namelen;
+};
+
 #pragma clang attribute pop
+
+// Whether the kernel has a helper.
+enum bpf_func_id {
+  BPF_FUNC_task_pt_regs = 175,
+};
 
 // Numbers differ between builds of the kernel: CO-RE fills them in.
 enum cgroup_subsys_id {
@@ -273,6 +285,7 @@ enum {
   KS_FMODE_WRITE = 0x2,
   KS_FMODE_PATH = 0x4000,
   KS_FMODE_CREATED = 0x100000,
+  KS_FMODE_NOACCOUNT = 0x20000000,
   KS_O_CREAT = 0100,
   KS_O_TRUNC = 01000,
   KS_O_APPEND = 02000,
@@ -293,6 +306,7 @@ enum {
   KS_AF_INET = 2,
   KS_AF_INET6 = 10,
   KS_PF_KTHREAD = 0x00200000,
+  KS_PF_IO_WORKER = 0x10,
   KS_SIGNAL_GROUP_EXIT = 4,
   KS_TS_COMPAT = 2,
   KS_X32_BIT = 0x40000000,

@@ -13,6 +13,8 @@
 
 // Set by the loader: which bundle these programs are from.
 extern const volatile __u32 ks_generation;
+// Likewise: a bit for each enum ks_capture whose copies are taken here.
+extern const volatile __u32 ks_captures;
 
 // Scratch of the hook on this CPU, with no field read and an empty context; null never happens but must be checked.
 struct ks_scratch *ks_begin(__u32 hook_index);
@@ -25,6 +27,8 @@ __u32 ks_hook_sched_process_exit(void *ctx, struct ks_scratch *s);
 __u32 ks_hook_sys_exit(void *ctx, struct ks_scratch *s);
 __u32 ks_wants_sys_exit(void *ctx, const __u8 *wanted);
 __u32 ks_hook_io_uring_submit_req(void *ctx, struct ks_scratch *s);
+// What was captured during this call, for its kind.
+void ks_take_captured(struct ks_scratch *s, const struct pt_regs *regs);
 // What the call is besides, after ks_hook_sys_exit: context.kind is that from now on. KS_KIND_NONE: nothing.
 __u32 ks_also_sys_exit(struct ks_scratch *s);
 

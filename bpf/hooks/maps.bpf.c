@@ -7,5 +7,6 @@ struct ks_map_counters ks_counters SEC(".maps");
 struct ks_map_sequence ks_sequence SEC(".maps");
 struct ks_map_inodes ks_inodes SEC(".maps");
 struct ks_map_exited ks_exited SEC(".maps");
+struct ks_map_captured ks_captured SEC(".maps");
 
 char ks_license[] SEC("license") = "GPL";

@@ -12,6 +12,12 @@ enum ks_hook {
   KS_HOOK_COUNT
 };
 
+enum ks_capture {
+#define KS_CAPTURE_NUMBER(function) KS_CAPTURE_##function,
+  KS_CAPTURES(KS_CAPTURE_NUMBER)
+#undef KS_CAPTURE_NUMBER
+};
+
 // A process that ended: ids are reused, start times are not.
 struct ks_ended {
   __u64 pid;
@@ -53,6 +59,13 @@ struct ks_map_exited {
   __type(key, struct ks_ended);
   __type(value, __u8);
 };
+// By thread id. Copies of threads that are gone, or whose calls nobody asked for, make room for others.
+struct ks_map_captured {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 8192);
+  __type(key, __u32);
+  __type(value, struct ks_captured);
+};
 struct ks_map_active {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, 1);
@@ -74,5 +87,6 @@ extern struct ks_map_counters ks_counters;
 extern struct ks_map_sequence ks_sequence;
 extern struct ks_map_inodes ks_inodes;
 extern struct ks_map_exited ks_exited;
+extern struct ks_map_captured ks_captured;
 
 #endif

@@ -111,6 +111,7 @@ KS_INLINE __u32 ks_hook_sys_exit(void *ctx, struct ks_scratch *s) {
   s->context.call = call;
   __u32 kind = kind_of(s, call);
   s->context.kind = kind;
+  ks_take_captured(s, regs);
   switch (kind) {
     case KS_KIND_connect:
     case KS_KIND_accept:
@@ -131,8 +132,7 @@ KS_INLINE __u32 ks_also_sys_exit(struct ks_scratch *s) {
   }
   // The flags of openat2 stand in the caller's memory, where they may be others by now: the file says whether it was made.
   if (s->context.call != KS_CALL_openat2 && !(ks_sub_open_flags(s->context.hook) & KS_O_CREAT)) return KS_KIND_NONE;
-  struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
-  if (!file || !(BPF_CORE_READ(file, f_mode) & KS_FMODE_CREATED)) return KS_KIND_NONE;
+  if (!(ks_opened_mode(s) & KS_FMODE_CREATED)) return KS_KIND_NONE;
   s->context.kind = KS_KIND_create;
   return KS_KIND_create;
 }

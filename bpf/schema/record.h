@@ -110,8 +110,39 @@ struct ks_context {
   __u8 file_tried;  // ks_event_file ran
   __u8 sock_tried;  // ks_event_sock ran
   __u8 kind;        // enum ks_kind
-  __u8 pad[2];
+  __u8 captured;    // enum ks_captured_what: of what scratch.captured is a copy that was taken during this call
+  __u8 pad;
   __u64 path_end;   // in scratch.path: where the next component ends while a path is built
+};
+
+// What a function of the kernel was given during a call: the kernel's own copy, which no other thread writes. Addresses may be
+// those of things that are gone when they are read.
+enum ks_captured_what { KS_CAPTURED_NOTHING, KS_CAPTURED_FILE, KS_CAPTURED_SOCKET };
+struct ks_captured_file {
+  __u64 mnt, dentry, inode;  // addresses
+  __u64 number;              // of the inode
+  __u32 device;
+  __u32 f_mode, f_flags;
+  __u32 i_mode;
+};
+struct ks_captured_socket {
+  __u64 sock;       // address
+  __u16 family;     // of the socket
+  __u16 protocol;
+  __u16 pad[2];
+  __u16 to_family;  // struct sockaddr_in6; the start of struct sockaddr_in has the same shape
+  __u16 to_port;
+  __u32 flow_or_v4;
+  __u8 to_v6[16];
+};
+enum { KS_CALL_WORDS = 9 };
+struct ks_captured {
+  __u64 call[KS_CALL_WORDS];  // the caller's registers r10 to orig_ax, as struct pt_regs has them, ax apart: which call it was
+  __u32 what;                 // enum ks_captured_what
+  __u32 pad;
+  struct ks_captured_file file;      // the first that the call opened
+  __u64 last_dentry, last_inode;     // the last: the kernel may open files for its own ends in between
+  struct ks_captured_socket socket;  // of the first message
 };
 
 // Head of a ring record; `words` 64-bit words follow, then `struct ks_item`s to its end. The words are a bit per rule of the kind;
@@ -199,6 +230,7 @@ struct ks_scratch {
   __u64 alive[KS_RULE_WORDS];                 // rules of this kind that may still match
   __u8 can[KS_MAX_ATOMS];                     // per atom: KS_CAN_BE_TRUE | KS_CAN_BE_FALSE
   __u16 which[KS_MAX_ATOMS];                  // per atom: index of the literal that matched
+  struct ks_captured captured;
   struct ks_rows rows;
   struct ks_fields fields;
   __u32 out_size;
@@ -228,6 +260,7 @@ struct ks_name {
 //   ks_sequence PERCPU_ARRAY  stream → __u64: the next number
 //   ks_inodes   HASH          struct ks_inode → struct ks_name
 //   ks_exited   LRU_HASH      process → __u8: which ends of processes were told already
+//   ks_captured LRU_HASH      thread id → struct ks_captured (trampoline tier)
 //   ks_active   ARRAY         0 → __u32 epoch; mmapable; bit 0 chooses the bank
 //   ks_bank_<hook> PROG_ARRAY bank → program
 

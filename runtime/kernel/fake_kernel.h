@@ -33,6 +33,10 @@ class FakeKernel : public Kernel {
   std::vector<HookStatus> Hooks() const override;
   std::array<RingStatus, kRings> Rings() const override;
   std::vector<StreamEnd> Streams() const override { return streams; }
+  std::vector<KindTier> Tiers() const override {
+    return {{schema::EventKind::open_, Tier::Trampoline}, {schema::EventKind::bind_, Tier::Tracepoint}};
+  }
+  std::string WhyNoTrampolines() const override { return "security_socket_bind: a test's reason"; }
 };
 
 }  // namespace ks::kernel

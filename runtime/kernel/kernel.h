@@ -48,6 +48,13 @@ struct HookStatus {
   uint64_t missed = 0;  // runs that the kernel skipped because a program was already running on that CPU
 };
 
+// Tracepoint: system calls as they return. Trampoline: besides, the kernel's own copies, at the entry of its functions.
+enum class Tier { Tracepoint, Trampoline };
+struct KindTier {
+  schema::EventKind kind{};
+  Tier tier{};
+};
+
 struct LoadedHook {
   std::string hook;
   uint32_t instructions = 0;           // of the program, as the kernel holds it
@@ -91,9 +98,14 @@ class Kernel {
   virtual std::vector<HookStatus> Hooks() const = 0;
   virtual std::array<RingStatus, kRings> Rings() const = 0;
   virtual std::vector<StreamEnd> Streams() const = 0;
+  // Of the kinds of event that trampolines make a difference to; and why some have none, "" if all have.
+  virtual std::vector<KindTier> Tiers() const = 0;
+  virtual std::string WhyNoTrampolines() const = 0;
 };
 
 struct KernelOptions {
+  // Auto: trampolines where the kernel grants them, event by event. Trampoline: an Error where it grants one of them not.
+  enum class Tiers { Auto, Tracepoint, Trampoline } tiers = Tiers::Auto;
   uint32_t ring_bytes = 16 * 1024 * 1024;  // of each ring
 };
 

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
@@ -82,7 +83,13 @@ bool ParseRecord(std::string_view bytes, Seen* out) {
 void KernelTest::SetUp() {
   ::prctl(PR_SET_NAME, "kst-test");
   if (!kernel_) {
-    Result<std::unique_ptr<Kernel>> opened = OpenLibbpfKernel({.ring_bytes = 16 << 20});
+    KernelOptions options;
+    // The tests hold in both tiers: by default in the one that this kernel grants.
+    if (const char* tier = std::getenv("KS_TIER"); tier && std::string_view(tier) == "tracepoint")
+      options.tiers = KernelOptions::Tiers::Tracepoint;
+    if (const char* tier = std::getenv("KS_TIER"); tier && std::string_view(tier) == "trampoline")
+      options.tiers = KernelOptions::Tiers::Trampoline;
+    Result<std::unique_ptr<Kernel>> opened = OpenLibbpfKernel(options);
     if (!opened) {
       std::cerr << "SKIPPED, no BPF here: " << opened.error().ToString() << "\n";
       GTEST_SKIP() << opened.error().ToString();

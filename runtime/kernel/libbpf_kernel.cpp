@@ -9,6 +9,7 @@
 #include <set>
 
 #include "dispatcher_object.h"
+#include "runtime/kernel/capture.h"
 #include "runtime/kernel/fd.h"
 #include "runtime/kernel/grace_period.h"
 #include "runtime/kernel/libbpf.h"
@@ -29,7 +30,7 @@ class LibbpfKernel : public Kernel {
   ~LibbpfKernel() override = default;
 
   Result<std::unique_ptr<LoadedObject>> Load(std::string_view elf, uint32_t generation) override {
-    return LoadObject(elf, generation, hook_names_, maps_);
+    return LoadObject(elf, generation, captures_.available(), hook_names_, maps_);
   }
   Status Activate(LoadedObject& object) override;
   Status SetInodes(const std::vector<NamedInode>& inodes) override;
@@ -43,6 +44,8 @@ class LibbpfKernel : public Kernel {
     return {{{ring_bytes_, rings_.received(RingId::Alerts)}, {ring_bytes_, rings_.received(RingId::Context)}}};
   }
   std::vector<StreamEnd> Streams() const override;
+  std::vector<KindTier> Tiers() const override { return captures_.Tiers(); }
+  std::string WhyNoTrampolines() const override { return captures_.why(); }
 
  private:
   struct Hook {
@@ -60,6 +63,7 @@ class LibbpfKernel : public Kernel {
   std::map<std::string, int> maps_;    // shared maps by name
   std::map<std::string, Hook> hooks_;  // by tracepoint
   std::set<std::string> hook_names_;
+  Captures captures_;
   Mapping active_;
   GracePeriod grace_;
   kernel::Rings rings_;
@@ -103,6 +107,7 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
     hook_names_.insert(hook);
     hooks_[hook].bank = MapFd(("ks_bank_" + hook).c_str());
   }
+  if (Status probed = captures_.Probe(options.tiers, maps_); !probed) return probed.error();
   active_ = Mapping(MapFd("ks_active"), page);
   if (!active_.get()) return WorldError("map the epoch of", on, errno, "kernel-map");
   Result<GracePeriod> grace = GracePeriod::Open();
@@ -112,7 +117,8 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
 }
 
 Status LibbpfKernel::Activate(LoadedObject& object) {
-  const auto& programs = static_cast<LibbpfObject&>(object).programs();
+  const auto& loaded = static_cast<LibbpfObject&>(object);
+  const auto& programs = loaded.programs();
   uint32_t epoch = Epoch().load();
   uint32_t idle = (epoch + 1) & 1;
   for (auto& [name, hook] : hooks_) {
@@ -144,9 +150,11 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
       return failed;
     }
   }
+  captures_.Attach([&](schema::EventKind kind) { return loaded.Asks(kind); });
   // From here on nothing fails.
   Epoch().store(epoch + 1);
   grace_.Wait();
+  captures_.DetachUnneeded();
   return Ok();
 }
 
@@ -188,6 +196,7 @@ Status LibbpfKernel::SetInodes(const std::vector<NamedInode>& inodes) {
 
 void LibbpfKernel::Detach() {
   for (auto& [name, hook] : hooks_) hook.link.reset();
+  captures_.DetachAll();
   grace_.Wait();
 }
 
@@ -238,6 +247,7 @@ std::vector<HookStatus> LibbpfKernel::Hooks() const {
     if (bpf_obj_get_info_by_fd(bpf_program__fd(hook.dispatcher), &info, &size) != 0) info = {};
     statuses.push_back({name, hook.link != nullptr, info.recursion_misses});
   }
+  captures_.AddHooks(statuses);
   return statuses;
 }
 

@@ -32,32 +32,43 @@ Status ShareMaps(bpf_object* object, const std::map<std::string, int>& maps) {
   return Ok();
 }
 
-Status SetGeneration(bpf_object* object, uint32_t generation) {
+// Overwrites a number among the object's constants. False if there is none of that name.
+Result<bool> SetConstant(bpf_object* object, std::string_view name, uint32_t value) {
   const btf* types = bpf_object__btf(object);
   int section = types ? btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC) : -1;
-  if (section >= 0) {
-    const btf_type* type = btf__type_by_id(types, static_cast<uint32_t>(section));
-    const btf_var_secinfo* variables = btf_var_secinfos(type);
-    for (uint32_t i = 0; i < btf_vlen(type); ++i) {
-      const btf_type* variable = btf__type_by_id(types, variables[i].type);
-      if (std::string_view(btf__name_by_offset(types, variable->name_off)) != "ks_generation") continue;
-      bpf_map* map = nullptr;
-      bpf_object__for_each_map(map, object) {
-        if (!std::string_view(bpf_map__name(map)).ends_with(".rodata")) continue;
-        size_t size = 0;
-        const void* before = bpf_map__initial_value(map, &size);
-        if (!before || size < sizeof(generation) || variables[i].offset > size - sizeof(generation)) continue;
-        std::string bytes(static_cast<const char*>(before), size);
-        std::memcpy(bytes.data() + variables[i].offset, &generation, sizeof(generation));
-        if (int error = bpf_map__set_initial_value(map, bytes.data(), bytes.size()); error != 0) {
-          return WorldError("number the programs of", "the bundle", -error, "kernel-object");
-        }
-        return Ok();
+  if (section < 0) return false;
+  const btf_type* type = btf__type_by_id(types, static_cast<uint32_t>(section));
+  const btf_var_secinfo* variables = btf_var_secinfos(type);
+  for (uint32_t i = 0; i < btf_vlen(type); ++i) {
+    const btf_type* variable = btf__type_by_id(types, variables[i].type);
+    if (std::string_view(btf__name_by_offset(types, variable->name_off)) != name) continue;
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object) {
+      if (!std::string_view(bpf_map__name(map)).ends_with(".rodata")) continue;
+      size_t size = 0;
+      const void* before = bpf_map__initial_value(map, &size);
+      if (!before || size < sizeof(value) || variables[i].offset > size - sizeof(value)) continue;
+      std::string bytes(static_cast<const char*>(before), size);
+      std::memcpy(bytes.data() + variables[i].offset, &value, sizeof(value));
+      if (int error = bpf_map__set_initial_value(map, bytes.data(), bytes.size()); error != 0) {
+        return WorldError("number the programs of", "the bundle", -error, "kernel-object");
       }
+      return true;
     }
   }
-  return Error{"load the programs of", "the bundle", "they have no place for the bundle's generation (ks_generation)",
-               "compile the policy with the ksc of this version", "kernel-object"};
+  return false;
+}
+
+Status SetConstants(bpf_object* object, uint32_t generation, uint32_t captures) {
+  Result<bool> set = SetConstant(object, "ks_generation", generation);
+  if (!set) return set.error();
+  if (!*set) {
+    return Error{"load the programs of", "the bundle", "they have no place for the bundle's generation (ks_generation)",
+                 "compile the policy with the ksc of this version", "kernel-object"};
+  }
+  // Programs that look at nothing of the kind have no place for it.
+  set = SetConstant(object, "ks_captures", captures);
+  return set ? Ok() : Status(set.error());
 }
 
 }  // namespace
@@ -71,11 +82,23 @@ LibbpfObject::LibbpfObject(ObjectPtr object, const VerifierFigures& figures, dou
   }
 }
 
+bool LibbpfObject::Asks(schema::EventKind kind) const {
+  const btf* types = bpf_object__btf(object_.get());
+  if (!types) return true;
+  bool compiled = false;
+  for (const schema::EventRow& event : schema::Events()) {
+    const bool has = btf__find_by_name_kind(types, fmt::format("ks_kind_{}", event.name).c_str(), BTF_KIND_FUNC) > 0;
+    if (has && event.kind == kind) return true;
+    compiled |= has;
+  }
+  return !compiled;
+}
+
 namespace {
 
 // Everything but the load itself.
-Result<ObjectPtr> PrepareObject(std::string_view elf, uint32_t generation, const std::set<std::string>& hooks,
-                                const std::map<std::string, int>& maps) {
+Result<ObjectPtr> PrepareObject(std::string_view elf, uint32_t generation, uint32_t captures,
+                                const std::set<std::string>& hooks, const std::map<std::string, int>& maps) {
   const std::string on = "the bundle";
   Result<ObjectPtr> opened = OpenObject(elf, "policy", on);
   if (!opened) return opened.error();
@@ -91,7 +114,7 @@ Result<ObjectPtr> PrepareObject(std::string_view elf, uint32_t generation, const
                  "compile the policy with the ksc of this version", "kernel-object"};
   }
   if (Status shared = ShareMaps(object.get(), maps); !shared) return shared.error();
-  if (Status set = SetGeneration(object.get(), generation); !set) return set.error();
+  if (Status set = SetConstants(object.get(), generation, captures); !set) return set.error();
   return object;
 }
 
@@ -129,10 +152,10 @@ std::string TraceOf(bpf_object* object, const RefusedLoad& refused, const std::s
 
 }  // namespace
 
-Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation,
+Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation, uint32_t captures,
                                                  const std::set<std::string>& hooks,
                                                  const std::map<std::string, int>& maps) {
-  Result<ObjectPtr> object = PrepareObject(elf, generation, hooks, maps);
+  Result<ObjectPtr> object = PrepareObject(elf, generation, captures, hooks, maps);
   if (!object) return object.error();
   RefusedLoad refused;
   std::string program;
@@ -152,7 +175,7 @@ Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t 
     refused.lines = lines.Tables(object->get());
   }
   if (refused.words.empty()) return ExplainLoadFailure(refused.log, refused.error, "the bundle");
-  object = PrepareObject(elf, generation, hooks, maps);
+  object = PrepareObject(elf, generation, captures, hooks, maps);
   if (!object) return object.error();
   const std::string trace = TraceOf(object->get(), refused, program);
   return ExplainRefusal({program, trace, refused.words}, refused.error, "the bundle", refused.lines);

@@ -18,6 +18,8 @@ class LibbpfObject : public LoadedObject {
   uint64_t map_bytes() const override { return map_bytes_; }
   double load_ms() const override { return load_ms_; }
   const std::map<std::string, int>& programs() const { return programs_; }  // hook → program
+  // Whether its rules ask for events of that kind; of objects that no compiler made, always.
+  bool Asks(schema::EventKind kind) const;
 
  private:
   ObjectPtr object_;
@@ -28,8 +30,8 @@ class LibbpfObject : public LoadedObject {
 };
 
 // Loads an object whose programs are for `hooks`, each at most once, and whose maps are those of `maps` (name → fd),
-// its constants apart. `generation` is written into its constants.
-Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation,
+// its constants apart. `generation` and `captures` (a bit per enum ks_capture) are written into its constants.
+Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation, uint32_t captures,
                                                  const std::set<std::string>& hooks,
                                                  const std::map<std::string, int>& maps);
 

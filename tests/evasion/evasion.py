@@ -116,7 +116,7 @@ def judge_way(result, tier, named, group, way, pid, done, path):
         rule = "secret_sent"
     told = [alert for alert in result.told[pid] if alert.rule == rule]
     uring = [alert for alert in result.told[pid] if alert.rule == "uring_used"]
-    if not told and "io_uring" in way and tier == "tracepoint":
+    if not told and "io_uring" in way:
         good = uring and "K0701" in named[rule]
         return Row(group, way, done, 0, "named" if good else "FAIL", f"K0701 of {rule}; uring_used told {len(uring)}")
     if not told and (group, way) in MISSED:
@@ -187,7 +187,10 @@ def main():
         result = Result(act(arguments, folder))
     finally:
         shutil.rmtree(folder)
-    tier = "tracepoint"
+    # The state says for which events there are trampolines, and for which not.
+    tier = "trampoline" if any("trampolines for" in line and "not for" not in line for line in result.state) else "tracepoint"
+    if arguments.tier == "trampoline" and tier != arguments.tier:
+        raise SystemExit("evasion: the agent was to have trampolines, and has none")
     rows = []
     for group, way, pid, done, path in result.done:
         rows.append(judge_race(result, tier, named, way, pid) if group == "race" else judge_way(result, tier, named, group, way, pid, done, path))

@@ -9,7 +9,7 @@ for tier; do
   rm -rf "$folder"
   mkdir -p "$folder"
   : > "$tier.alerts"
-  ./kubesentryd run --bundle matrix.kspb --trust trust.pub --status-socket "$here/$tier.sock" \
+  ./kubesentryd run --tier "$tier" --bundle matrix.kspb --trust trust.pub --status-socket "$here/$tier.sock" \
     > "$tier.alerts" 2> "$tier.log" &
   agent=$!
   for try in $(seq 1 300); do

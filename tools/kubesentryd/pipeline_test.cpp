@@ -161,9 +161,13 @@ TEST_F(PipelineTest, TheReportHoldsWhatIsLoadedAndLost) {
   EXPECT_EQ(report["swaps"], 0) << "the first activation is none";
   EXPECT_EQ(report["refusals"]["container"], 1);
   EXPECT_EQ(report["counters"][0]["kind"], "setuid");
+  EXPECT_EQ(report["tiers"]["open"], "trampoline");
+  EXPECT_EQ(report["tiers"]["bind"], "tracepoint");
   const std::string text = Readable(nlohmann::json::parse(report.dump()));
   EXPECT_NE(text.find("b version 3"), std::string::npos) << text;
   EXPECT_NE(text.find("refused: container 1"), std::string::npos) << text;
+  EXPECT_NE(text.find("trampolines for open; not for bind (security_socket_bind: a test's reason)"), std::string::npos)
+      << text;
 }
 
 TEST_F(PipelineTest, AReportOfAnotherVersionIsShownAsFarAsItGoes) {

@@ -38,6 +38,8 @@ std::string AttachedHooks(const kernel::Kernel& kernel) {
   return out;
 }
 
+const char* TierName(kernel::Tier tier) { return tier == kernel::Tier::Trampoline ? "trampoline" : "tracepoint"; }
+
 ordered_json SizeReport(const RecordSize& size) {
   return {{"records", size.records}, {"bytes", size.bytes}, {"median", size.median}, {"most", size.most}};
 }
@@ -88,6 +90,9 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
   for (const kernel::HookStatus& hook : kernel.Hooks()) {
     out["hooks"].push_back({{"hook", hook.hook}, {"attached", hook.attached}, {"missed", hook.missed}});
   }
+  out["tiers"] = ordered_json::object();
+  for (const kernel::KindTier& one : kernel.Tiers()) out["tiers"][std::string(schema::Row(one.kind).name)] = TierName(one.tier);
+  if (!kernel.WhyNoTrampolines().empty()) out["no_trampolines"] = kernel.WhyNoTrampolines();
   out["counters"] = ordered_json::array();
   for (const kernel::KindCounters& c : kernel.Counters()) {
     out["counters"].push_back({{"kind", schema::Row(c.kind).name},
@@ -160,6 +165,13 @@ std::string Readable(const json& report) {
     out += "  ";
   }
   while (out.back() == ' ') out.pop_back();
+  std::string trampolines, others;
+  for (const auto& [kind, tier] : Part(report, "tiers").items()) {
+    std::string& list = tier == "trampoline" ? trampolines : others;
+    list += (list.empty() ? "" : ", ") + kind;
+  }
+  out += fmt::format("\ntier        trampolines for {}", trampolines.empty() ? "none" : trampolines);
+  if (!others.empty()) out += fmt::format("; not for {} ({})", others, Text(report, "no_trampolines"));
   out += fmt::format("\nuptime      {} s, pid {}, version {}\n", Number(report, "uptime_s"), Number(report, "pid"),
                      Text(report, "agent"));
   for (const json& ring : Part(report, "rings")) {

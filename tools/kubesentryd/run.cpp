@@ -75,6 +75,12 @@ const cli::Command& RunCommand() {
            .value = "FILE",
            .about = "where rules over several events keep their state over restarts: loaded at the start, written\n"
                     "                       once a minute and at the end; it holds data of events (mode 0600)"},
+          {.name = "--tier",
+           .value = "TIER",
+           .about = "auto, the default: trampolines, which see the kernel's own copy of names and addresses, event by\n"
+                    "                       event where the kernel grants them; tracepoint: none of them; trampoline: refuse to\n"
+                    "                       run without. `kubesentryd status` says which events have which",
+           .choices = {"auto", "tracepoint", "trampoline"}},
           {.name = "--node", .value = "NAME", .about = "name of this node in alerts; by default the host's name"},
           {.name = "--status-socket",
            .value = "PATH",
@@ -82,6 +88,11 @@ const cli::Command& RunCommand() {
                     "  for other users than root below $XDG_RUNTIME_DIR"},
       }};
   return kCommand;
+}
+
+kernel::KernelOptions::Tiers TiersOf(const std::string& name) {
+  using Tiers = kernel::KernelOptions::Tiers;
+  return name == "tracepoint" ? Tiers::Tracepoint : name == "trampoline" ? Tiers::Trampoline : Tiers::Auto;
 }
 
 class Runner {
@@ -95,6 +106,7 @@ class Runner {
         status_wanted_(arguments.Has("--status-socket")),
         state_path_(arguments.Get("--state")),
         node_(arguments.Get("--node", NodeName())),
+        tiers_(TiersOf(arguments.Get("--tier", "auto"))),
         human_(arguments.Get("--format", "json") == "human"),
         late_bound_ms_(std::stoll(arguments.Get("--late-bound", "1000"))),
         log_(arguments.Get("--log", "human") == "json") {}
@@ -156,7 +168,7 @@ class Runner {
     return Ok();
   }
   Status OpenKernel() {
-    auto kernel = kernel::OpenLibbpfKernel();
+    auto kernel = kernel::OpenLibbpfKernel({.tiers = tiers_});
     if (!kernel) return kernel.error();
     kernel_ = std::move(*kernel);
     loader_.emplace(*kernel_);
@@ -333,6 +345,7 @@ class Runner {
   const bool status_wanted_;
   const std::string state_path_;
   const std::string node_;
+  const kernel::KernelOptions::Tiers tiers_;
   const bool human_;
   const int64_t late_bound_ms_;
   Log log_;

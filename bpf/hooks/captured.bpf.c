@@ -1,0 +1,32 @@
+// What was captured of a call (capture.bpf.c), taken when it returns. A copy that is of another call of that thread, which nobody
+// asked for or whose end was not seen, is no copy of this one: the caller's registers tell.
+#include "bpf/hooks/captured.h"
+
+#include "bpf/fields/access.h"
+
+const volatile __u32 ks_captures = 0;
+
+static KS_INLINE __u32 captures_of(__u32 kind) {
+  switch (kind) {
+    case KS_KIND_open: return 1 << KS_CAPTURE_security_file_open;
+    case KS_KIND_connect: return 1 << KS_CAPTURE_security_socket_connect | 1 << KS_CAPTURE_security_socket_sendmsg;
+    case KS_KIND_bind: return 1 << KS_CAPTURE_security_socket_bind;
+    case KS_KIND_sendto: return 1 << KS_CAPTURE_security_socket_sendmsg;
+    default: return 0;
+  }
+}
+
+KS_INLINE void ks_take_captured(struct ks_scratch *s, const struct pt_regs *regs) {
+  // A constant to the verifier: without trampolines nothing of this is there.
+  if (!ks_captures) return;
+  if (!(captures_of(s->context.kind) & ks_captures)) return;
+  __u32 thread = bpf_get_current_pid_tgid();
+  struct ks_captured *captured = bpf_map_lookup_elem(&ks_captured, &thread);
+  if (!captured || !captured->what) return;
+  struct ks_call_registers now;
+  if (ks_read_call(&now, regs) == 0 && ks_same_call(captured, &now)) {
+    s->captured = *captured;
+    s->context.captured = captured->what;
+  }
+  captured->what = KS_CAPTURED_NOTHING;
+}

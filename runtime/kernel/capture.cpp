@@ -1,0 +1,155 @@
+#include "runtime/kernel/capture.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "bpf/hooks/hooks.h"
+#include "capture_object.h"
+#include "runtime/kernel/verifier_log.h"
+
+namespace ks::kernel {
+namespace {
+
+constexpr const char* kFunctions[] = {
+#define KS_NAME(function) #function,
+    KS_CAPTURES(KS_NAME)
+#undef KS_NAME
+};
+
+struct CapturedKind {
+  std::string_view function;
+  schema::EventKind kind;
+};
+constexpr CapturedKind kKinds[] = {
+#define KS_KIND(function, kind) {#function, schema::EventKind::kind##_},
+    KS_CAPTURED_KINDS(KS_KIND)
+#undef KS_KIND
+};
+
+std::string FunctionOf(const bpf_program* program) {
+  constexpr std::string_view kPrefix = "fentry/";
+  const std::string_view section = bpf_program__section_name(program);
+  return section.starts_with(kPrefix) ? std::string(section.substr(kPrefix.size())) : "";
+}
+
+}  // namespace
+
+void Captures::Refuse(const std::string& function, const std::string& cause) {
+  // Mostly all are refused for one reason.
+  if (why_.empty()) why_ = fmt::format("{}: {}", function, cause);
+}
+
+// Into the kernel, all of them or `only` one, and attached: for a moment, or to stay.
+Status Captures::Load(const std::string& only, bool keep) {
+  Result<ObjectPtr> opened = OpenObject(embedded::capture_object(), "ks_capture", "the trampolines' programs");
+  if (!opened) return opened.error();
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, opened->get()) {
+    const auto shared = maps_.find(bpf_map__name(map));
+    if (shared == maps_.end()) continue;
+    if (int error = bpf_map__reuse_fd(map, shared->second); error != 0)
+      return WorldError("share the map", shared->first, -error, "kernel-map");
+  }
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, opened->get()) {
+    bpf_program__set_autoload(program, only.empty() || FunctionOf(program) == only);
+  }
+  LibbpfLog log;
+  if (int error = bpf_object__load(opened->get()); error != 0)
+    return ExplainLoadFailure(log.text(), -error, only.empty() ? "the trampolines' programs" : only);
+  for (Capture& capture : captures_) {
+    if (!only.empty() && capture.function != only) continue;
+    program = bpf_object__find_program_by_name(opened->get(), ("ks_capture_" + capture.function).c_str());
+    KS_CHECK(program != nullptr, "each function of the list has its program");
+    if (LinkPtr link(bpf_program__attach(program)); link) {
+      capture.program = program;
+      if (keep) capture.link = std::move(link);
+    } else {
+      Refuse(capture.function, std::strerror(errno));
+    }
+  }
+  objects_.push_back(std::move(*opened));
+  return Ok();
+}
+
+Status Captures::Probe(KernelOptions::Tiers tiers, const std::map<std::string, int>& maps) {
+  maps_ = maps;
+  for (const char* function : kFunctions) captures_.push_back({.function = function, .program = nullptr, .link = {}});
+  if (tiers == KernelOptions::Tiers::Tracepoint) {
+    why_ = "not asked for";
+    return Ok();
+  }
+  // If one is refused, the others may be granted.
+  if (Status all = Load("", false); !all) {
+    for (const char* function : kFunctions) {
+      if (Status one = Load(function, false); !one) Refuse(function, one.error().cause);
+    }
+  }
+  if (tiers == KernelOptions::Tiers::Trampoline && !why_.empty()) {
+    return Error{"use trampolines", "the kernel's functions", why_,
+                 "run with `--tier auto`, which does without where they are not to be had", "kernel-tier"};
+  }
+  return Ok();
+}
+
+uint32_t Captures::available() const {
+  uint32_t bits = 0;
+  for (size_t i = 0; i < captures_.size(); ++i) bits |= captures_[i].program ? 1u << i : 0;
+  return bits;
+}
+
+void Captures::Attach(const std::function<bool(schema::EventKind)>& asked) {
+  for (Capture& capture : captures_) {
+    capture.needed = false;
+    for (const CapturedKind& one : kKinds) capture.needed |= one.function == capture.function && asked(one.kind);
+    if (!capture.needed || !capture.program || capture.link) continue;
+    LibbpfLog log;
+    capture.link.reset(bpf_program__attach(capture.program));
+    if (capture.link) continue;
+    // Before Linux 5.13 a program is attached once in its life.
+    if (Status again = Load(capture.function, true); !again) Refuse(capture.function, again.error().cause);
+  }
+}
+
+void Captures::DetachUnneeded() {
+  for (Capture& capture : captures_) {
+    if (!capture.needed) capture.link.reset();
+  }
+}
+
+void Captures::DetachAll() {
+  for (Capture& capture : captures_) capture.link.reset();
+}
+
+void Captures::AddHooks(std::vector<HookStatus>& hooks) const {
+  for (const Capture& capture : captures_) {
+    if (!capture.program) continue;
+    bpf_prog_info info{};
+    uint32_t size = sizeof(info);
+    if (bpf_obj_get_info_by_fd(bpf_program__fd(capture.program), &info, &size) != 0) info = {};
+    hooks.push_back({capture.function, capture.link != nullptr, info.recursion_misses});
+  }
+}
+
+// A kind is of the trampoline tier if all that it needs is to be had.
+std::vector<KindTier> Captures::Tiers() const {
+  std::vector<KindTier> tiers;
+  for (const CapturedKind& one : kKinds) {
+    Tier tier = Tier::Tracepoint;
+    for (const Capture& capture : captures_) {
+      if (capture.function == one.function && capture.program) tier = Tier::Trampoline;
+    }
+    bool known = false;
+    for (KindTier& other : tiers) {
+      if (other.kind != one.kind) continue;
+      known = true;
+      if (tier == Tier::Tracepoint) other.tier = tier;
+    }
+    if (!known) tiers.push_back({one.kind, tier});
+  }
+  return tiers;
+}
+
+}  // namespace ks::kernel

@@ -1,0 +1,48 @@
+// The trampoline tier: resident programs at the entry of the kernel's own functions (bpf/hooks/capture.bpf.c), each optional.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "runtime/kernel/kernel.h"
+#include "runtime/kernel/libbpf.h"
+
+namespace ks::kernel {
+
+class Captures {
+ public:
+  // Finds out which of them this kernel grants, by really loading and attaching each; none stays attached. `maps` are shared (name →
+  // fd). Fails only if the options demand trampolines and one is not to be had.
+  Status Probe(KernelOptions::Tiers tiers, const std::map<std::string, int>& maps);
+
+  // A bit per enum ks_capture that is to be had.
+  uint32_t available() const;
+  // Attaches those that kinds for which `asked` holds need. What fails now leaves its events to the tracepoint tier.
+  void Attach(const std::function<bool(schema::EventKind)>& asked);
+  // Detaches those that nobody needs by the last Attach.
+  void DetachUnneeded();
+  void DetachAll();
+
+  void AddHooks(std::vector<HookStatus>& hooks) const;
+  std::vector<KindTier> Tiers() const;
+  const std::string& why() const { return why_; }
+
+ private:
+  struct Capture {
+    std::string function;
+    bpf_program* program = nullptr;  // null: not to be had
+    LinkPtr link;
+    bool needed = false;
+  };
+  Status Load(const std::string& only, bool keep);
+  void Refuse(const std::string& function, const std::string& cause);
+
+  std::map<std::string, int> maps_;
+  std::vector<ObjectPtr> objects_;
+  std::vector<Capture> captures_;  // by enum ks_capture
+  std::string why_;
+};
+
+}  // namespace ks::kernel

@@ -1,0 +1,160 @@
+// What trampolines bring: the kernel's own copy of what a call was about, whatever other threads do meanwhile.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "runtime/kernel/kernel_testing.h"
+
+namespace ks::kernel {
+namespace {
+
+class KernelTierTest : public KernelTest {
+ protected:
+  static bool Has(schema::EventKind kind) {
+    for (const KindTier& one : kernel_->Tiers()) {
+      if (one.kind == kind) return one.tier == Tier::Trampoline;
+    }
+    return false;
+  }
+  static bool IsAttached(const std::string& hook) {
+    for (const HookStatus& one : kernel_->Hooks()) {
+      if (one.hook == hook) return one.attached;
+    }
+    return false;
+  }
+};
+
+TEST_F(KernelTierTest, WhatIsToBeHadIsAttached) {
+  EXPECT_EQ(IsAttached("security_file_open"), Has(schema::EventKind::open_));
+  EXPECT_EQ(IsAttached("security_socket_connect") && IsAttached("security_socket_sendmsg"),
+            Has(schema::EventKind::connect_));
+  EXPECT_EQ(IsAttached("security_socket_bind"), Has(schema::EventKind::bind_));
+  EXPECT_EQ(kernel_->WhyNoTrampolines().empty(),
+            Has(schema::EventKind::open_) && Has(schema::EventKind::connect_) && Has(schema::EventKind::bind_) &&
+                Has(schema::EventKind::sendto_))
+      << kernel_->WhyNoTrampolines();
+}
+
+TEST_F(KernelTierTest, TrampolinesAreRefusedOrDemanded) {
+  Result<std::unique_ptr<Kernel>> without = OpenLibbpfKernel({.tiers = KernelOptions::Tiers::Tracepoint});
+  ASSERT_TRUE(without) << without.error().ToString();
+  for (const KindTier& one : (*without)->Tiers()) EXPECT_EQ(one.tier, Tier::Tracepoint);
+  EXPECT_EQ((*without)->WhyNoTrampolines(), "not asked for");
+  Result<std::unique_ptr<Kernel>> with = OpenLibbpfKernel({.tiers = KernelOptions::Tiers::Trampoline});
+  if (with) {
+    for (const KindTier& one : (*with)->Tiers()) EXPECT_EQ(one.tier, Tier::Trampoline);
+    EXPECT_EQ((*with)->WhyNoTrampolines(), "");
+  } else {
+    EXPECT_EQ(with.error().code, "kernel-tier") << with.error().ToString();
+    EXPECT_NE(with.error().cause, "");
+  }
+}
+
+// Another thread puts a decoy in the descriptor's place before the call returns.
+TEST_F(KernelTierTest, AnOpenedFileIsToldWhateverIsPutInItsPlace) {
+  if (!Has(schema::EventKind::open_)) GTEST_SKIP() << kernel_->WhyNoTrampolines();
+  const std::string secret = Create("secret"), decoy = Create("decoy");
+  struct stat about{};
+  ASSERT_EQ(::stat(secret.c_str(), &about), 0);
+  const int decoy_fd = ::open(decoy.c_str(), O_RDONLY);
+  const int number = ::dup(decoy_fd);
+  ::close(number);
+  std::atomic<bool> ended{false};
+  std::thread other([&] {
+    while (!ended) {
+      if (::fcntl(number, F_GETFD) >= 0) ::dup2(decoy_fd, number);
+    }
+  });
+  constexpr int kTries = 2000;
+  int done = 0;
+  const std::vector<Seen> all = Record(KS_KIND_open, [&] {
+    for (int i = 0; i < kTries; ++i) {
+      const int fd = ::open(secret.c_str(), O_RDONLY | O_APPEND);
+      if (fd >= 0) ++done;
+      if (fd >= 0) ::close(fd);
+    }
+  });
+  ended = true;
+  other.join();
+  ::close(decoy_fd);
+  ASSERT_EQ(all.size(), static_cast<size_t>(done));
+  int wrong = 0;
+  for (const Seen& seen : all) {
+    wrong += seen.Text(KS_FIELD_file_path) != secret || seen.Text(KS_FIELD_file_canonical) != secret ||
+             seen.Int(KS_FIELD_file_inode) != static_cast<int64_t>(about.st_ino) ||
+             seen.Int(KS_FIELD_event_access) != (1 | 4);
+  }
+  EXPECT_EQ(wrong, 0) << "of " << done;
+}
+
+// What a thread opened before is not taken for what it opens now: O_PATH has no copy of its own.
+TEST_F(KernelTierTest, OldCopiesAreNotTaken) {
+  const std::string first = Create("first"), second = Create("second");
+  ::close(::open(first.c_str(), O_RDONLY));
+  Seen seen = RecordOne(KS_KIND_open, [&] { ::close(::open(second.c_str(), O_PATH)); });
+  EXPECT_EQ(seen.Text(KS_FIELD_file_path), second);
+  seen = RecordOne(KS_KIND_open, [&] { EXPECT_LT(::open(Path("none").c_str(), O_RDONLY), 0); });
+  EXPECT_EQ(seen.Text(KS_FIELD_file_path), Path("none"));
+}
+
+// The address is written by another thread all the time: what is told must be what was sent to.
+TEST_F(KernelTierTest, AnAddressIsToldAsItWasSentTo) {
+  if (!Has(schema::EventKind::sendto_)) GTEST_SKIP() << kernel_->WhyNoTrampolines();
+  const int to[2] = {::socket(AF_INET, SOCK_DGRAM, 0), ::socket(AF_INET, SOCK_DGRAM, 0)};
+  uint16_t ports[2];
+  for (int i = 0; i < 2; ++i) {
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(own);
+    ASSERT_EQ(::bind(to[i], reinterpret_cast<sockaddr*>(&own), sizeof(own)), 0);
+    ASSERT_EQ(::getsockname(to[i], reinterpret_cast<sockaddr*>(&own), &size), 0);
+    ports[i] = own.sin_port;
+  }
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = ports[0];
+  std::atomic<bool> ended{false};
+  std::thread other([&] {
+    for (int i = 0; !ended; ++i) *const_cast<volatile uint16_t*>(&address.sin_port) = ports[i & 1];
+  });
+  const int from = ::socket(AF_INET, SOCK_DGRAM, 0);
+  std::string received, told;
+  const std::vector<Seen> all = Record(KS_KIND_sendto, [&] {
+    for (int i = 0; i < 2000; ++i) {
+      if (::sendto(from, "x", 1, 0, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 1) continue;
+      char byte = 0;
+      while (true) {
+        if (::recv(to[0], &byte, 1, MSG_DONTWAIT) == 1) {
+          received += '0';
+          break;
+        }
+        if (::recv(to[1], &byte, 1, MSG_DONTWAIT) == 1) {
+          received += '1';
+          break;
+        }
+      }
+    }
+  });
+  ended = true;
+  other.join();
+  for (const Seen& seen : all) {
+    const std::string endpoint = seen.Endpoint(KS_FIELD_event_dst);
+    told += endpoint == fmt::format("127.0.0.1:{}", ntohs(ports[0]))   ? '0'
+            : endpoint == fmt::format("127.0.0.1:{}", ntohs(ports[1])) ? '1'
+                                                                       : '?';
+  }
+  EXPECT_EQ(told, received);
+  for (int fd : {to[0], to[1], from}) ::close(fd);
+}
+
+}  // namespace
+}  // namespace ks::kernel
