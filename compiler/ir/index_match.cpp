@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "compiler/ir/eval.h"
 #include "compiler/ir/index_outcomes.h"
@@ -80,28 +81,54 @@ uint32_t IndexMatcher::Table::Find(uint64_t hash, const Is& is) const {
 }
 
 IndexMatcher::IndexMatcher(Index index) : index_(std::move(index)) {
+  for (size_t w = 0; w < index_.words; ++w) all_.push_back(index_.Word(Index::kAllRow, w));
   for (const Dimension& dimension : index_.dimensions) {
-    Lookup lookup;
-    lookup.table.Make(dimension.literals.size());
-    for (uint32_t i = 0; i < dimension.literals.size(); ++i) {
-      const Value& literal = dimension.literals[i];
-      if (const auto* text = std::get_if<std::string>(&literal)) {
-        const size_t length = std::min<size_t>(text->size(), 1023);
-        lookup.lengths[length / 64] |= uint64_t{1} << (length % 64);
-        lookup.table.Put(HashText(*text), i);
-      } else if (const auto* number = std::get_if<int64_t>(&literal)) {
-        lookup.table.Put(HashPlain(*number), i);
-      } else if (const auto* endpoint = std::get_if<schema::Endpoint>(&literal)) {
-        lookup.table.Put(HashEndpoint(*endpoint), i);
-      } else if (const auto* block = std::get_if<schema::Cidr>(&literal)) {
-        lookup.table.Put(HashBlock(*block), i);
-        lookup.bits.push_back(block->bits);
-      }
-    }
-    std::sort(lookup.bits.begin(), lookup.bits.end(), std::greater<>());
-    lookup.bits.erase(std::unique(lookup.bits.begin(), lookup.bits.end()), lookup.bits.end());
-    lookups_.push_back(std::move(lookup));
+    lookups_.push_back(MakeLookup(dimension));
+    AddAsks(dimension);
   }
+  for (const Clause& clause : index_.clauses) rule_words_ = std::max<size_t>(rule_words_, clause.rule / 64 + 1);
+}
+
+void IndexMatcher::AddAsks(const Dimension& dimension) {
+  std::vector<uint32_t> rows = dimension.row_of;
+  rows.push_back(dimension.none);
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  const size_t summary = asking_words_.size();
+  asking_words_.resize(summary + index_.summary_words);
+  for (size_t w = 0; w < index_.words; ++w) {
+    uint64_t everywhere = all_[w];
+    for (const uint32_t row : rows) everywhere &= index_.Word(row, w);
+    asks_.push_back(all_[w] & ~everywhere);
+    if (asks_.back() != 0) asking_words_[summary + w / 64] |= uint64_t{1} << w % 64;
+  }
+}
+
+IndexMatcher::Lookup IndexMatcher::MakeLookup(const Dimension& dimension) const {
+  Lookup lookup;
+  if (dimension.what == Class::Test && dimension.atom->test == Test::HasBits &&
+      dimension.atom->operand.part == Part::Whole && dimension.atom->operand.step == kThisEvent) {
+    for (const Value& mask : dimension.atom->literals) lookup.masks.push_back(std::get<int64_t>(mask));
+  }
+  lookup.table.Make(dimension.literals.size());
+  for (uint32_t i = 0; i < dimension.literals.size(); ++i) {
+    const Value& literal = dimension.literals[i];
+    if (const auto* text = std::get_if<std::string>(&literal)) {
+      const size_t length = std::min<size_t>(text->size(), 1023);
+      lookup.lengths[length / 64] |= uint64_t{1} << (length % 64);
+      lookup.table.Put(HashText(*text), i);
+    } else if (const auto* number = std::get_if<int64_t>(&literal)) {
+      lookup.table.Put(HashPlain(*number), i);
+    } else if (const auto* endpoint = std::get_if<schema::Endpoint>(&literal)) {
+      lookup.table.Put(HashEndpoint(*endpoint), i);
+    } else if (const auto* block = std::get_if<schema::Cidr>(&literal)) {
+      lookup.table.Put(HashBlock(*block), i);
+      lookup.bits.push_back(block->bits);
+    }
+  }
+  std::sort(lookup.bits.begin(), lookup.bits.end(), std::greater<>());
+  lookup.bits.erase(std::unique(lookup.bits.begin(), lookup.bits.end()), lookup.bits.end());
+  return lookup;
 }
 
 uint32_t IndexMatcher::FindText(size_t dimension, std::string_view text) const {
@@ -169,20 +196,28 @@ void IndexMatcher::Scan(const Scanner& scanner, std::string_view text, Scratch::
 
 void IndexMatcher::LookUp(size_t number, const schema::Record& record, Scratch* scratch, Outcomes* outcomes) const {
   const Dimension& dimension = index_.dimensions[number];
-  outcomes->decided = false;
   outcomes->count = 0;
+  const schema::FieldValue& field = record[dimension.operand.field];
   if (dimension.what == Class::Test) {
-    const Truth truth = EvalAtom(*dimension.atom, record).truth;
+    const std::vector<int64_t>& masks = lookups_[number].masks;
+    const auto* value = std::get_if<int64_t>(&field.value);
+    Truth truth = Truth::False;
+    if (!masks.empty() && field.status == Status::Ok && value != nullptr) {
+      const auto has = [&](int64_t mask) { return (*value & mask) == mask; };
+      if (std::any_of(masks.begin(), masks.end(), has)) truth = Truth::True;
+    } else {
+      truth = EvalAtom(*dimension.atom, record).truth;
+    }
+    outcomes->exact = true;
     outcomes->decided = truth != Truth::Unknown;
     if (truth == Truth::True) outcomes->numbers[outcomes->count++] = 0;
     return;
   }
-  const schema::FieldValue& field = record[dimension.operand.field];
-  if (field.status == Status::Absent) {
-    outcomes->decided = true;
+  outcomes->decided = outcomes->exact = field.status == Status::Absent;
+  if (field.status != Status::Ok && field.status != Status::Truncated) {
+    outcomes->exact = true;
     return;
   }
-  if (field.status != Status::Ok && field.status != Status::Truncated) return;
   const auto* endpoint = std::get_if<schema::Endpoint>(&field.value);
   const auto* text = std::get_if<std::string>(&field.value);
   std::string_view view = text != nullptr ? *text : std::string_view();
@@ -192,10 +227,13 @@ void IndexMatcher::LookUp(size_t number, const schema::Record& record, Scratch* 
     status = TakeElement(view, status == Status::Ok, static_cast<size_t>(dimension.operand.element), &view);
   }
   if (status == Status::Absent || (status == Status::Truncated && dimension.what == Class::Text && text != nullptr)) {
-    outcomes->decided = true;
+    outcomes->decided = outcomes->exact = true;
     return;
   }
+  // What was cut may hold what is looked for; only what is asked for to be missing may be seen there.
+  outcomes->exact = text != nullptr && dimension.what != Class::NoneFound;
   if (status != Status::Ok) return;
+  outcomes->exact = false;
   if (dimension.operand.lower) {
     scratch->lowered.assign(view);
     for (char& c : scratch->lowered) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -242,7 +280,7 @@ void IndexMatcher::LookUp(size_t number, const schema::Record& record, Scratch* 
         Scan(index_.scanners[*dimension.scanner], view, found);
       }
       if (!found->decided) return;
-      outcomes->decided = true;
+      outcomes->decided = outcomes->exact = true;
       outcomes->count = found->count;
       std::copy_n(found->hits.begin(), found->count, outcomes->numbers.begin());
       return;
@@ -250,28 +288,17 @@ void IndexMatcher::LookUp(size_t number, const schema::Record& record, Scratch* 
     case Class::Test:
       break;
   }
-  outcomes->decided = true;
+  outcomes->decided = outcomes->exact = true;
   if (outcome != kNoOutcome) outcomes->numbers[outcomes->count++] = outcome;
 }
 
 // Of AnyFound each row has what `none` has, of NoneFound `none` has what each has.
-uint64_t IndexMatcher::Summary(const Dimension& dimension, const Outcomes& outcomes, size_t word) const {
-  const auto of = [&](uint32_t row) { return index_.summaries[row * index_.summary_words + word]; };
-  if (outcomes.count == 0) return of(dimension.none);
-  uint64_t bits = of(dimension.row_of[outcomes.numbers[0]]);
+template <typename OfRow>
+uint64_t IndexMatcher::OfOutcomes(const Dimension& dimension, const Outcomes& outcomes, const OfRow& of_row) const {
+  if (outcomes.count == 0) return of_row(dimension.none);
+  uint64_t bits = of_row(dimension.row_of[outcomes.numbers[0]]);
   for (size_t i = 1; i < outcomes.count; ++i) {
-    const uint64_t more = of(dimension.row_of[outcomes.numbers[i]]);
-    bits = dimension.what == Class::AnyFound ? bits | more : bits & more;
-  }
-  return bits;
-}
-
-uint64_t IndexMatcher::Word(const Dimension& dimension, const Outcomes& outcomes, size_t word) const {
-  const auto of = [&](uint32_t row) { return index_.Word(row, word); };
-  if (outcomes.count == 0) return of(dimension.none);
-  uint64_t bits = of(dimension.row_of[outcomes.numbers[0]]);
-  for (size_t i = 1; i < outcomes.count; ++i) {
-    const uint64_t more = of(dimension.row_of[outcomes.numbers[i]]);
+    const uint64_t more = of_row(dimension.row_of[outcomes.numbers[i]]);
     bits = dimension.what == Class::AnyFound ? bits | more : bits & more;
   }
   return bits;
@@ -283,46 +310,72 @@ void IndexMatcher::Begin(Scratch* scratch) const {
 }
 
 std::span<const uint32_t> IndexMatcher::Match(const schema::Record& record, Scratch* scratch) const {
+  scratch->exact = true;
   scratch->rules.clear();
   if (index_.clauses.empty()) return {};
   Begin(scratch);
   constexpr size_t kWords = kMaxIndexClauses / 64;
+  const size_t summary_words = index_.summary_words;
   std::array<uint64_t, kWords / 64> alive;  // summary of `words`
   std::array<uint64_t, kWords> words;
-  for (size_t s = 0; s < index_.summary_words; ++s)
-    alive[s] = index_.summaries[Index::kAllRow * index_.summary_words + s];
-  for (size_t w = 0; w < index_.words; ++w) words[w] = index_.Word(Index::kAllRow, w);
+  std::copy_n(&index_.summaries[Index::kAllRow * summary_words], summary_words, alive.begin());
+  std::copy_n(all_.begin(), index_.words, words.begin());
   Outcomes outcomes;
   for (size_t d = 0; d < index_.dimensions.size(); ++d) {
-    const Dimension& dimension = index_.dimensions[d];
-    uint64_t asked = 0;
-    for (size_t s = 0; s < index_.summary_words; ++s) asked |= alive[s] & dimension.mentions[s];
-    if (asked == 0) continue;
+    const uint64_t* asks = &asks_[d * index_.words];
+    const uint64_t* asking_words = &asking_words_[d * summary_words];
+    const auto is_asked = [&] {
+      for (size_t s = 0; s < summary_words; ++s) {
+        for (uint64_t left = alive[s] & asking_words[s]; left != 0; left &= left - 1) {
+          const size_t w = s * 64 + static_cast<size_t>(std::countr_zero(left));
+          if ((words[w] & asks[w]) != 0) return true;
+        }
+      }
+      return false;
+    };
+    if (!is_asked()) continue;
     LookUp(d, record, scratch, &outcomes);
+    scratch->exact = scratch->exact && outcomes.exact;
     if (!outcomes.decided) continue;
+    const Dimension& dimension = index_.dimensions[d];
+    if (outcomes.count == 1 && dimension.row_of[outcomes.numbers[0]] == Index::kAllRow) continue;
     uint64_t any = 0;
-    for (size_t s = 0; s < index_.summary_words; ++s) {
-      alive[s] &= Summary(dimension, outcomes, s);
-      for (uint64_t left = alive[s] & dimension.mentions[s]; left != 0; left &= left - 1) {
+    for (size_t s = 0; s < summary_words; ++s) {
+      alive[s] &=
+          OfOutcomes(dimension, outcomes, [&](uint32_t row) { return index_.summaries[row * summary_words + s]; });
+      for (uint64_t left = alive[s] & asking_words[s]; left != 0; left &= left - 1) {
         const auto bit = static_cast<size_t>(std::countr_zero(left));
-        uint64_t& word = words[s * 64 + bit];
-        word &= Word(dimension, outcomes, s * 64 + bit);
-        if (word == 0) alive[s] &= ~(uint64_t{1} << bit);
+        const size_t w = s * 64 + bit;
+        words[w] &= OfOutcomes(dimension, outcomes, [&](uint32_t row) { return index_.Word(row, w); });
+        if (words[w] == 0) alive[s] &= ~(uint64_t{1} << bit);
       }
       any |= alive[s];
     }
     if (any == 0) return {};
   }
+  return RulesOf(alive.data(), words.data(), scratch);
+}
+
+// Clauses stand in another order than rules, and a rule may have several.
+std::span<const uint32_t> IndexMatcher::RulesOf(const uint64_t* alive, const uint64_t* words, Scratch* scratch) const {
+  scratch->marks.resize(std::max(scratch->marks.size(), rule_words_));
+  size_t first = rule_words_, last = 0;
   for (size_t s = 0; s < index_.summary_words; ++s) {
     for (uint64_t left = alive[s]; left != 0; left &= left - 1) {
       const size_t w = s * 64 + static_cast<size_t>(std::countr_zero(left));
       for (uint64_t bits = words[w]; bits != 0; bits &= bits - 1) {
-        scratch->rules.push_back(index_.clauses[w * 64 + static_cast<size_t>(std::countr_zero(bits))].rule);
+        const uint32_t rule = index_.clauses[w * 64 + static_cast<size_t>(std::countr_zero(bits))].rule;
+        scratch->marks[rule / 64] |= uint64_t{1} << rule % 64;
+        first = std::min<size_t>(first, rule / 64);
+        last = std::max<size_t>(last, rule / 64);
       }
     }
   }
-  std::sort(scratch->rules.begin(), scratch->rules.end());
-  scratch->rules.erase(std::unique(scratch->rules.begin(), scratch->rules.end()), scratch->rules.end());
+  for (size_t w = first; w <= last && w < rule_words_; ++w) {
+    for (uint64_t bits = std::exchange(scratch->marks[w], 0); bits != 0; bits &= bits - 1) {
+      scratch->rules.push_back(static_cast<uint32_t>(w * 64 + static_cast<size_t>(std::countr_zero(bits))));
+    }
+  }
   return scratch->rules;
 }
 

@@ -10,6 +10,7 @@
 #include "compiler/ir/index.h"
 #include "compiler/ir/passes.h"
 #include "runtime/engine/message.h"
+#include "runtime/engine/prover.h"
 
 namespace ks::engine {
 namespace {
@@ -67,6 +68,8 @@ struct Engine::Indexes {
   struct One {
     std::once_flag once;
     std::optional<ir::IndexMatcher> matcher;
+    std::vector<bool> widened;  // by position in Kind::rules, as are the predicates of `prover`
+    Prover prover;
   };
   std::array<One, schema::kKindCount> kinds;
 };
@@ -210,19 +213,48 @@ const ir::IndexMatcher* Engine::IndexOf(schema::EventKind kind) const {
     ir::IndexOptions options;
     options.test_patterns = false;  // what the texts between its stars let through is proven
     one.matcher.emplace(ir::BuildIndex(all, options));
+    one.widened.resize(rules.size());
+    for (const ir::Widened& widened : one.matcher->index().widened) one.widened[widened.rule] = true;
+    for (const ir::IndexRule& rule : all) one.prover.Add(*rule.when);
   });
   return &*one.matcher;
 }
 
-std::vector<event::Match> Engine::DecideAll(const event::Event& event) const {
+std::span<const uint32_t> Engine::MatchingRules(const event::Event& event) const {
+  thread_local struct {
+    ir::IndexMatcher::Scratch index;
+    Prover::Memo memo;
+    std::vector<uint32_t> proven;
+  } scratch;
+  std::vector<uint32_t>& proven = scratch.proven;
+  proven.clear();
   const ir::IndexMatcher* index = IndexOf(event.kind);
-  if (index == nullptr) return DecideAllByReference(event);
-  thread_local ir::IndexMatcher::Scratch scratch;
+  if (index == nullptr) {
+    const std::vector<Prepared>& rules = kinds_[static_cast<size_t>(event.kind)].rules;
+    for (uint32_t i = 0; i < rules.size(); ++i) {
+      if (ir::Eval(program_.rules[rules[i].rule].rule.when, event.record) != Truth::False) proven.push_back(i);
+    }
+    return proven;
+  }
+  const std::span<const uint32_t> candidates = index->Match(event.record, &scratch.index);
+  if (candidates.empty()) return {};
+  const Indexes::One& one = indexes_->kinds[static_cast<size_t>(event.kind)];
+  scratch.memo.Forget();
+  for (const uint32_t candidate : candidates) {
+    const bool holds = scratch.index.exact && !one.widened[candidate];
+    if (holds || one.prover.Prove(candidate, event.record, &scratch.memo) != Truth::False) proven.push_back(candidate);
+  }
+  return proven;
+}
+
+size_t Engine::CountMatches(const event::Event& event) const { return MatchingRules(event).size(); }
+
+std::vector<event::Match> Engine::DecideAll(const event::Event& event) const {
   std::vector<event::Match> matches;
-  for (const uint32_t candidate : index->Match(event.record, &scratch)) {
-    const Prepared& prepared = kinds_[static_cast<size_t>(event.kind)].rules[candidate];
-    if (ir::Eval(program_.rules[prepared.rule].rule.when, event.record) == Truth::False) continue;
-    matches.push_back(MakeMatch(event, prepared, /*from_ring=*/false));
+  const std::span<const uint32_t> matching = MatchingRules(event);
+  matches.reserve(matching.size());
+  for (const uint32_t rule : matching) {
+    matches.push_back(MakeMatch(event, kinds_[static_cast<size_t>(event.kind)].rules[rule], /*from_ring=*/false));
   }
   return matches;
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "compiler/ir/index_match.h"
@@ -32,11 +33,13 @@ class Engine {
   // decided here.
   std::vector<event::Match> DecidePassed(const event::Event& event) const;
   // For an event from a trace or a test: the whole predicate of every rule of the kind. An index of the kind's rules,
-  // made with its first event, finds those that may match; the reference proves them. An event that no rule may match
-  // takes no memory.
+  // made with its first event, finds those that may match, and what it cannot decide is proven. An event that no rule
+  // matches takes no memory.
   std::vector<event::Match> DecideAll(const event::Event& event) const;
   // The same by the reference alone, rule by rule.
   std::vector<event::Match> DecideAllByReference(const event::Event& event) const;
+  // How many matches DecideAll would give, which are dearer to make than to find. Takes no memory.
+  size_t CountMatches(const event::Event& event) const;
   // What DecideAll asks; null if the kind has more rules than an index takes, or none.
   const ir::IndexMatcher* IndexOf(schema::EventKind kind) const;
 
@@ -71,6 +74,8 @@ class Engine {
   const ir::KindPlan* PlanOfKind(schema::EventKind kind) const;
   std::vector<uint64_t> PassedRules(const event::Event& event) const;
   std::optional<uint32_t> ReportedLiteral(const event::Event& event, const ir::Atom& atom) const;
+  // Positions in Kind::rules, ascending. Valid until this thread decides again.
+  std::span<const uint32_t> MatchingRules(const event::Event& event) const;
   Prepared Prepare(uint32_t rule, schema::EventKind kind, const PlanOf& plan_of, const ir::RulePlan* rule_plan) const;
   event::Match MakeMatch(const event::Event& event, const Prepared& prepared, bool from_ring) const;
 
