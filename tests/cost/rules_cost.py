@@ -2,6 +2,7 @@
 """What an event that matches nothing costs in the kernel, by number of rules, by the kernel's own run statistics.
 
   rules_cost.py --bin DIR [--rules 1,10,100,1000,10000] [--rounds 3] [--opens N] [--execs N] [--limit-scale X] [--limit-rival X]
+  rules_cost.py --bin DIR --instructions 6.12 --opens 4000 --execs 200     instructions instead of nanoseconds, helpers' included
 
 For each number an agent with so many rules on `open` and as many on `exec`, of five shapes: names and folders, paths, folders with an
 exception, patterns, users and folders. Under it a file-heavy load (open and close) and an exec-heavy one. Beside it a program
@@ -23,6 +24,9 @@ from agent import Agent  # noqa: E402
 
 STATISTICS = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
 SKIPPED = 77
+LOADS = ("calls", "open", "exec")
+# What is told apart from the agents: file and define of rival.bpf.c.
+HAND_WRITTEN = {"by hand, 1": ("hand1", "-DRULES=1"), "empty": ("empty", "-DEMPTY"), "by hand, 10": ("hand10", "-DRULES=10")}
 SHAPES = [
     'process.name in ["app{i}", "job{i}"] and {path} under "/srv/app{i}"',
     '{path} == "/etc/app{i}/secret"',
@@ -42,59 +46,176 @@ def policy(count):
 
 
 def statistics_of(pid):
-    """Of the programs that the process holds: name or id → (ns, runs)."""
-    programs = {}
+    """Of the programs that the process holds, as text."""
+    texts = []
     for info in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
         try:
-            text = info.read_text()
+            texts.append(info.read_text())
         except OSError:
             continue
-        found = dict(re.findall(r"^(prog_id|run_time_ns|run_cnt):\s*(\d+)", text, re.M))
-        if int(found.get("run_cnt", 0)) > 0:
-            programs[int(found["prog_id"])] = (int(found["run_time_ns"]), int(found["run_cnt"]))
-    return programs
+    return "\n".join(texts)
 
 
-class Subject:
-    """A process whose programs are attached, and what each run of them costs under a load."""
-    def __init__(self, name, process):
-        self.name, self.process, self.costs = name, process, {}
-
-    def measure(self, what, load, count):
-        before = statistics_of(self.process.pid)
-        subprocess.run([load, what, str(count)], check=True)
-        after = statistics_of(self.process.pid)
-        return {program: (after[program][0] - before.get(program, (0, 0))[0], after[program][1] - before.get(program, (0, 0))[1])
-                for program in after if after[program][1] - before.get(program, (0, 0))[1] >= count}
-
-    def add_round(self, load, opens, execs):
-        calls = self.measure("calls", load, opens)
-        opened = self.measure("open", load, opens)
-        executed = self.measure("exec", load, execs)
-        # The program of sys_exit ran for every open and every close: it has the most runs, an empty one beside it as many.
-        for program, (ns, runs) in calls.items():
-            idle = ns / runs
-            total, all_runs = opened[program]
-            self.costs.setdefault(("idle", program), []).append(idle)
-            self.costs.setdefault(("open", program), []).append((total - idle * (all_runs - opens)) / opens)
-        for program, (ns, runs) in executed.items():
-            if program not in calls and runs < 3 * execs:
-                self.costs.setdefault(("exec", program), []).append(ns / runs)
+def parse_statistics(text):
+    """By program's id: (ns, runs)."""
+    found = re.findall(r"^\s*prog_id:\s*(\d+)\s+run_time_ns:\s*(\d+)\s+run_cnt:\s*(\d+)", text, re.M)
+    return {int(program): (int(ns), int(runs)) for program, ns, runs in found if int(runs) > 0}
 
 
-def hand_written(arguments, folder, rules):
-    """The hand-written and the empty programs: processes of their own, so that statistics are told apart."""
-    subjects = []
-    for name, define in [(f"by hand, {rules}", f"-DRULES={rules}")] + ([("empty", "-DEMPTY")] if rules == 1 else []):
-        target = folder / f"{name.replace(', ', '')}.o"
-        machine = subprocess.run(["gcc", "-print-multiarch"], capture_output=True, text=True).stdout.strip()
+def costs_of(texts, opens, execs):
+    """What a run costs, by ("idle" | "open" | "exec"). `texts`: statistics before, and after each of LOADS."""
+    taken = [parse_statistics(text) for text in texts]
+
+    def during(number, count):
+        before, after = taken[number], taken[number + 1]
+        spent = {program: (ns - before.get(program, (0, 0))[0], runs - before.get(program, (0, 0))[1]) for program, (ns, runs) in after.items()}
+        return {program: (ns, runs) for program, (ns, runs) in spent.items() if runs >= count}
+
+    calls, opened, executed = during(0, opens), during(1, opens), during(2, execs)
+    costs = {}
+    # The program of sys_exit ran for every open and every close.
+    for program, (ns, runs) in calls.items():
+        idle = ns / runs
+        total, all_runs = opened[program]
+        costs["idle"], costs["open"] = idle, (total - idle * (all_runs - opens)) / opens
+    for program, (ns, runs) in executed.items():
+        if program not in calls and runs < 3 * execs:
+            costs["exec"] = ns / runs
+    return costs
+
+
+def measure(pid, arguments):
+    """Of the programs that a process holds, attached here, by a round of each load."""
+    texts = [statistics_of(pid)]
+    for load in LOADS:
+        subprocess.run([arguments.bin / "cost_load", load, str(arguments.execs if load == "exec" else arguments.opens)], check=True)
+        texts.append(statistics_of(pid))
+    return costs_of(texts, arguments.opens, arguments.execs)
+
+
+def compile_subjects(arguments, numbers, folder):
+    """Bundles (N.kspb, trusted by key.pub) and objects (hand1.o, hand10.o, empty.o)."""
+    subprocess.run([arguments.bin / "ksc", "bundle", "keygen", "-o", folder / "key.pem"], check=True, stdout=subprocess.DEVNULL)
+    for n in numbers:
+        (folder / f"{n}.ksp").write_text(policy(n))
+        subprocess.run([arguments.bin / "ksc", "compile", folder / f"{n}.ksp", "-o", folder / f"{n}.kspb", "--key", folder / "key.pem"],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    machine = subprocess.run(["gcc", "-print-multiarch"], capture_output=True, text=True).stdout.strip()
+    for name, define in HAND_WRITTEN.values():
         subprocess.run([arguments.clang, "-target", "bpfel", "-mcpu=v3", "-O2", "-g", define, "-Wno-unused-function", "-I", f"/usr/include/{machine}",
-                        "-c", ROOT / "tests/cost/rival.bpf.c", "-o", target], check=True)
-        process = subprocess.Popen([arguments.bin / "cost_rival", target], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        if process.stdout.readline() != "ready\n":
-            sys.exit(f"FAILED: {name} does not load")
-        subjects.append(Subject(name, process))
-    return subjects
+                        "-c", ROOT / "tests/cost/rival.bpf.c", "-o", folder / f"{name}.o"], check=True)
+
+
+def measure_here(arguments, numbers, folder):
+    """Yields (subject, costs) of each round, in nanoseconds."""
+    agents = []
+    try:
+        for _ in range(arguments.rounds):
+            for n in numbers:
+                agent = Agent(arguments.bin / "kubesentryd", folder / f"{n}.kspb", folder / "key.pub", str(folder / "alerts"), str(folder / f"s{n}"))
+                agents.append(agent)
+                ready = agent.wait_for("ready", "failed", "raw", seconds=120)
+                if not ready or ready["what"] != "ready":
+                    raise Skipped(f"the agent does not start: {agent.said}")
+                yield f"{n} rules", measure(agent.process.pid, arguments)
+                agent.stop()
+                if (folder / "alerts").stat().st_size:
+                    raise Failure(f"{n} rules: something matched")
+            for subject, (name, _) in HAND_WRITTEN.items():
+                process = subprocess.Popen([arguments.bin / "cost_rival", folder / f"{name}.o"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                if process.stdout.readline() != "ready\n":
+                    raise Failure(f"{subject} does not load")
+                yield subject, measure(process.pid, arguments)
+                process.stdin.close()
+                process.wait()
+    finally:
+        for agent in agents:
+            agent.kill()
+
+
+# In the machine. Each subject says what its programs cost before and after each load: lines of fdinfo behind a line that names it.
+MEASURE = r"""
+mkdir -p /usr/include /usr/lib /usr/share/doc/bash
+touch /usr/include/stdio.h /etc/passwd /usr/lib/os-release /usr/share/doc/bash/copyright
+echo 1 > /proc/sys/kernel/bpf_stats_enabled
+statistics() { echo "COST statistics"; grep -hE '^(prog_id|run_time_ns|run_cnt):' /proc/$1/fdinfo/*; }
+wait_for() { for try in $(seq 1 600); do grep -q ready $1 && return; sleep 0.1; done; cat $1; exit 1; }
+measure() {
+  { echo "COST subject $1"; statistics $2
+    for load in calls open exec; do
+      count=$opens; [ $load = exec ] && count=$execs
+      ./cost_load $load $count
+      statistics $2
+    done; } >> /tmp/costs
+}
+for n in $numbers; do
+  ./kubesentryd run --bundle $n.kspb --trust key.pub --tier tracepoint --status-socket /tmp/s$n > /tmp/alerts 2> /tmp/log &
+  wait_for /tmp/log
+  measure "$n rules" $!
+  kill $!; wait $!
+  [ -s /tmp/alerts ] && { echo "$n rules: something matched"; exit 1; }
+done
+mkfifo /tmp/input
+for hand in $hand_written; do
+  ./cost_rival $hand.o < /tmp/input > /tmp/said &
+  exec 3> /tmp/input
+  wait_for /tmp/said
+  measure $hand $!
+  exec 3>&-; wait $!
+done
+cat /tmp/costs
+"""
+
+
+def measure_in_machine(arguments, numbers, folder):
+    """The same for a kernel of tools/vm whose clock counts instructions."""
+    script = (f"opens={arguments.opens} execs={arguments.execs} numbers='{' '.join(str(n) for n in numbers)}'"
+              f" hand_written='{' '.join(name for name, _ in HAND_WRITTEN.values())}'\n" + MEASURE)
+    files = [arguments.bin / name for name in ("kubesentryd", "cost_load", "cost_rival")] + [folder / "key.pub"]
+    files += [folder / f"{n}.kspb" for n in numbers] + [folder / f"{name}.o" for name, _ in HAND_WRITTEN.values()]
+    run = subprocess.run([ROOT / "tools/vm", arguments.instructions, "--clock", "instructions", "--timeout", "600", "--memory", "2G", "--run", script,
+                          "--files", *files], capture_output=True, text=True)
+    if run.returncode != 0:
+        raise (Skipped if run.returncode == 3 else Failure)(run.stdout + run.stderr)
+    names = {name: subject for subject, (name, _) in HAND_WRITTEN.items()}
+    for part in run.stdout.split("COST subject ")[1:]:
+        name = part.splitlines()[0].strip()
+        yield names.get(name, name), costs_of(part.split("COST statistics")[1:], arguments.opens, arguments.execs)
+
+
+class Skipped(Exception):
+    pass
+
+
+class Failure(Exception):
+    pass
+
+
+def tell(arguments, numbers, costs):
+    """Prints the costs, and returns what is beyond the limits. `costs`: by (subject, what) of all rounds."""
+    wrong = []
+    unit = "instructions" if arguments.instructions else "ns"
+    cost = {key: statistics.median(values) for key, values in costs.items()}
+    for load, what in (("idle", "a call that no rule asks for"), ("open", "an open that matches nothing"), ("exec", "an exec that matches nothing")):
+        print(f"{what}, {unit}:")
+        for (subject, of), median in cost.items():
+            if of == load:
+                print(f"  {subject:14} {median:8.0f}   ({', '.join(f'{one:.0f}' for one in costs[subject, of])})")
+    for load in ("open", "exec"):
+        if 10 in numbers:
+            ratio = cost[f"{numbers[-1]} rules", load] / cost["10 rules", load]
+            print(f"{load}: {numbers[-1]} rules cost {ratio:.2f} times what 10 cost")
+            if ratio > arguments.limit_scale:
+                wrong.append(f"{load}: more than {arguments.limit_scale} times")
+        for n in (1, 10):
+            if n not in numbers:
+                continue
+            ours = cost[f"{n} rules", load]
+            ratio = ours / cost[f"by hand, {n}", load]
+            print(f"{load}: {n} rules cost {ratio:.2f} times what is written by hand costs, and {ours - cost['empty', load]:.0f} {unit} more than an empty program")
+            if arguments.limit_rival and ratio > arguments.limit_rival:
+                wrong.append(f"{load}, {n} rules: more than {arguments.limit_rival} times what is written by hand")
+    return wrong
 
 
 def main():
@@ -102,76 +223,40 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--clang", default="clang-19")
     parser.add_argument("--rules", default="1,10,100,1000,10000")
+    parser.add_argument("--instructions", metavar="KERNEL", help="count instructions, on one of tools/vm's kernels; one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--opens", type=int, default=100_000)
     parser.add_argument("--execs", type=int, default=1_000)
     parser.add_argument("--limit-scale", type=float, default=2.0, help="of the most rules, against 10")
     parser.add_argument("--limit-rival", type=float, default=0, help="against what is written by hand; 0: only told")
     arguments = parser.parse_args()
-    try:
-        enabled = STATISTICS.read_text()
-        STATISTICS.write_text("1")
-    except OSError as error:
-        print(f"SKIPPED: {error}")
-        return SKIPPED
     numbers = [int(n) for n in arguments.rules.split(",")]
-    agents, medians, wrong = [], {}, []
-    with tempfile.TemporaryDirectory(prefix="ks-cost-") as name:
-        folder = pathlib.Path(name)
-        subprocess.run([arguments.bin / "ksc", "bundle", "keygen", "-o", folder / "key.pem"], check=True, stdout=subprocess.DEVNULL)
-        for n in numbers:
-            (folder / f"{n}.ksp").write_text(policy(n))
-            subprocess.run([arguments.bin / "ksc", "compile", folder / f"{n}.ksp", "-o", folder / f"{n}.kspb", "--key", folder / "key.pem"],
-                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            for _ in range(arguments.rounds):
-                for n in numbers:
-                    agent = Agent(arguments.bin / "kubesentryd", folder / f"{n}.kspb", folder / "key.pub", str(folder / "alerts"), str(folder / f"s{n}"))
-                    agents.append(agent)
-                    ready = agent.wait_for("ready", "failed", "raw", seconds=120)
-                    if not ready or ready["what"] != "ready":
-                        print(f"SKIPPED: the agent does not start: {agent.said}")
-                        return SKIPPED
-                    run(Subject(f"{n} rules", agent.process), arguments, medians)
-                    agent.stop()
-                    if (folder / "alerts").stat().st_size:
-                        wrong.append(f"{n} rules: something matched")
-                for rules in (1, 10):
-                    for subject in hand_written(arguments, folder, rules):
-                        run(subject, arguments, medians)
-                        subject.process.stdin.close()
-                        subject.process.wait()
-        finally:
-            for agent in agents:
-                agent.kill()
+    arguments.bin = arguments.bin.resolve()
+    enabled = None
+    costs = {}
+    try:
+        if not arguments.instructions:
+            enabled = STATISTICS.read_text()
+            STATISTICS.write_text("1")
+        with tempfile.TemporaryDirectory(prefix="ks-cost-") as name:
+            folder = pathlib.Path(name)
+            compile_subjects(arguments, numbers, folder)
+            measured = measure_in_machine if arguments.instructions else measure_here
+            for subject, by_load in measured(arguments, numbers, folder):
+                for load, cost in by_load.items():
+                    costs.setdefault((subject, load), []).append(cost)
+        wrong = tell(arguments, numbers, costs)
+    except (Skipped, PermissionError, FileNotFoundError) as why:
+        print(f"SKIPPED: {why}")
+        return SKIPPED
+    except Failure as what:
+        wrong = [what]
+    finally:
+        if enabled is not None:
             STATISTICS.write_text(enabled)
-    cost = {key: statistics.median(values) for key, values in medians.items()}
-    for load in ("idle", "open", "exec"):
-        print({"idle": "a call that no rule asks for", "open": "an open that matches nothing", "exec": "an exec that matches nothing"}[load] + ", ns:")
-        for (subject, what), ns in cost.items():
-            if what == load:
-                print(f"  {subject:14} {ns:8.0f}   ({', '.join(f'{one:.0f}' for one in medians[subject, what])})")
-    for load in ("open", "exec"):
-        if 10 in numbers and (ratio := cost[f"{numbers[-1]} rules", load] / cost["10 rules", load]) > 0:
-            print(f"{load}: {numbers[-1]} rules cost {ratio:.2f} times what 10 cost")
-            if ratio > arguments.limit_scale:
-                wrong.append(f"{load}: more than {arguments.limit_scale} times")
-        for n in (1, 10):
-            if n not in numbers:
-                continue
-            ratio = cost[f"{n} rules", load] / cost[f"by hand, {n}", load]
-            print(f"{load}: {n} rules cost {ratio:.2f} times what is written by hand costs, and {cost[f'{n} rules', load] - cost['empty', load]:.0f} ns more than an empty program")
-            if arguments.limit_rival and ratio > arguments.limit_rival:
-                wrong.append(f"{load}, {n} rules: more than {arguments.limit_rival} times what is written by hand")
     for what in wrong:
         print("FAILED:", what)
     return 1 if wrong else 0
-
-
-def run(subject, arguments, medians):
-    subject.add_round(arguments.bin / "cost_load", arguments.opens, arguments.execs)
-    for (what, _), values in subject.costs.items():
-        medians.setdefault((subject.name, what), []).extend(values)
 
 
 if __name__ == "__main__":
