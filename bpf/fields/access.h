@@ -112,7 +112,7 @@ static KS_INLINE void ks_set_status(struct ks_scratch *s, __u32 field, __u32 sta
     __u64 end = (length);                                          \
     asm volatile("" : "+r"(end));                                  \
     (slot).len = end;                                              \
-    if (end <= sizeof((slot).data) - KS_TEXT_SLACK) __builtin_memset(&(slot).data[end], 0, 8); \
+    if (end <= sizeof((slot).data) - KS_TEXT_SLACK) *(__u64 *)&(slot).data[end] = 0; \
   } while (0)
 
 // Copies a text of `length` bytes into a field's slot. Its own length, not the capture: the kernel copies word by word.

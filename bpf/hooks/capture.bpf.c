@@ -19,8 +19,8 @@ static KS_INLINE const struct pt_regs *registers(struct task_struct *task) {
 static KS_INLINE struct ks_captured *captured_of_call(__u32 what) {
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
   if (BPF_CORE_READ(task, flags) & (KS_PF_KTHREAD | KS_PF_IO_WORKER)) return 0;
-  struct ks_call_registers call;
-  if (ks_read_call(&call, registers(task))) return 0;
+  __u64 call[KS_CALL_WORDS];
+  if (ks_read_call(call, registers(task))) return 0;
   __u32 thread = bpf_get_current_pid_tgid();
   struct ks_captured *captured = bpf_map_lookup_elem(&ks_captured, &thread);
   if (!captured) {
@@ -29,9 +29,9 @@ static KS_INLINE struct ks_captured *captured_of_call(__u32 what) {
     captured = bpf_map_lookup_elem(&ks_captured, &thread);
     if (!captured) return 0;
   }
-  if (captured->what == what && ks_same_call(captured, &call)) return captured;
+  if (captured->what == what && ks_same_call(captured->call, call)) return captured;
   captured->what = KS_CAPTURED_NOTHING;
-  for (int i = 0; i < KS_CALL_WORDS; i++) captured->call[i] = call.words[i];
+  for (int i = 0; i < KS_CALL_WORDS; i++) captured->call[i] = call[i];
   return captured;
 }
 

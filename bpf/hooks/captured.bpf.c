@@ -16,15 +16,14 @@ static KS_INLINE __u32 captures_of(__u32 kind) {
   }
 }
 
-KS_INLINE void ks_take_captured(struct ks_scratch *s, const struct pt_regs *regs) {
+KS_INLINE void ks_take_captured(struct ks_scratch *s) {
   // A constant to the verifier: without trampolines nothing of this is there.
   if (!ks_captures) return;
   if (!(captures_of(s->context.kind) & ks_captures)) return;
   __u32 thread = bpf_get_current_pid_tgid();
   struct ks_captured *captured = bpf_map_lookup_elem(&ks_captured, &thread);
   if (!captured || !captured->what) return;
-  struct ks_call_registers now;
-  if (ks_read_call(&now, regs) == 0 && ks_same_call(captured, &now)) {
+  if (ks_same_call(captured->call, s->captured.call)) {
     s->captured = *captured;
     s->context.captured = captured->what;
   }

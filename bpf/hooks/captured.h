@@ -5,22 +5,20 @@
 #include "bpf/hooks/abi.h"
 #include "bpf/hooks/maps.h"
 
-struct ks_call_registers {
-  __u64 words[KS_CALL_WORDS];
-};
+enum { KS_CALL_R10, KS_CALL_R9, KS_CALL_R8, KS_CALL_AX, KS_CALL_CX, KS_CALL_DX, KS_CALL_SI, KS_CALL_DI, KS_CALL_ORIG_AX };
+KS_STATIC_ASSERT(KS_CALL_ORIG_AX + 1 == KS_CALL_WORDS, "a word for each register");
 
-enum { KS_CALL_WORD_AX = 3 };
-
-// r10, r9, r8, ax, cx, dx, si, di, orig_ax stand side by side in struct pt_regs. ax is the answer once there is one.
-static KS_INLINE int ks_read_call(struct ks_call_registers *call, const struct pt_regs *regs) {
-  long failed = bpf_probe_read_kernel(call, sizeof(*call), __builtin_preserve_access_index(&regs->r10));
-  call->words[KS_CALL_WORD_AX] = 0;
+// Into `call`, of KS_CALL_WORDS. r10, r9, r8, ax, cx, dx, si, di, orig_ax stand side by side in struct pt_regs. ax is the answer once
+// there is one.
+static KS_INLINE int ks_read_call(__u64 *call, const struct pt_regs *regs) {
+  long failed = bpf_probe_read_kernel(call, KS_CALL_WORDS * sizeof(*call), __builtin_preserve_access_index(&regs->r10));
+  call[KS_CALL_AX] = 0;
   return failed;
 }
 
-static KS_INLINE int ks_same_call(const struct ks_captured *captured, const struct ks_call_registers *call) {
+static KS_INLINE int ks_same_call(const __u64 *one, const __u64 *other) {
   __u64 differ = 0;
-  for (int i = 0; i < KS_CALL_WORDS; i++) differ |= captured->call[i] ^ call->words[i];
+  for (int i = 0; i < KS_CALL_WORDS; i++) differ |= one[i] ^ other[i];
   return differ == 0;
 }
 

@@ -2,6 +2,7 @@
 #include "bpf/fields/access.h"
 #include "bpf/fields/calls.h"
 #include "bpf/hooks/abi.h"
+#include "bpf/hooks/captured.h"
 #include "bpf/hooks/maps.h"
 
 enum { KS_CALL_NUMBERS = 512 };
@@ -39,22 +40,23 @@ static KS_INLINE __u32 socketcall(struct ks_scratch *s) {
   }
 }
 
-static KS_INLINE void read_arguments(struct ks_scratch *s, const struct pt_regs *regs, int compat) {
+static KS_INLINE void set_arguments(struct ks_scratch *s, const struct pt_regs *regs, int compat) {
   __u64 *arg = s->context.arg;
+  const __u64 *call = s->captured.call;
   if (compat) {
     arg[0] = (__u32)BPF_CORE_READ(regs, bx);
-    arg[1] = (__u32)BPF_CORE_READ(regs, cx);
-    arg[2] = (__u32)BPF_CORE_READ(regs, dx);
-    arg[3] = (__u32)BPF_CORE_READ(regs, si);
-    arg[4] = (__u32)BPF_CORE_READ(regs, di);
+    arg[1] = (__u32)call[KS_CALL_CX];
+    arg[2] = (__u32)call[KS_CALL_DX];
+    arg[3] = (__u32)call[KS_CALL_SI];
+    arg[4] = (__u32)call[KS_CALL_DI];
     arg[5] = (__u32)BPF_CORE_READ(regs, bp);
   } else {
-    arg[0] = BPF_CORE_READ(regs, di);
-    arg[1] = BPF_CORE_READ(regs, si);
-    arg[2] = BPF_CORE_READ(regs, dx);
-    arg[3] = BPF_CORE_READ(regs, r10);
-    arg[4] = BPF_CORE_READ(regs, r8);
-    arg[5] = BPF_CORE_READ(regs, r9);
+    arg[0] = call[KS_CALL_DI];
+    arg[1] = call[KS_CALL_SI];
+    arg[2] = call[KS_CALL_DX];
+    arg[3] = call[KS_CALL_R10];
+    arg[4] = call[KS_CALL_R8];
+    arg[5] = call[KS_CALL_R9];
   }
 }
 
@@ -89,7 +91,9 @@ KS_INLINE __u32 ks_wants_sys_exit(void *ctx, const __u8 *wanted) {
 KS_INLINE __u32 ks_hook_sys_exit(void *ctx, struct ks_scratch *s) {
   const struct bpf_raw_tracepoint_args *raw = ctx;
   const struct pt_regs *regs = (const struct pt_regs *)raw->args[0];
-  __u64 nr = BPF_CORE_READ(regs, orig_ax);
+  // All at once, to where what was captured of the call is held against it.
+  ks_read_call(s->captured.call, regs);
+  __u64 nr = s->captured.call[KS_CALL_ORIG_AX];
   s->context.regs = (__u64)regs;
   s->context.ret = raw->args[1];
   s->context.nr = nr;
@@ -105,13 +109,13 @@ KS_INLINE __u32 ks_hook_sys_exit(void *ctx, struct ks_scratch *s) {
   int compat = ks_is_compat(s);
   __u32 call = compat ? call32 : call64;
   if (!call && !(compat && low == KS_I386_SOCKETCALL)) return KS_KIND_NONE;
-  read_arguments(s, regs, compat);
+  set_arguments(s, regs, compat);
   if (!call) call = socketcall(s);
   if (!call) return KS_KIND_NONE;
   s->context.call = call;
   __u32 kind = kind_of(s, call);
   s->context.kind = kind;
-  ks_take_captured(s, regs);
+  ks_take_captured(s);
   switch (kind) {
     case KS_KIND_connect:
     case KS_KIND_accept:
