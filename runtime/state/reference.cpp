@@ -5,6 +5,7 @@
 #include "runtime/state/keyed.h"
 #include "runtime/event/hash.h"
 #include "runtime/state/limits.h"
+#include "runtime/state/packed.h"
 
 namespace ks::state::reference {
 namespace {
@@ -13,6 +14,15 @@ using schema::FieldId;
 
 struct Waiting : Taken {
   std::map<uint32_t, std::vector<Passed>> passed;  // by machine
+};
+
+// Of the fast engine: a flood makes a hundred thousand wait at once.
+struct PackedWaiting : Taken {
+  struct One {
+    uint32_t machine, step;
+    Blob kept;
+  };
+  std::vector<One> passed;  // ascending
 };
 
 // Of one key: when its alerts were, and how many were held back since the last one.
@@ -36,24 +46,19 @@ class Reference : public Machinery {
   }
 
   std::unique_ptr<Taken> Keep(const event::Event& event, std::span<const event::Match> matches) override {
+    if (fast_) return KeepPacked(event, matches);
     auto waiting = std::make_unique<Waiting>();
     for (const event::Match& match : matches) {
       const ir::SplitRule& probe = engine_.program().rules[match.probe];
-      const ir::Rule& rule = engine_.program().machines[*probe.machine].rule;
-      const ir::Step* step = rule.sequence ? &rule.sequence->steps[probe.step] : nullptr;
-      auto kept = std::make_shared<Kept>(Kept{fast_ ? Needed(event, match, probe) : event, match.matched, match.uncertain, match.shown});
-      waiting->passed[*probe.machine].push_back({step, probe.step, std::move(kept)});
+      auto kept = std::make_shared<Kept>(Kept{event, match.matched, match.uncertain, match.shown});
+      waiting->passed[*probe.machine].push_back(PassedOf(*probe.machine, probe.step, std::move(kept)));
     }
     return waiting;
   }
 
   void Handle(uint64_t time_ns, Taken& taken, const OnAlert& on_alert) override {
-    for (auto& [machine, passed] : static_cast<Waiting&>(taken).passed) {
-      std::vector<Fired> fired;
-      if (fast_) rules_[machine]->Close(time_ns, &fired);  // what ends before it without an alert
-      rules_[machine]->Handle(time_ns, passed, &fired);
-      for (const Fired& found : fired) Raise(machine, found, on_alert);
-    }
+    if (fast_) return HandlePacked(time_ns, static_cast<PackedWaiting&>(taken), on_alert);
+    for (auto& [machine, passed] : static_cast<Waiting&>(taken).passed) Give(machine, time_ns, passed, on_alert);
   }
 
   void Close(uint64_t time_ns, const OnAlert& on_alert) override {
@@ -202,6 +207,41 @@ class Reference : public Machinery {
     }
   }
 
+  Passed PassedOf(uint32_t machine, uint32_t step, Seen kept) const {
+    const std::optional<ir::Sequence>& sequence = engine_.program().machines[machine].rule.sequence;
+    return {sequence ? &sequence->steps[step] : nullptr, step, std::move(kept)};
+  }
+
+  std::unique_ptr<Taken> KeepPacked(const event::Event& event, std::span<const event::Match> matches) {
+    auto waiting = std::make_unique<PackedWaiting>();
+    waiting->passed.reserve(matches.size());
+    for (const event::Match& match : matches) {
+      const ir::SplitRule& probe = engine_.program().rules[match.probe];
+      const Kept kept{Needed(event, match, probe), match.matched, match.uncertain, match.shown};
+      waiting->passed.push_back({*probe.machine, probe.step, packer_.Pack(kept)});
+    }
+    std::ranges::stable_sort(waiting->passed, {}, &PackedWaiting::One::machine);
+    return waiting;
+  }
+
+  void HandlePacked(uint64_t time_ns, const PackedWaiting& waiting, const OnAlert& on_alert) {
+    for (auto one = waiting.passed.begin(); one != waiting.passed.end();) {
+      const uint32_t machine = one->machine;
+      std::vector<Passed> passed;
+      for (; one != waiting.passed.end() && one->machine == machine; ++one) {
+        passed.push_back(PassedOf(machine, one->step, packer_.Unpack(one->kept)));
+      }
+      Give(machine, time_ns, passed, on_alert);
+    }
+  }
+
+  void Give(uint32_t machine, uint64_t time_ns, const std::vector<Passed>& passed, const OnAlert& on_alert) {
+    std::vector<Fired> fired;
+    if (fast_) rules_[machine]->Close(time_ns, &fired);  // what ends before it without an alert
+    rules_[machine]->Handle(time_ns, passed, &fired);
+    for (const Fired& found : fired) Raise(machine, found, on_alert);
+  }
+
   void Raise(uint32_t machine, const Fired& found, const OnAlert& on_alert) {
     const ir::Machine& of = engine_.program().machines[machine];
     uint64_t suppressed = 0;
@@ -271,6 +311,7 @@ class Reference : public Machinery {
 
   const engine::Engine& engine_;
   const bool fast_;
+  Packer packer_;  // of what waits
   uint64_t closed_ns_ = 0;
   std::vector<std::unique_ptr<Rule>> rules_;
   std::vector<Limited> limited_;
