@@ -1,6 +1,7 @@
 #include "runtime/kernel/capture.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -65,7 +66,8 @@ Status Captures::Load(const std::string& only, bool keep) {
     KS_CHECK(program != nullptr, "each function of the list has its program");
     if (LinkPtr link(bpf_program__attach(program)); link) {
       capture.program = program;
-      if (keep) capture.link = std::move(link);
+      if (!keep) continue;
+      if (Status kept = Keep(capture, std::move(link)); !kept) return kept;
     } else {
       Refuse(capture.function, std::strerror(errno));
     }
@@ -74,9 +76,32 @@ Status Captures::Load(const std::string& only, bool keep) {
   return Ok();
 }
 
-Status Captures::Probe(KernelOptions::Tiers tiers, const std::map<std::string, int>& maps) {
+Status Captures::Keep(Capture& capture, LinkPtr link) const {
+  Attachment attached{std::move(link), Fd(::dup(bpf_program__fd(capture.program)))};
+  if (!attached.program) return WorldError("keep the program of", capture.function, errno, "kernel-attach");
+  if (*pins_) {
+    if (Status pinned = pins_->Attach(capture.function, attached); !pinned) return pinned;
+  }
+  capture.attached = std::move(attached);
+  return Ok();
+}
+
+void Captures::Detach(Capture& capture) const {
+  if (capture.attached.link && *pins_) pins_->Detach(capture.function);
+  capture.attached = {};
+}
+
+Status Captures::Probe(KernelOptions::Tiers tiers, const std::map<std::string, int>& maps, const Pins& pins) {
   maps_ = maps;
-  for (const char* function : kFunctions) captures_.push_back({.function = function, .program = nullptr, .link = {}});
+  pins_ = &pins;
+  for (const char* function : kFunctions) captures_.push_back({.function = function, .program = nullptr, .attached = {}});
+  if (pins) {
+    for (Capture& capture : captures_) {
+      Result<Attachment> attached = pins.Attached(capture.function, {MapId(maps.at("ks_captured"))});
+      if (!attached) return attached.error();
+      capture.attached = std::move(*attached);
+    }
+  }
   if (tiers == KernelOptions::Tiers::Tracepoint) {
     why_ = "not asked for";
     return Ok();
@@ -104,10 +129,12 @@ void Captures::Attach(const std::function<bool(schema::EventKind)>& asked) {
   for (Capture& capture : captures_) {
     capture.needed = false;
     for (const CapturedKind& one : kKinds) capture.needed |= one.function == capture.function && asked(one.kind);
-    if (!capture.needed || !capture.program || capture.link) continue;
+    if (!capture.needed || !capture.program || capture.attached.link) continue;
     LibbpfLog log;
-    capture.link.reset(bpf_program__attach(capture.program));
-    if (capture.link) continue;
+    if (LinkPtr link(bpf_program__attach(capture.program)); link) {
+      if (Status kept = Keep(capture, std::move(link)); !kept) Refuse(capture.function, kept.error().ToString());
+      continue;
+    }
     // Before Linux 5.13 a program is attached once in its life.
     if (Status again = Load(capture.function, true); !again) Refuse(capture.function, again.error().cause);
   }
@@ -115,21 +142,23 @@ void Captures::Attach(const std::function<bool(schema::EventKind)>& asked) {
 
 void Captures::DetachUnneeded() {
   for (Capture& capture : captures_) {
-    if (!capture.needed) capture.link.reset();
+    if (!capture.needed || !capture.program) Detach(capture);
   }
 }
 
 void Captures::DetachAll() {
-  for (Capture& capture : captures_) capture.link.reset();
+  for (Capture& capture : captures_) Detach(capture);
 }
 
 void Captures::AddHooks(std::vector<HookStatus>& hooks) const {
   for (const Capture& capture : captures_) {
-    if (!capture.program) continue;
+    const bool attached = capture.attached.link != nullptr;
+    if (!capture.program && !attached) continue;
     bpf_prog_info info{};
     uint32_t size = sizeof(info);
-    if (bpf_obj_get_info_by_fd(bpf_program__fd(capture.program), &info, &size) != 0) info = {};
-    hooks.push_back({capture.function, capture.link != nullptr, info.recursion_misses});
+    const int program = attached ? capture.attached.program.get() : bpf_program__fd(capture.program);
+    if (bpf_obj_get_info_by_fd(program, &info, &size) != 0) info = {};
+    hooks.push_back({capture.function, attached, info.recursion_misses});
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "runtime/kernel/kernel.h"
 #include "runtime/kernel/libbpf.h"
+#include "runtime/kernel/pins.h"
 
 namespace ks::kernel {
 
@@ -15,7 +16,8 @@ class Captures {
  public:
   // Finds out which of them this kernel grants, by really loading and attaching each; none stays attached. `maps` are shared (name →
   // fd). Fails only if the options demand trampolines and one is not to be had.
-  Status Probe(KernelOptions::Tiers tiers, const std::map<std::string, int>& maps);
+  // `pins` outlives this; what is attached stays so beyond the agent if they are to be used.
+  Status Probe(KernelOptions::Tiers tiers, const std::map<std::string, int>& maps, const Pins& pins);
 
   // A bit per enum ks_capture that is to be had.
   uint32_t available() const;
@@ -33,12 +35,15 @@ class Captures {
   struct Capture {
     std::string function;
     bpf_program* program = nullptr;  // null: not to be had
-    LinkPtr link;
+    Attachment attached;
     bool needed = false;
   };
   Status Load(const std::string& only, bool keep);
   void Refuse(const std::string& function, const std::string& cause);
+  Status Keep(Capture& capture, LinkPtr link) const;
+  void Detach(Capture& capture) const;
 
+  const Pins* pins_ = nullptr;
   std::map<std::string, int> maps_;
   std::vector<ObjectPtr> objects_;
   std::vector<Capture> captures_;  // by enum ks_capture

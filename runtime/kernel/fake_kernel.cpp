@@ -45,6 +45,20 @@ Status FakeKernel::SetInodes(const std::vector<NamedInode>& named) {
   return Ok();
 }
 
+Status FakeKernel::Keep(const LoadedObject& object, uint32_t generation, int64_t since, std::string_view bundle) {
+  KS_CHECK(static_cast<const FakeObject&>(object).generation == generation, "kept as what it was loaded as");
+  if (!pins) return Ok();
+  calls.push_back(fmt::format("keep {}", generation));
+  if (refuse_keep) return *std::exchange(refuse_keep, std::nullopt);
+  kept.push_back({.generation = generation, .since = since, .bytes = std::string(bundle)});
+  return Ok();
+}
+
+Result<std::unique_ptr<LoadedObject>> FakeKernel::Adopt(uint32_t generation, std::string_view) {
+  calls.push_back(fmt::format("adopt {}", generation));
+  return std::unique_ptr<LoadedObject>(std::make_unique<FakeObject>(generation, &objects_alive));
+}
+
 Result<size_t> FakeKernel::Consume(int, const std::function<void(std::string_view)>& on_record) {
   size_t count = 0;
   for (; !ring.empty(); ++count) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/kernel/kernel.h"
@@ -13,9 +14,12 @@ namespace ks::kernel {
 class FakeKernel : public Kernel {
  public:
   // What the next call of that name answers instead of succeeding.
-  std::optional<Error> refuse_load, refuse_activate, refuse_inodes;
+  std::optional<Error> refuse_load, refuse_activate, refuse_inodes, refuse_keep;
+  bool pins = false;               // whether it is pinned
+  std::vector<KeptBundle> kept;    // by an agent before
+  Progress progress, resumed;      // as last committed; of an agent before
   std::deque<std::string> ring;    // records that Consume hands out
-  std::vector<std::string> calls;  // "load 7", "activate 7", "inodes 2"; numbers are generations and counts
+  std::vector<std::string> calls;  // "load 7", "activate 7", "inodes 2", "keep 7", "adopt 7", "forget 7"; numbers are generations and counts
   std::vector<NamedInode> inodes;  // as last set
   std::vector<KindCounters> counters;
   std::vector<StreamEnd> streams;
@@ -28,6 +32,14 @@ class FakeKernel : public Kernel {
   Status Activate(LoadedObject& object) override;
   Status SetInodes(const std::vector<NamedInode>& named) override;
   Result<size_t> Consume(int timeout_ms, const std::function<void(std::string_view)>& on_record) override;
+  void Commit(const Progress& done) override { progress = done; }
+  bool pinned() const override { return pins; }
+  Status Keep(const LoadedObject& object, uint32_t generation, int64_t since, std::string_view bundle) override;
+  void Forget(uint32_t generation) override { calls.push_back("forget " + std::to_string(generation)); }
+  std::vector<KeptBundle> TakeKept() override { return std::exchange(kept, {}); }
+  const Progress& Resumed() const override { return resumed; }
+  Result<std::unique_ptr<LoadedObject>> Adopt(uint32_t generation, std::string_view elf) override;
+  std::vector<std::string> Notices() override { return {}; }
   void Detach() override { calls.push_back("detach"); }
   std::vector<KindCounters> Counters() const override { return counters; }
   std::vector<HookStatus> Hooks() const override;

@@ -30,12 +30,13 @@ class Fd {
   int fd_ = -1;
 };
 
-// A shared mapping of a file's first bytes.
+// A shared mapping of a part of a file.
 class Mapping {
  public:
   Mapping() = default;
-  Mapping(int fd, size_t bytes) : bytes_(bytes) {
-    void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  // From a page on.
+  Mapping(int fd, size_t bytes, int protection = PROT_READ | PROT_WRITE, off_t from = 0) : bytes_(bytes) {
+    void* at = ::mmap(nullptr, bytes, protection, MAP_SHARED, fd, from);
     at_ = at == MAP_FAILED ? nullptr : at;
   }
   Mapping(Mapping&& other) noexcept : at_(std::exchange(other.at_, nullptr)), bytes_(other.bytes_) {}

@@ -34,15 +34,19 @@ VerifierFigures::VerifierFigures(bpf_object* object) {
   }
 }
 
-LoadedHook VerifierFigures::Of(const bpf_program* program) const {
+LoadedHook VerifierFigures::Of(const std::string& hook, int program) {
   bpf_prog_info info{};
   uint32_t size = sizeof(info);
   // Without the numbers a program is as good.
-  if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) info = {};
-  LoadedHook hook{.hook = HookOf(program),
-                  .instructions = static_cast<uint32_t>(info.xlated_prog_len / sizeof(bpf_insn)),
-                  .verified_instructions = info.verified_insns,
-                  .jited_bytes = info.jited_prog_len};
+  if (bpf_obj_get_info_by_fd(program, &info, &size) != 0) info = {};
+  return {.hook = hook,
+          .instructions = static_cast<uint32_t>(info.xlated_prog_len / sizeof(bpf_insn)),
+          .verified_instructions = info.verified_insns,
+          .jited_bytes = info.jited_prog_len};
+}
+
+LoadedHook VerifierFigures::Of(const bpf_program* program) const {
+  LoadedHook hook = Of(HookOf(program), bpf_program__fd(program));
   if (const auto log = logs_.find(bpf_program__name(program)); log != logs_.end()) {
     const VerifierStatistics statistics = ParseStatistics(log->second.c_str());
     // Kernels before 5.16 have it here only.

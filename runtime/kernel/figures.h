@@ -15,6 +15,8 @@ class VerifierFigures {
   explicit VerifierFigures(bpf_object* object);
 
   LoadedHook Of(const bpf_program* program) const;
+  // Of a program that is in the kernel, what the kernel says by itself.
+  static LoadedHook Of(const std::string& hook, int program);
   // What the verifier said of it: of a program that it refused why, but not how it got there.
   std::string WordsOn(const std::string& program) const;
   // What the object's own maps hold.

@@ -75,6 +75,26 @@ class LoadedObject {
 
 inline constexpr size_t kRecordsPerConsume = 1 << 16;
 
+// How far the agent has come with records: all that follows from them has been written.
+struct Progress {
+  uint64_t received = 0, malformed = 0, stray = 0, alerts = 0;
+  uint64_t gaps = 0;                      // stretches of numbers that did not come
+  std::array<uint64_t, kRings> lost{};    // records in them, by ring
+  uint64_t lost_before = 0;               // that the next alert announces
+  int64_t boot_to_utc_ns = 0;             // by which times were told
+  std::vector<StreamEnd> streams;         // which number is expected next
+};
+
+// A bundle as an agent before this one pinned it, with its programs. Whoever owns the pins could have written anything: to be
+// verified before it is used.
+struct KeptBundle {
+  uint32_t generation = 0;
+  int64_t since = 0;      // when it was verified, seconds since 1970
+  std::string bytes;      // the signed file
+  enum class Bank : uint8_t { None, Active, Idle } bank = Bank::None;  // which one holds its programs
+  bool outdated = false;  // they were loaded for other trampolines than there are now
+};
+
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -92,6 +112,9 @@ class Kernel {
   // kRecordsPerConsume mean that all that was there has been read. What is in the ring of alerts goes first: a record of
   // context may come after alerts that are much younger, if there are many.
   virtual Result<size_t> Consume(int timeout_ms, const std::function<void(std::string_view)>& on_record) = 0;
+  // What was handed out (during Consume: before the current record) need not be handed out again: its room in the rings is
+  // given back. Pinned, `progress` is what the next agent goes on from; all of that changes by one store.
+  virtual void Commit(const Progress& progress) = 0;
   // From now on nothing is seen. What is in the ring stays there to be read. Activate attaches again.
   virtual void Detach() = 0;
   virtual std::vector<KindCounters> Counters() const = 0;
@@ -101,15 +124,38 @@ class Kernel {
   // Of the kinds of event that trampolines make a difference to; and why some have none, "" if all have.
   virtual std::vector<KindTier> Tiers() const = 0;
   virtual std::string WhyNoTrampolines() const = 0;
+
+  // The rest is for kernel halves that are pinned (KernelOptions::pin); without, nothing is kept and nothing was.
+  virtual bool pinned() const = 0;
+  // Pins the programs of a loaded object with the bundle that they are from, so that the next agent can decide their records.
+  // May run beside Consume, as Load.
+  virtual Status Keep(const LoadedObject& object, uint32_t generation, int64_t since, std::string_view bundle) = 0;
+  // No record of that generation can be in the rings any more, and no bank holds its programs.
+  virtual void Forget(uint32_t generation) = 0;
+  // What an agent before this one kept, by generation; only the first call has it. And how far it came.
+  virtual std::vector<KeptBundle> TakeKept() = 0;
+  virtual const Progress& Resumed() const = 0;
+  // The programs of such a bundle, whose object `elf` is.
+  virtual Result<std::unique_ptr<LoadedObject>> Adopt(uint32_t generation, std::string_view elf) = 0;
+  // What an agent before this one left and this one cannot use, as sentences; each is told once.
+  virtual std::vector<std::string> Notices() = 0;
 };
 
 struct KernelOptions {
   // Auto: trampolines where the kernel grants them, event by event. Trampoline: an Error where it grants one of them not.
   enum class Tiers { Auto, Tracepoint, Trampoline } tiers = Tiers::Auto;
   uint32_t ring_bytes = 16 * 1024 * 1024;  // of each ring
+  // A folder on a bpffs, of this user and writable for nobody else, where programs, rings and counters outlive the agent; made if
+  // it is not there. What an agent of the same layout left there is gone on with; what another one left is removed once
+  // this one's programs run. "": all ends with the process.
+  std::string pin;
 };
 
 // Loads the resident dispatchers and the shared maps. Needs CAP_BPF and CAP_PERFMON.
 Result<std::unique_ptr<Kernel>> OpenLibbpfKernel(const KernelOptions& options = {});
+
+// Detaches and removes all that agents pinned in the folder. Says what was removed, and what of it was not read. An Error if an
+// agent uses it.
+Result<std::vector<std::string>> RemovePins(const std::string& folder);
 
 }  // namespace ks::kernel

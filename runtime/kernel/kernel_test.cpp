@@ -110,6 +110,7 @@ TEST_F(KernelTest, ASwapWaitsAlsoWhereMembarrierIsForbidden) {
         if (ParseRecord(bytes, &seen) && seen.Int(KS_FIELD_process_pid) == ::getpid())
           generation = seen.head.generation;
       });
+      (*own)->Commit({});
       if (!count || generation != next) ::_exit(5);
     }
     ::_exit(0);
@@ -251,6 +252,7 @@ TEST_F(KernelTest, SwapsUnderLoadMissNothingAndDoubleNothing) {
         generations.insert(seen.head.generation);
       });
       ASSERT_TRUE(count);
+      kernel_->Commit({});
       if (last && *count == 0) return;
     }
   });

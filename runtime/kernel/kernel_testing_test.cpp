@@ -125,6 +125,7 @@ std::vector<Seen> KernelTest::Drain() {
       all.push_back(std::move(seen));
     });
     if (!count) ADD_FAILURE() << count.error().ToString();
+    kernel_->Commit({});
     if (!count || *count == 0) return all;
   }
 }

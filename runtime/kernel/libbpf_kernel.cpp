@@ -1,20 +1,29 @@
 // The kernel, through libbpf: dispatchers, banks, epoch, counters.
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <set>
+#include <utility>
 
+#include "capture_object.h"
 #include "dispatcher_object.h"
 #include "runtime/kernel/capture.h"
+#include "runtime/kernel/counters.h"
 #include "runtime/kernel/fd.h"
 #include "runtime/kernel/grace_period.h"
+#include "runtime/kernel/inodes.h"
 #include "runtime/kernel/libbpf.h"
 #include "runtime/kernel/line_recorder.h"
 #include "runtime/kernel/object.h"
+#include "runtime/kernel/pins.h"
+#include "runtime/kernel/progress.h"
 #include "runtime/kernel/ring.h"
 #include "runtime/kernel/verifier_log.h"
 
@@ -33,32 +42,55 @@ class LibbpfKernel : public Kernel {
     return LoadObject(elf, generation, captures_.available(), hook_names_, maps_);
   }
   Status Activate(LoadedObject& object) override;
-  Status SetInodes(const std::vector<NamedInode>& inodes) override;
+  Status SetInodes(const std::vector<NamedInode>& inodes) override { return inodes_.Set(MapFd("ks_inodes"), inodes); }
   Result<size_t> Consume(int timeout_ms, const std::function<void(std::string_view)>& on_record) override {
     return rings_.Consume(timeout_ms, on_record);
   }
+  void Commit(const Progress& progress) override;
   void Detach() override;
-  std::vector<KindCounters> Counters() const override;
+  std::vector<KindCounters> Counters() const override { return ReadCounters(MapFd("ks_counters")); }
   std::vector<HookStatus> Hooks() const override;
   std::array<RingStatus, kRings> Rings() const override {
-    return {{{ring_bytes_, rings_.received(RingId::Alerts)}, {ring_bytes_, rings_.received(RingId::Context)}}};
+    return {{{ring_bytes_, Received(RingId::Alerts)}, {ring_bytes_, Received(RingId::Context)}}};
   }
-  std::vector<StreamEnd> Streams() const override;
+  std::vector<StreamEnd> Streams() const override { return ReadStreams(MapFd("ks_sequence")); }
   std::vector<KindTier> Tiers() const override { return captures_.Tiers(); }
   std::string WhyNoTrampolines() const override { return captures_.why(); }
+
+  bool pinned() const override { return bool(pins_); }
+  Status Keep(const LoadedObject& object, uint32_t generation, int64_t since, std::string_view bundle) override;
+  void Forget(uint32_t generation) override {
+    if (pins_) pins_.Forget(generation);
+  }
+  std::vector<KeptBundle> TakeKept() override { return std::exchange(kept_, {}); }
+  const Progress& Resumed() const override { return resumed_.progress; }
+  Result<std::unique_ptr<LoadedObject>> Adopt(uint32_t generation, std::string_view elf) override;
+  std::vector<std::string> Notices() override { return std::exchange(notices_, {}); }
 
  private:
   struct Hook {
     bpf_program* dispatcher = nullptr;
     int bank = -1;
-    LinkPtr link;
+    Attachment attached;
   };
 
-  LibbpfKernel() = default;
+  explicit LibbpfKernel(Pins pins) : pins_(std::move(pins)) {}
   Status Start(const KernelOptions& options);
+  Status Load(const KernelOptions& options);
+  Status Attach(const std::string& name, Hook& hook);
+  Status AttachAll(const std::map<std::string, int>& programs);
+  void Detach(const std::string& name, Hook& hook);
+  void RemoveOthers() { std::ranges::move(pins_.RemoveOthers(), std::back_inserter(notices_)); }
+  Status GoOn();
+  Status GoOnReading();
+  std::map<std::string, uint32_t> Bank(uint32_t number) const;
+  uint64_t Received(RingId ring) const {
+    return resumed_.received[static_cast<size_t>(ring)] + rings_.received(ring);
+  }
   std::atomic_ref<uint32_t> Epoch() const { return std::atomic_ref<uint32_t>(*static_cast<uint32_t*>(active_.get())); }
   int MapFd(const char* name) const { return maps_.at(name); }
 
+  Pins pins_;
   ObjectPtr dispatchers_;
   std::map<std::string, int> maps_;    // shared maps by name
   std::map<std::string, Hook> hooks_;  // by tracepoint
@@ -68,15 +100,77 @@ class LibbpfKernel : public Kernel {
   GracePeriod grace_;
   kernel::Rings rings_;
   uint64_t ring_bytes_ = 0;
-  std::set<std::pair<uint64_t, uint64_t>> inodes_;  // what ks_inodes holds: device, inode
+  Inodes inodes_;
+  ProgressMap progress_;
+  ProgressMap::Entry resumed_;
+  std::vector<KeptBundle> kept_;
+  std::map<uint32_t, std::map<std::string, Fd>> kept_programs_;  // by generation, and hook
+  std::vector<std::string> notices_;
 };
+
+// What another version of the agent pinned is not to be read.
+std::string Layout() {
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  const auto add = [&](std::string_view bytes) {
+    for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  };
+  add(embedded::dispatcher_object());
+  add(embedded::capture_object());
+  add(schema::Hash());
+  add(std::to_string(KS_RECORD_LAYOUT));
+  return fmt::format("{:016x}", hash);
+}
 
 Result<std::unique_ptr<Kernel>> LibbpfKernel::Open(const KernelOptions& options) {
   libbpf_set_print(LibbpfLog::Print);
   LineRecorder::Register();
-  std::unique_ptr<LibbpfKernel> kernel(new LibbpfKernel);
-  if (Status started = kernel->Start(options); !started) return started.error();
+  Pins pins;
+  if (!options.pin.empty()) {
+    Result<Pins> opened = Pins::Open(options.pin);
+    if (!opened) return opened.error();
+    pins = std::move(*opened);
+    if (Status used = pins.Use(Layout()); !used) return used.error();
+  }
+  std::unique_ptr<LibbpfKernel> kernel(new LibbpfKernel(std::move(pins)));
+  Status started = kernel->Start(options);
+  if (!started && !kernel->pins_) return started.error();
+  if (!started) {
+    // It may be what is pinned: then without it. What is attached stays so until ours is.
+    pins = std::move(kernel->pins_);
+    kernel.reset();
+    if (Status aside = pins.SetAside(); !aside) return aside.error();
+    if (Status used = pins.Use(Layout()); !used) return used.error();
+    kernel.reset(new LibbpfKernel(std::move(pins)));
+    if (Status again = kernel->Start(options); !again) {
+      kernel->pins_.TakeBack();
+      return again.error();
+    }
+    kernel->notices_.push_back("what was pinned cannot be gone on with: " + started.error().ToString());
+  }
   return std::unique_ptr<Kernel>(std::move(kernel));
+}
+
+Status LibbpfKernel::Load(const KernelOptions& options) {
+  const std::string on = "the resident dispatchers";
+  Result<ObjectPtr> opened = OpenObject(embedded::dispatcher_object(), "ks", on);
+  if (!opened) return opened.error();
+  dispatchers_ = std::move(*opened);
+  LibbpfLog log;
+  for (const char* name : kRingMaps) {
+    bpf_map* ring = bpf_object__find_map_by_name(dispatchers_.get(), name);
+    KS_CHECK(ring != nullptr, "the dispatcher object has no ring");
+    bpf_map__set_max_entries(ring, options.ring_bytes);
+  }
+  bpf_map* map = nullptr;
+  // Each is pinned by its name, and one of that name and shape is taken instead of a new one.
+  bpf_object__for_each_map(map, dispatchers_.get()) {
+    if (!pins_ || bpf_map__is_internal(map)) continue;
+    if (int error = bpf_map__set_pin_path(map, pins_.Map(bpf_map__name(map)).c_str()); error != 0)
+      return WorldError("pin the map", bpf_map__name(map), -error, "pin");
+  }
+  if (int error = bpf_object__load(dispatchers_.get()); error != 0) return ExplainLoadFailure(log.text(), -error, on);
+  bpf_object__for_each_map(map, dispatchers_.get()) maps_[bpf_map__name(map)] = bpf_map__fd(map);
+  return Ok();
 }
 
 Status LibbpfKernel::Start(const KernelOptions& options) {
@@ -87,19 +181,7 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
                  "its size must be a power of two and at least a page", "", "kernel-map"};
   }
   ring_bytes_ = options.ring_bytes;
-  Result<ObjectPtr> opened = OpenObject(embedded::dispatcher_object(), "ks", on);
-  if (!opened) return opened.error();
-  dispatchers_ = std::move(*opened);
-  LibbpfLog log;
-  for (const char* name : kRingMaps) {
-    bpf_map* ring = bpf_object__find_map_by_name(dispatchers_.get(), name);
-    KS_CHECK(ring != nullptr, "the dispatcher object has no ring");
-    bpf_map__set_max_entries(ring, options.ring_bytes);
-  }
-  if (int error = bpf_object__load(dispatchers_.get()); error != 0) return ExplainLoadFailure(log.text(), -error, on);
-
-  bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, dispatchers_.get()) maps_[bpf_map__name(map)] = bpf_map__fd(map);
+  if (Status loaded = Load(options); !loaded) return loaded;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, dispatchers_.get()) {
     std::string hook = HookOf(program);
@@ -107,13 +189,157 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
     hook_names_.insert(hook);
     hooks_[hook].bank = MapFd(("ks_bank_" + hook).c_str());
   }
-  if (Status probed = captures_.Probe(options.tiers, maps_); !probed) return probed.error();
+  if (Status probed = captures_.Probe(options.tiers, maps_, pins_); !probed) return probed.error();
   active_ = Mapping(MapFd("ks_active"), page);
   if (!active_.get()) return WorldError("map the epoch of", on, errno, "kernel-map");
   Result<GracePeriod> grace = GracePeriod::Open();
   if (!grace) return grace.error();
   grace_ = std::move(*grace);
-  return rings_.Open({MapFd(kRingMaps[0]), MapFd(kRingMaps[1])});
+  if (Status opened = rings_.Open({MapFd(kRingMaps[0]), MapFd(kRingMaps[1])}, ring_bytes_); !opened) return opened;
+  return pins_ ? GoOn() : Ok();
+}
+
+// What an agent before this one left: attachments, bundles, progress.
+Status LibbpfKernel::GoOn() {
+  for (auto& [name, hook] : hooks_) {
+    Result<Attachment> attached = pins_.Attached(name, {MapId(hook.bank), MapId(MapFd("ks_active"))});
+    if (!attached) return attached.error();
+    hook.attached = std::move(*attached);
+  }
+  inodes_.Read(MapFd("ks_inodes"));
+  const uint32_t epoch = Epoch().load();
+  std::map<std::string, uint32_t> active = Bank(epoch & 1), idle = Bank((epoch + 1) & 1);
+  std::vector<PinnedBundle> bundles = pins_.Bundles(&notices_);
+  // The newest of those that fit: two without programs are alike.
+  std::ranges::reverse(bundles);
+  bool found_active = false, found_idle = false;
+  for (PinnedBundle& bundle : bundles) {
+    std::map<std::string, uint32_t> ids;
+    for (const auto& [hook, program] : bundle.programs) ids[hook] = ProgramId(program.get());
+    if (!found_active && ids == active) {
+      found_active = true;
+      bundle.kept.bank = KeptBundle::Bank::Active;
+    } else if (!found_idle && ids == idle) {
+      found_idle = true;
+      bundle.kept.bank = KeptBundle::Bank::Idle;
+    }
+    bundle.kept.outdated = bundle.captures != captures_.available();
+    kept_programs_[bundle.kept.generation] = std::move(bundle.programs);
+    kept_.insert(kept_.begin(), std::move(bundle.kept));
+  }
+  if (!found_active && !active.empty()) notices_.push_back("the programs that are active are of no bundle that is pinned");
+  Status reading = GoOnReading();
+  // An agent may have been killed before it could.
+  if (reading && found_active) RemoveOthers();
+  return reading;
+}
+
+Status LibbpfKernel::GoOnReading() {
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return WorldError("count", "the CPUs", -cpus, "pin");
+  const std::string path = pins_.Map("progress");
+  if (Status opened = progress_.OpenPinned(path, static_cast<size_t>(cpus)); !opened) return opened;
+  std::optional<ProgressMap::Entry> last = progress_.Last();
+  if (!last) return Ok();
+  const Error strange = ProgressMap::Strange(path);
+  // Ahead of what the rings say, if its writer was killed between the two.
+  for (size_t i = 0; i < kRings; ++i) {
+    if (!rings_.ring(i).Seek(last->position[i])) return strange;
+  }
+  std::map<std::pair<uint16_t, uint32_t>, uint64_t> ends;
+  for (const StreamEnd& end : Streams()) ends[{end.cpu, end.stream}] = end.next;
+  for (const StreamEnd& next : last->progress.streams) {
+    if (const auto end = ends.find({next.cpu, next.stream}); end == ends.end() || next.next > end->second) return strange;
+  }
+  resumed_ = std::move(*last);
+  rings_.Commit();
+  return Ok();
+}
+
+// Ids of its programs by hook.
+std::map<std::string, uint32_t> LibbpfKernel::Bank(uint32_t number) const {
+  std::map<std::string, uint32_t> ids;
+  for (const auto& [name, hook] : hooks_) {
+    uint32_t id = 0;
+    if (bpf_map_lookup_elem(hook.bank, &number, &id) == 0) ids[name] = id;
+  }
+  return ids;
+}
+
+void LibbpfKernel::Commit(const Progress& progress) {
+  if (progress_) {
+    ProgressMap::Entry entry{.position = {}, .received = {}, .progress = progress};
+    for (size_t i = 0; i < kRings; ++i) {
+      entry.position[i] = rings_.ring(i).position();
+      entry.received[i] = Received(static_cast<RingId>(i));
+    }
+    progress_.Write(entry);
+  }
+  rings_.Commit();
+}
+
+Status LibbpfKernel::Keep(const LoadedObject& object, uint32_t generation, int64_t since, std::string_view bundle) {
+  if (!pins_) return Ok();
+  const KeptBundle kept{.generation = generation, .since = since, .bytes = std::string(bundle), .outdated = false};
+  return pins_.Keep(kept, captures_.available(), static_cast<const LibbpfObject&>(object).programs());
+}
+
+Result<std::unique_ptr<LoadedObject>> LibbpfKernel::Adopt(uint32_t generation, std::string_view elf) {
+  const auto programs = kept_programs_.find(generation);
+  KS_CHECK(programs != kept_programs_.end(), "only what is kept is adopted, once");
+  Result<ObjectPtr> object = OpenObject(elf, "policy", "the bundle");
+  if (!object) return object.error();
+  auto adopted = std::make_unique<LibbpfObject>(std::move(*object), std::move(programs->second));
+  kept_programs_.erase(programs);
+  return std::unique_ptr<LoadedObject>(std::move(adopted));
+}
+
+// Hangs the hook's dispatcher on its tracepoint.
+Status LibbpfKernel::Attach(const std::string& name, Hook& hook) {
+  LibbpfLog log;
+  Attachment attached;
+  attached.link.reset(bpf_program__attach_raw_tracepoint(hook.dispatcher, name.c_str()));
+  // Before Linux 6.3.
+  if (!attached.link && errno == ENOENT && name == "io_uring_submit_req") {
+    attached.link.reset(bpf_program__attach_raw_tracepoint(hook.dispatcher, "io_uring_submit_sqe"));
+  }
+  if (attached.link) attached.program = Fd(::dup(bpf_program__fd(hook.dispatcher)));
+  if (!attached.program) {
+    int error = errno;
+    Error failed = WorldError("attach to the tracepoint", name, error, "kernel-attach");
+    if (error == EPERM || error == EACCES) {
+      failed.code = "kernel-permission";
+      failed.advice = "give the process CAP_BPF and CAP_PERFMON";
+    }
+    return failed;
+  }
+  if (pins_) {
+    if (Status pinned = pins_.Attach(name, attached); !pinned) return pinned;
+  }
+  hook.attached = std::move(attached);
+  return Ok();
+}
+
+// Those that have a program; if one cannot be attached, none is that was not before. The bank that is active has nothing for them yet.
+Status LibbpfKernel::AttachAll(const std::map<std::string, int>& programs) {
+  std::vector<std::string> attached;
+  for (const auto& [name, fd] : programs) {
+    Hook& hook = hooks_.at(name);
+    if (hook.attached.link) continue;
+    Status done = Attach(name, hook);
+    if (done) {
+      attached.push_back(name);
+      continue;
+    }
+    for (const std::string& other : attached) Detach(other, hooks_.at(other));
+    return done;
+  }
+  return Ok();
+}
+
+void LibbpfKernel::Detach(const std::string& name, Hook& hook) {
+  if (pins_) pins_.Detach(name);
+  hook.attached = {};
 }
 
 Status LibbpfKernel::Activate(LoadedObject& object) {
@@ -121,6 +347,7 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
   const auto& programs = loaded.programs();
   uint32_t epoch = Epoch().load();
   uint32_t idle = (epoch + 1) & 1;
+  if (Status attached = AttachAll(programs); !attached) return attached;
   for (auto& [name, hook] : hooks_) {
     auto program = programs.find(name);
     if (program == programs.end()) {
@@ -131,112 +358,19 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
       return WorldError("fill the idle bank of", name, errno, "kernel-map");
     }
   }
-  for (const auto& [name, fd] : programs) {
-    Hook& hook = hooks_.at(name);
-    if (hook.link) continue;
-    LibbpfLog log;
-    hook.link.reset(bpf_program__attach_raw_tracepoint(hook.dispatcher, name.c_str()));
-    // Before Linux 6.3.
-    if (!hook.link && errno == ENOENT && name == "io_uring_submit_req") {
-      hook.link.reset(bpf_program__attach_raw_tracepoint(hook.dispatcher, "io_uring_submit_sqe"));
-    }
-    if (!hook.link) {
-      int error = errno;
-      Error failed = WorldError("attach to the tracepoint", name, error, "kernel-attach");
-      if (error == EPERM || error == EACCES) {
-        failed.code = "kernel-permission";
-        failed.advice = "give the process CAP_BPF and CAP_PERFMON";
-      }
-      return failed;
-    }
-  }
   captures_.Attach([&](schema::EventKind kind) { return loaded.Asks(kind); });
   // From here on nothing fails.
   Epoch().store(epoch + 1);
   grace_.Wait();
   captures_.DetachUnneeded();
-  return Ok();
-}
-
-Status LibbpfKernel::SetInodes(const std::vector<NamedInode>& inodes) {
-  int map = MapFd("ks_inodes");
-  std::set<std::pair<uint64_t, uint64_t>> wanted;
-  for (const NamedInode& named : inodes) {
-    ks_name name{};
-    if (named.path.size() > sizeof(name.data) - KS_TEXT_SLACK) continue;  // no path that is read is that long
-    name.len = static_cast<uint32_t>(named.path.size());
-    std::memcpy(name.data, named.path.data(), named.path.size());
-    ks_inode key{named.device, named.inode};
-    // The first name of a file stays: two names of one inode in one policy are one file.
-    if (!wanted.emplace(key.device, key.inode).second) continue;
-    if (bpf_map_update_elem(map, &key, &name, BPF_ANY) != 0) {
-      int error = errno;
-      Error failed = WorldError("name the inode of", named.path, error, "kernel-map");
-      if (error == E2BIG) {
-        failed.cause = "the kernel half knows no more than 1024 such files";
-        failed.advice = "name fewer files by file.canonical";
-      }
-      return failed;
-    }
-    inodes_.emplace(key.device, key.inode);
-  }
-  for (auto known = inodes_.begin(); known != inodes_.end();) {
-    if (wanted.count(*known)) {
-      ++known;
-      continue;
-    }
-    ks_inode key{known->first, known->second};
-    if (bpf_map_delete_elem(map, &key) != 0 && errno != ENOENT) {
-      return WorldError("forget an inode of", "the policy before", errno, "kernel-map");
-    }
-    known = inodes_.erase(known);
-  }
+  if (pins_) RemoveOthers();
   return Ok();
 }
 
 void LibbpfKernel::Detach() {
-  for (auto& [name, hook] : hooks_) hook.link.reset();
+  for (auto& [name, hook] : hooks_) Detach(name, hook);
   captures_.DetachAll();
   grace_.Wait();
-}
-
-std::vector<KindCounters> LibbpfKernel::Counters() const {
-  std::vector<KindCounters> sums(schema::kKindCount);
-  for (uint32_t kind = 0; kind < schema::kKindCount; ++kind) sums[kind].kind = static_cast<schema::EventKind>(kind);
-  const int cpus = libbpf_num_possible_cpus();
-  if (cpus <= 0) return sums;
-  std::vector<ks_hook_counters> per_cpu(static_cast<size_t>(cpus));
-  // A look at each hook is one call: those of kind `bpf` are events as well.
-  for (uint32_t hook = 0; bpf_map_lookup_elem(MapFd("ks_counters"), &hook, per_cpu.data()) == 0; ++hook) {
-    for (const ks_hook_counters& cpu : per_cpu) {
-      for (KindCounters& sum : sums) {
-        const ks_counters& one = cpu.kinds[static_cast<size_t>(sum.kind)];
-        sum.seen += one.seen;
-        sum.filtered += one.filtered;
-        sum.limited += one.limited;
-        for (size_t ring = 0; ring < kRings; ++ring) {
-          sum.submitted += one.submitted[ring];
-          sum.dropped += one.dropped[ring];
-          sum.submitted_to[ring] += one.submitted[ring];
-          sum.dropped_from[ring] += one.dropped[ring];
-        }
-      }
-    }
-  }
-  return sums;
-}
-
-std::vector<StreamEnd> LibbpfKernel::Streams() const {
-  std::vector<StreamEnd> ends;
-  const int cpus = libbpf_num_possible_cpus();
-  if (cpus <= 0) return ends;
-  std::vector<uint64_t> next(static_cast<size_t>(cpus));
-  for (uint32_t stream = 0; bpf_map_lookup_elem(MapFd("ks_sequence"), &stream, next.data()) == 0; ++stream) {
-    for (size_t cpu = 0; cpu < next.size(); ++cpu) {
-      if (next[cpu] > 0) ends.push_back({static_cast<uint16_t>(cpu), stream, next[cpu]});
-    }
-  }
-  return ends;
 }
 
 std::vector<HookStatus> LibbpfKernel::Hooks() const {
@@ -244,8 +378,10 @@ std::vector<HookStatus> LibbpfKernel::Hooks() const {
   for (const auto& [name, hook] : hooks_) {
     bpf_prog_info info{};
     uint32_t size = sizeof(info);
-    if (bpf_obj_get_info_by_fd(bpf_program__fd(hook.dispatcher), &info, &size) != 0) info = {};
-    statuses.push_back({name, hook.link != nullptr, info.recursion_misses});
+    const bool attached = hook.attached.link != nullptr;
+    const int program = attached ? hook.attached.program.get() : bpf_program__fd(hook.dispatcher);
+    if (bpf_obj_get_info_by_fd(program, &info, &size) != 0) info = {};
+    statuses.push_back({name, attached, info.recursion_misses});
   }
   captures_.AddHooks(statuses);
   return statuses;

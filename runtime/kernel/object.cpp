@@ -82,6 +82,14 @@ LibbpfObject::LibbpfObject(ObjectPtr object, const VerifierFigures& figures, dou
   }
 }
 
+LibbpfObject::LibbpfObject(ObjectPtr object, std::map<std::string, Fd> programs)
+    : object_(std::move(object)), own_(std::move(programs)), map_bytes_(VerifierFigures::MapBytes(object_.get())) {
+  for (const auto& [hook, program] : own_) {
+    programs_[hook] = program.get();
+    hooks_.push_back(VerifierFigures::Of(hook, program.get()));
+  }
+}
+
 bool LibbpfObject::Asks(schema::EventKind kind) const {
   const btf* types = bpf_object__btf(object_.get());
   if (!types) return true;

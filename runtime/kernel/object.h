@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 
+#include "runtime/kernel/fd.h"
 #include "runtime/kernel/figures.h"
 #include "runtime/kernel/kernel.h"
 #include "runtime/kernel/libbpf.h"
@@ -14,6 +15,8 @@ namespace ks::kernel {
 class LibbpfObject : public LoadedObject {
  public:
   LibbpfObject(ObjectPtr object, const VerifierFigures& figures, double load_ms);
+  // Of programs (by hook) that are in the kernel since before; `object` was only read.
+  LibbpfObject(ObjectPtr object, std::map<std::string, Fd> programs);
   const std::vector<LoadedHook>& hooks() const override { return hooks_; }
   uint64_t map_bytes() const override { return map_bytes_; }
   double load_ms() const override { return load_ms_; }
@@ -23,6 +26,7 @@ class LibbpfObject : public LoadedObject {
 
  private:
   ObjectPtr object_;
+  std::map<std::string, Fd> own_;
   std::map<std::string, int> programs_;
   std::vector<LoadedHook> hooks_;
   uint64_t map_bytes_ = 0;

@@ -17,8 +17,10 @@ namespace ks::loader {
 
 inline constexpr uint64_t kKeepAfterEndNs = 1000000000;
 
-// Reads the file once: the bytes that are verified are those that are loaded. `now`: seconds since 1970.
-Result<bundle::VerifiedBundle> ReadBundle(const std::string& path, const bundle::Trust& trust, int64_t now);
+// Reads the file once: the bytes that are verified are those that are loaded. `now`: seconds since 1970. `bytes`: if not null, gets
+// them.
+Result<bundle::VerifiedBundle> ReadBundle(const std::string& path, const bundle::Trust& trust, int64_t now,
+                                          std::string* bytes = nullptr);
 
 // The kernel's verifier took its programs; none of them runs yet.
 struct LoadedBundle {
@@ -45,6 +47,7 @@ class ActiveBundle {
 struct SwapCounts {
   uint64_t activated = 0;
   uint64_t unchanged = 0;                    // the same bundle again: nothing to do
+  uint64_t rolled_back = 0;
   std::map<std::string, uint64_t> refusals;  // by Error::code
 };
 
@@ -57,10 +60,20 @@ class Loader {
   // Everything that can be slow: read, verify, take the programs through the kernel's verifier beside what runs.
   // Nothing if the bundle is the active one. May run on another thread while this one consumes the ring, one at a time.
   Result<std::optional<LoadedBundle>> Prepare(const std::string& path, const bundle::Trust& trust, int64_t now);
-  Result<LoadedBundle> Load(bundle::VerifiedBundle bundle);
+  // `bytes`, `now`: the signed file and when it was verified, for the next agent; for kernels that are pinned.
+  Result<LoadedBundle> Load(bundle::VerifiedBundle bundle, std::string_view bytes = {}, int64_t now = 0);
 
-  // Makes it the active one and keeps the old one's engine until Consumed forgets it.
+  // Makes it the active one. The old one's programs stay in the other bank, and its engine here, for Rollback.
   Status Activate(LoadedBundle loaded);
+  // Makes the one active again that was so before, as Activate does; a second time, forth again.
+  Status Rollback();
+
+  // Goes on with what an agent before this one pinned: its bundles are verified again, as of when they were first. Gives what
+  // cannot be gone on with.
+  std::vector<Error> Resume(const bundle::Trust& trust);
+  // Whether a bundle has nothing to do at the start: it is the active one, or the one that was rolled back from.
+  enum class Known : uint8_t { No, Active, RolledBack };
+  Known Knows(const std::string& digest) const;
 
   // Prepare, then Activate; counts the outcome. True if another bundle is active now.
   Result<bool> Swap(const std::string& path, const bundle::Trust& trust, int64_t now);
@@ -74,9 +87,9 @@ class Loader {
   const ActiveBundle* OfGeneration(uint32_t generation) const;
   // To be told after each Kernel::Consume: forgets generations of which no record can be in the ring any more. These
   // are the ones whose ring was read to its end twice, a second apart, since their programs have run out: a record can
-  // hold up the ones behind it for as long as its writer is kept from finishing it.
+  // hold up the ones behind it for as long as its writer is kept from finishing it. The one for Rollback stays.
   void Consumed(size_t records, uint64_t now_ns);
-  size_t generations() const { return previous_.size() + (active_ ? 1 : 0); }
+  size_t generations() const { return previous_.size() + (standby_ ? 1 : 0) + (active_ ? 1 : 0); }
 
   // Files that the policy names are replaced by rename: looks again which inodes have their names.
   Status RefreshNames();
@@ -84,12 +97,15 @@ class Loader {
   const SwapCounts& counts() const { return counts_; }
 
  private:
+  Status Switch(ActiveBundle& next);
   Status SetNames(std::vector<kernel::NamedInode> names);
 
   kernel::Kernel& kernel_;
-  std::unique_ptr<const ActiveBundle> active_;
+  std::unique_ptr<ActiveBundle> active_;
+  std::unique_ptr<ActiveBundle> standby_;  // that was active before it; its programs are in the other bank
+  bool outdated_ = false;                  // the active one is to be loaded again
   struct Previous {
-    std::unique_ptr<const ActiveBundle> bundle;
+    std::unique_ptr<ActiveBundle> bundle;
     std::optional<uint64_t> read_to_end_ns;  // first time
   };
   std::vector<Previous> previous_;

@@ -160,16 +160,104 @@ TEST_F(LoaderTest, RecordsOfTheOldOneAreDecidedByTheOldOne) {
 TEST_F(LoaderTest, ForgetsGenerationsWhenTheirRecordsAreRead) {
   ASSERT_TRUE(*Swap(Bundle(1)));
   ASSERT_TRUE(*Swap(Bundle(2)));
+  ASSERT_TRUE(*Swap(Bundle(3)));
   loader_.Consumed(kernel::kRecordsPerConsume, 1 * kSecond);
   loader_.Consumed(kernel::kRecordsPerConsume, 9 * kSecond);
-  EXPECT_EQ(loader_.generations(), 2u) << "the ring was never read to its end";
+  EXPECT_EQ(loader_.generations(), 3u) << "the ring was never read to its end";
   loader_.Consumed(10, 10 * kSecond);
   loader_.Consumed(0, 11 * kSecond - 1);
-  EXPECT_EQ(loader_.generations(), 2u) << "a writer may have held up others";
+  EXPECT_EQ(loader_.generations(), 3u) << "a writer may have held up others";
   loader_.Consumed(0, 11 * kSecond);
-  EXPECT_EQ(loader_.generations(), 1u);
+  EXPECT_EQ(loader_.generations(), 2u);
   EXPECT_EQ(loader_.OfGeneration(1), nullptr);
-  EXPECT_NE(loader_.OfGeneration(2), nullptr);
+  EXPECT_NE(loader_.OfGeneration(2), nullptr) << "stays for a rollback";
+  EXPECT_NE(loader_.OfGeneration(3), nullptr);
+  EXPECT_EQ(kernel_.objects_alive, 2u);
+  EXPECT_EQ(kernel_.calls.back(), "forget 1");
+}
+
+TEST_F(LoaderTest, RollsBackToTheOneBeforeAndForthAgain) {
+  ASSERT_TRUE(*Swap(Bundle(1)));
+  EXPECT_EQ(loader_.Rollback().error().code, "rollback-none");
+  EXPECT_EQ(ActiveVersion(), 1u);
+  ASSERT_TRUE(*Swap(Bundle(2)));
+  const Error error{"load", "the bundle", "because", "", "kernel-map"};
+  kernel_.refuse_activate = error;
+  EXPECT_FALSE(loader_.Rollback());
+  EXPECT_EQ(ActiveVersion(), 2u) << "what fails changes nothing";
+  ASSERT_TRUE(loader_.Rollback());
+  EXPECT_EQ(ActiveVersion(), 1u);
+  EXPECT_EQ(kernel_.active, 1u);
+  ASSERT_NE(loader_.OfGeneration(2), nullptr);
+  EXPECT_EQ(loader_.Knows(loader_.OfGeneration(2)->bundle().digest()), Loader::Known::RolledBack);
+  ASSERT_TRUE(loader_.Rollback());
+  EXPECT_EQ(ActiveVersion(), 2u);
+  EXPECT_EQ(loader_.counts().rolled_back, 2u);
+  EXPECT_EQ(loader_.counts().activated, 2u);
+  ASSERT_TRUE(loader_.Rollback());
+  ASSERT_TRUE(*Swap(Bundle(3))) << "takes the bank of the one that was rolled back from";
+  EXPECT_EQ(loader_.active()->generation(), 3u);
+  ASSERT_TRUE(loader_.Rollback());
+  EXPECT_EQ(ActiveVersion(), 1u);
+}
+
+TEST_F(LoaderTest, WhatAnAgentBeforePinnedIsVerifiedAgainAndGoneOnWith) {
+  kernel_.pins = true;
+  const bundle::KeyPair other = *bundle::GenerateKey();
+  using Bank = kernel::KeptBundle::Bank;
+  const int64_t long_ago = kNow - 1000;
+  kernel_.kept = {{3, long_ago, Bundle(3), Bank::None, false},
+                  {4, long_ago, *bundle::Resign(Bundle(4), other.private_pem), Bank::None, false},
+                  {5, long_ago, Bundle(5), Bank::Idle, false},
+                  {6, long_ago, Bundle(6, {"/etc/passwd"}), Bank::Active, false},
+                  {7, long_ago, Bundle(7).substr(0, 700), Bank::None, false}};
+  const std::vector<Error> strange = loader_.Resume(trust_);
+  ASSERT_EQ(strange.size(), 2u);
+  EXPECT_EQ(strange[0].code, "signature-wrong-key");
+  EXPECT_EQ(strange[0].on, "the pinned bundle of generation 4");
+  EXPECT_EQ(strange[1].code, "container");
+  EXPECT_EQ(kernel_.calls, (std::vector<std::string>{"adopt 3", "forget 4", "adopt 5", "adopt 6", "forget 7", "inodes 1"}));
+  EXPECT_EQ(ActiveVersion(), 6u);
+  EXPECT_EQ(loader_.Knows(loader_.active()->bundle().digest()), Loader::Known::Active);
+  EXPECT_NE(loader_.OfGeneration(3), nullptr) << "its records may be in the ring";
+  EXPECT_EQ(loader_.OfGeneration(4), nullptr);
+  ASSERT_TRUE(*Swap(Bundle(8)));
+  EXPECT_EQ(loader_.active()->generation(), 8u) << "numbers are never given twice";
+  ASSERT_TRUE(loader_.Rollback());
+  EXPECT_EQ(ActiveVersion(), 6u);
+}
+
+TEST_F(LoaderTest, ARolledBackBundleStaysSoOverARestart) {
+  using Bank = kernel::KeptBundle::Bank;
+  kernel_.kept = {{1, kNow, Bundle(1), Bank::Active, false}, {2, kNow, Bundle(2), Bank::Idle, false}};
+  EXPECT_TRUE(loader_.Resume(trust_).empty());
+  EXPECT_EQ(ActiveVersion(), 1u);
+  EXPECT_EQ(loader_.Knows(loader_.OfGeneration(2)->bundle().digest()), Loader::Known::RolledBack);
+  EXPECT_EQ(loader_.Knows("sha256:another"), Loader::Known::No);
+}
+
+TEST_F(LoaderTest, ProgramsForOtherTrampolinesAreLoadedAgain) {
+  kernel_.kept = {{1, kNow, Bundle(1), kernel::KeptBundle::Bank::Active, true}};
+  EXPECT_TRUE(loader_.Resume(trust_).empty());
+  EXPECT_EQ(loader_.Knows(loader_.active()->bundle().digest()), Loader::Known::No);
+}
+
+TEST_F(LoaderTest, APinnedKernelKeepsWhatIsLoadedOrRefusesIt) {
+  kernel_.pins = true;
+  const std::string bytes = Bundle(1);
+  ASSERT_TRUE(*Swap(bytes));
+  EXPECT_EQ(kernel_.calls, (std::vector<std::string>{"load 1", "keep 1", "activate 1"}));
+  ASSERT_EQ(kernel_.kept.size(), 1u);
+  EXPECT_EQ(kernel_.kept[0].bytes, bytes);
+  EXPECT_EQ(kernel_.kept[0].since, kNow);
+  kernel_.refuse_keep = Error{"pin", "x", "because", "", "pin"};
+  EXPECT_EQ(Swap(Bundle(2)).error().code, "pin");
+  EXPECT_EQ(kernel_.calls.back(), "forget 2");
+  EXPECT_EQ(ActiveVersion(), 1u);
+  kernel_.refuse_activate = Error{"attach", "x", "because", "", "kernel-attach"};
+  EXPECT_FALSE(Swap(Bundle(3)));
+  EXPECT_EQ(kernel_.calls.back(), "forget 3");
+  EXPECT_EQ(ActiveVersion(), 1u);
   EXPECT_EQ(kernel_.objects_alive, 1u);
 }
 

@@ -12,12 +12,12 @@ import identities  # noqa: E402
 
 
 class Agent:
-    """`kubesentryd run --log json …`; what it says on stderr is read by a thread into `said`."""
+    """`kubesentryd run --log json …`; what it says on stderr is read by a thread into `said`. `prefix`: what runs it."""
 
-    def __init__(self, binary, bundle, trust, alerts, socket, extra=()):
+    def __init__(self, binary, bundle, trust, alerts, socket, extra=(), prefix=()):
         self.binary, self.socket = binary, socket
         self.alerts = open(alerts, "wb") if isinstance(alerts, str) else alerts
-        command = [binary, "run", "--bundle", bundle, "--trust", trust, "--status-socket", socket, "--log", "json", *extra]
+        command = [*prefix, binary, "run", "--bundle", bundle, "--trust", trust, "--status-socket", socket, "--log", "json", *extra]
         self.process = subprocess.Popen(command, stdout=self.alerts, stderr=subprocess.PIPE)
         self.said = []
         self.lines = queue.Queue()

@@ -89,6 +89,7 @@ class Flipper {
     for (;;) {
       Result<size_t> count = kernel_->Consume(0, [&](std::string_view record) { Write(record); });
       if (!count) return count.error();
+      kernel_->Commit({});
       if (*count < kernel::kRecordsPerConsume) return Ok();
     }
   }

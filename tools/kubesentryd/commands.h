@@ -12,5 +12,7 @@ int RunAgent(const Words& words);
 int RecordTrace(const Words& words);
 int CheckBundles(const Words& words);
 int ShowStatus(const Words& words);
+int AskForRollback(const Words& words);
+int Unpin(const Words& words);
 
 }  // namespace ks::agent

@@ -51,4 +51,23 @@ void GapTracker::End(const std::vector<kernel::StreamEnd>& streams) {
   }
 }
 
+void GapTracker::Resume(const kernel::Progress& progress) {
+  gaps_ = progress.gaps;
+  lost_ = progress.lost;
+  for (const kernel::StreamEnd& stream : progress.streams) streams_[{stream.cpu, stream.stream}].next = stream.next;
+}
+
+void GapTracker::Save(kernel::Progress* progress) const {
+  progress->gaps = gaps_;
+  progress->lost = lost_;
+  for (const auto& [place, stream] : streams_) {
+    progress->streams.push_back({place.first, place.second, stream.next});
+    progress->gaps += stream.missing.size();
+    for (const auto& [first, end] : stream.missing) {
+      progress->lost[static_cast<size_t>(RingOf(uint64_t{place.second} << KS_SEQUENCE_BITS))] += end - first;
+      progress->lost_before += end - first;
+    }
+  }
+}
+
 }  // namespace ks::agent

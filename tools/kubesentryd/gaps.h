@@ -34,13 +34,18 @@ class GapTracker {
   // Once nothing is written any more and all has been read: what no later record has proved lost. Before the last Settle.
   void End(const std::vector<kernel::StreamEnd>& streams);
 
+  // Goes on where another tracker stopped.
+  void Resume(const kernel::Progress& progress);
+  // What the next one needs. Numbers that are missing count as lost already: nobody else will miss them.
+  void Save(kernel::Progress* progress) const;
+
   uint64_t gaps() const { return gaps_; }  // stretches of numbers that did not come
   uint64_t lost() const { return lost_[0] + lost_[1]; }  // records in them
   uint64_t lost(kernel::RingId ring) const { return lost_[static_cast<size_t>(ring)]; }
 
  private:
   struct Stream {
-    uint64_t next = 0;                     // the agent's maps start at zero with it
+    uint64_t next = 0;                     // the maps start at zero
     std::map<uint64_t, uint64_t> missing;  // first → behind the last
   };
   std::map<std::pair<uint16_t, uint32_t>, Stream> streams_;  // by CPU and stream

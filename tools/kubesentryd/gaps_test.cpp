@@ -77,5 +77,28 @@ TEST(Gaps, RepeatsAndVeryLateOnesChangeNothing) {
   EXPECT_EQ(tracker.lost(), 1u);
 }
 
+TEST(Gaps, ARestartGoesOnWhereTheOtherStopped) {
+  GapTracker before;
+  before.Saw(0, 0);
+  before.Saw(0, 3);  // 1 and 2 are missing
+  EXPECT_EQ(before.Settle().size(), 1u);
+  before.Saw(0, 5);  // 4 as well, not yet announced
+  kernel::Progress progress;
+  before.Save(&progress);
+  EXPECT_EQ(progress.lost[0], 3u);
+  EXPECT_EQ(progress.lost_before, 1u);
+  EXPECT_EQ(progress.gaps, 2u);
+  GapTracker after;
+  after.Resume(progress);
+  after.Saw(0, 6);
+  EXPECT_TRUE(after.Settle().empty()) << "nothing is lost between the two";
+  after.Saw(0, 9);
+  const auto gaps = after.Settle();
+  ASSERT_EQ(gaps.size(), 1u);
+  EXPECT_EQ(gaps[0].records, 2u);
+  EXPECT_EQ(after.lost(), 5u);
+  EXPECT_EQ(after.gaps(), 3u);
+}
+
 }  // namespace
 }  // namespace ks::agent

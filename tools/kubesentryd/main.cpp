@@ -15,6 +15,8 @@ constexpr cli::Subcommand kSubcommands[] = {
     {"run", RunAgent, "load a bundle and print its alerts"},
     {"check", CheckBundles, "whether this kernel takes a bundle's programs; nothing runs"},
     {"status", ShowStatus, "what the running daemon has loaded, seen and lost"},
+    {"rollback", AskForRollback, "make the bundle before active again, by one store"},
+    {"unpin", Unpin, "detach and remove what `run --pin` left"},
     {"record", RecordTrace, "write events to a trace, for `ksc replay`"},
 };
 

@@ -25,12 +25,28 @@ Error CannotWrite(const std::string& name, std::string cause) {
   return {"write alerts to", name, std::move(cause), "alerts have nowhere to go; give --alerts another file", "alerts"};
 }
 
+// False if it cannot be written. A file that may not be read is left as it is.
+bool EndLastLine(const std::string& path, int fd) {
+  struct stat info{};
+  if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size == 0) return true;
+  const int reader = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  char last = '\n';
+  const bool cut = reader >= 0 && pread(reader, &last, 1, info.st_size - 1) == 1 && last != '\n';
+  if (reader >= 0) close(reader);
+  return !cut || write(fd, "\n", 1) == 1;
+}
+
 }  // namespace
 
 Result<Output> Output::Open(const std::string& path, int stop_fd) {
   if (path == "-") return Output(STDOUT_FILENO, "standard output", stop_fd);
   const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
   if (fd < 0) return CannotWrite(path, std::strerror(errno));
+  if (!EndLastLine(path, fd)) {
+    const int error = errno;
+    close(fd);
+    return CannotWrite(path, std::strerror(error));
+  }
   return Output(fd, path, stop_fd);
 }
 
@@ -62,6 +78,8 @@ Output::~Output() {
 }
 
 bool Output::is_terminal() const { return isatty(fd_) == 1; }
+
+bool Output::full() const { return kept_.size() >= kKeep / 2; }
 
 Status Output::Line(std::string_view line) {
   kept_.append(line);

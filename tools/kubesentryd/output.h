@@ -13,7 +13,8 @@ namespace ks::agent {
 
 class Output {
  public:
-  // "-" is stdout; a file is appended to, and made readable for its owner only. `stop_fd`: readable when the daemon is
+  // "-" is stdout; a file is appended to, and made readable for its owner only. A last line without an end, of an agent that was
+  // killed while it wrote, is ended. `stop_fd`: readable when the daemon is
   // to end.
   static Result<Output> Open(const std::string& path, int stop_fd);
   Output(Output&& other) noexcept;
@@ -24,6 +25,8 @@ class Output {
   Status Line(std::string_view line);
   // Writes what was kept. Waits for a slow reader, but no longer than two seconds once the daemon is to end.
   Status Flush();
+  // Whether Line is about to write.
+  bool full() const;
 
   // To be called with the milliseconds that it takes so far, after each second of waiting for the reader.
   void set_on_wait(std::function<void(uint64_t)> on_wait) { on_wait_ = std::move(on_wait); }

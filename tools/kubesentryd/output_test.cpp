@@ -51,6 +51,20 @@ TEST_F(OutputTest, AppendsLinesToAFileForItsOwner) {
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
+TEST_F(OutputTest, EndsALineThatAKillHasCut) {
+  const std::string path = std::string(folder_) + "/alerts";
+  std::ofstream(path) << "one\ntw";
+  for (const char* line : {"three", "four"}) {
+    auto output = Output::Open(path, stop_[0]);
+    ASSERT_TRUE(output);
+    ASSERT_TRUE(output->Line(line));
+    ASSERT_TRUE(output->Flush());
+  }
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  EXPECT_EQ(text.str(), "one\ntw\nthree\nfour\n");
+}
+
 TEST_F(OutputTest, SaysWhatItCannotOpen) {
   const auto output = Output::Open("/nowhere/at/all", stop_[0]);
   ASSERT_FALSE(output);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "runtime/enrich/enrich.h"
@@ -10,23 +11,29 @@
 
 namespace ks::agent {
 
-Pipeline::Generation& Pipeline::Of(const loader::ActiveBundle& bundle, Output& output, Status* written) {
+Pipeline::Generation& Pipeline::Of(const loader::ActiveBundle& bundle) {
   const auto known = generations_.find(bundle.generation());
   if (known != generations_.end()) return known->second;
-  Forget();
   Generation generation{{.node = node_,
                          .boot = boot_,
                          .bundle_digest = bundle.bundle().digest(),
                          .bundle_version = bundle.bundle().manifest().version,
                          .egress_digest = bundle.bundle().egress_digest()},
                         state::Tracker(bundle.engine(), options_)};
-  const auto before = generations_.lower_bound(bundle.generation());
-  if (before != generations_.begin()) {
-    Generation& old = std::prev(before)->second;
-    generation.tracker.Adopt(old.tracker, Writer(old, output, written));
-  }
   if (read_up_to_ns_) generation.tracker.HoldAt(*read_up_to_ns_);
   return generations_.emplace(bundle.generation(), std::move(generation)).first->second;
+}
+
+// If another bundle is active now (a newer one, or after a rollback an older one), its rules go on with the state of those that
+// are the same.
+void Pipeline::Follow(Output& output, Status* written) {
+  const loader::ActiveBundle* active = loader_.active();
+  if (!active || active->generation() == followed_) return;
+  Forget();
+  Generation& now = Of(*active);
+  const auto before = generations_.find(followed_);
+  if (before != generations_.end()) now.tracker.Adopt(before->second.tracker, Writer(before->second, output, written));
+  followed_ = active->generation();
 }
 
 // Engines go with their bundles; what refers to them goes before it is used again.
@@ -64,13 +71,14 @@ Status Pipeline::Take(std::string_view record, Output& output) {
     enrich::Derive(*event, nullptr);
   }
   Status written = Ok();
-  Generation& own = Of(*bundle, output, &written);
+  Follow(output, &written);
+  Generation& own = Of(*bundle);
   if (RingOf(event->sequence) == kernel::RingId::Context && read_up_to_ns_) {
     ReadUpTo(std::max(*read_up_to_ns_, event->time_ns));
   }
   std::vector<event::Match> matches = bundle->engine().DecidePassed(*event);
   if (bundle != loader_.active() && loader_.active()) {
-    Generation& active = Of(*loader_.active(), output, &written);
+    Generation& active = Of(*loader_.active());
     matches = active.tracker.TakeOf(own.tracker, *event, std::move(matches), Writer(active, output, &written));
   }
   own.tracker.Take(*event, std::move(matches), Writer(own, output, &written));
@@ -85,7 +93,7 @@ void Pipeline::ReadUpTo(uint64_t time_ns) {
 Status Pipeline::Advance(uint64_t now_ns, Output& output) {
   Forget();
   Status written = Ok();
-  if (loader_.active()) Of(*loader_.active(), output, &written);
+  Follow(output, &written);
   for (auto& [number, generation] : generations_) {
     generation.tracker.Advance(now_ns, Writer(generation, output, &written));
   }
@@ -107,12 +115,36 @@ state::Counts Pipeline::state_counts() const {
 Result<size_t> Pipeline::LoadState(std::string_view saved, uint64_t now_ns, Output& output) {
   KS_CHECK(loader_.active() != nullptr, "a bundle is active before its rules' state is loaded");
   Status written = Ok();
-  return Of(*loader_.active(), output, &written).tracker.Load(saved, now_ns);
+  Follow(output, &written);
+  return Of(*loader_.active()).tracker.Load(saved, now_ns);
 }
 
 std::string Pipeline::SaveState() const {
   const auto active = loader_.active() ? generations_.find(loader_.active()->generation()) : generations_.end();
   return active != generations_.end() ? active->second.tracker.Save() : std::string();
+}
+
+void Pipeline::Resume(const kernel::Progress& progress) {
+  counts_ = {progress.received, progress.malformed, progress.stray, progress.alerts};
+  announced_malformed_ = counts_.malformed;
+  announced_stray_ = counts_.stray;
+  lost_before_ = progress.lost_before;
+  // Until the clock is read again, so that what is told twice is told with the same times, and thereby ids.
+  constexpr int64_t kSameClockNs = 1'000'000;
+  if (std::abs(progress.boot_to_utc_ns - boot_to_utc_ns_) < kSameClockNs) boot_to_utc_ns_ = progress.boot_to_utc_ns;
+  gaps_.Resume(progress);
+}
+
+kernel::Progress Pipeline::Progress() const {
+  kernel::Progress progress{.received = counts_.received,
+                            .malformed = counts_.malformed,
+                            .stray = counts_.stray,
+                            .alerts = counts_.alerts,
+                            .lost_before = lost_before_,
+                            .boot_to_utc_ns = boot_to_utc_ns_,
+                            .streams = {}};
+  gaps_.Save(&progress);
+  return progress;
 }
 
 void Pipeline::Announce(const Gap& gap, const std::vector<kernel::KindCounters>& counters, Log& log) {

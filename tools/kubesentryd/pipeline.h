@@ -48,6 +48,9 @@ class Pipeline {
   Status Advance(uint64_t now_ns, Output& output);
   // Nothing comes any more.
   Status Flush(Output& output);
+  // Before anything was taken, and with the clock read: goes on where the agent before this one stopped. And what the next one needs for that.
+  void Resume(const kernel::Progress& progress);
+  kernel::Progress Progress() const;
   // Of the active bundle's rules over several events: what an agent before this one saved, before any event was taken;
   // how many rules go on. And what the next one can load.
   Result<size_t> LoadState(std::string_view saved, uint64_t now_ns, Output& output);
@@ -72,7 +75,8 @@ class Pipeline {
     alert::Origin origin;
     state::Tracker tracker;
   };
-  Generation& Of(const loader::ActiveBundle& bundle, Output& output, Status* written);
+  Generation& Of(const loader::ActiveBundle& bundle);
+  void Follow(Output& output, Status* written);
   void Forget();
   void Announce(const Gap& gap, const std::vector<kernel::KindCounters>& counters, Log& log);
   state::OnAlert Writer(const Generation& generation, Output& output, Status* written);
@@ -93,6 +97,7 @@ class Pipeline {
   uint64_t lost_before_ = 0;
   const state::Options options_;
   std::map<uint32_t, Generation> generations_;
+  uint32_t followed_ = 0;  // the generation whose rules have the state; 0: none
 };
 
 }  // namespace ks::agent

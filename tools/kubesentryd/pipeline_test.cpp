@@ -177,5 +177,47 @@ TEST_F(PipelineTest, AReportOfAnotherVersionIsShownAsFarAsItGoes) {
       "");
 }
 
+TEST_F(PipelineTest, TheNextAgentGoesOnWhereThisOneStopped) {
+  Activate(1);
+  pipeline_.set_boot_to_utc_ns(5'000'000'000);
+  ASSERT_TRUE(pipeline_.Take(Record(1, 0), *output_));
+  ASSERT_TRUE(pipeline_.Take(Record(1, 3), *output_));
+  ASSERT_TRUE(pipeline_.Take("junk", *output_));
+  Pipeline next(loader_, "n1", "boot", false);
+  next.set_boot_to_utc_ns(5'000'000'123);
+  next.Resume(pipeline_.Progress());
+  EXPECT_EQ(next.boot_to_utc_ns(), 5'000'000'000) << "what is told twice has the same time";
+  ASSERT_TRUE(next.Take(Record(1, 4), *output_));
+  testing::internal::CaptureStderr();
+  next.Settle(kernel_, log_);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "") << "nothing is lost between the two, and nothing is said again";
+  EXPECT_EQ(next.counts().received, 4u);
+  EXPECT_EQ(next.counts().malformed, 1u);
+  EXPECT_EQ(next.gaps().lost(), 2u);
+  const auto alerts = Alerts();
+  ASSERT_EQ(alerts.size(), 3u);
+  EXPECT_EQ(alerts[2]["seq"], 3);
+  EXPECT_EQ(alerts[2]["lost_before"], 2);
+  next.set_boot_to_utc_ns(9'000'000'000);
+  next.Resume(pipeline_.Progress());
+  EXPECT_EQ(next.boot_to_utc_ns(), 9'000'000'000) << "the clock was set";
+}
+
+TEST_F(PipelineTest, AfterARollbackTheOlderBundleDecidesAgain) {
+  Activate(1);
+  Activate(2);
+  ASSERT_TRUE(pipeline_.Take(Record(2, 0), *output_));
+  ASSERT_TRUE(loader_.Rollback());
+  ASSERT_TRUE(pipeline_.Advance(2000, *output_));
+  ASSERT_TRUE(pipeline_.Take(Record(1, 1), *output_));
+  ASSERT_TRUE(pipeline_.Take(Record(2, 2), *output_)) << "was in the ring";
+  const auto alerts = Alerts();
+  ASSERT_EQ(alerts.size(), 3u);
+  EXPECT_EQ(alerts[0]["rule"], "r2");
+  EXPECT_EQ(alerts[1]["rule"], "r1");
+  EXPECT_EQ(alerts[2]["rule"], "r2");
+  EXPECT_EQ(StatusReport(kernel_, loader_, pipeline_, 5)["rolled_back"], 1);
+}
+
 }  // namespace
 }  // namespace ks::agent

@@ -40,6 +40,7 @@ using schema::FieldId;
 constexpr uint64_t kSecondNs = 1000000000;
 constexpr uint64_t kLongestDrainNs = 20 * kSecondNs;
 constexpr int kConsumeMs = 20;
+constexpr size_t kRecordsPerCommit = 1024;
 
 const cli::Command& RecordCommand() {
   static const cli::Command kCommand{
@@ -213,12 +214,16 @@ class Recorder {
   // False if the trace cannot be written or the ring not be read.
   bool ReadRing(int wait_ms, size_t* records) {
     Status written = Ok();
+    size_t taken = 0;
     auto consumed = kernel_->Consume(wait_ms, [&](std::string_view record) {
+      // Often, so that a flood has its room back.
+      if (++taken % kRecordsPerCommit == 0) kernel_->Commit({});
       if (Status one = Take(record); !one && written) written = one;
     });
     if (!written) log_.Failure("trace", written.error());
     if (!consumed) log_.Failure("ring", consumed.error());
     if (!WriteLosses() || !written || !consumed) return false;
+    kernel_->Commit({});
     *records = *consumed;
     return true;
   }

@@ -140,9 +140,20 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
                             {"suppressed", rule.suppressed}});
   }
   out["swaps"] = Swaps(loader.counts());
+  out["rolled_back"] = loader.counts().rolled_back;
   out["unchanged"] = loader.counts().unchanged;
   out["refusals"] = loader.counts().refusals;
   return out;
+}
+
+ordered_json ErrorReport(const Error& error) {
+  return {{"error",
+           {{"tried", error.tried}, {"on", error.on}, {"cause", error.cause}, {"advice", error.advice}, {"code", error.code}}}};
+}
+
+Error ErrorOf(const json& report) {
+  const json& error = Part(report, "error");
+  return {Text(error, "tried"), Text(error, "on"), Text(error, "cause"), Text(error, "advice"), Text(error, "code")};
 }
 
 std::string Readable(const json& report) {
@@ -151,8 +162,9 @@ std::string Readable(const json& report) {
                                 Text(bundle, "digest"));
   out += fmt::format("            issued {}, expires {}, signed by {}\n", Text(bundle, "issued_at"),
                      Text(bundle, "expires_at"), Text(bundle, "key"));
-  out += fmt::format("generation  {}, {} rules, {} swaps, {} times unchanged", Number(report, "generation"),
-                     Number(report, "rules"), Number(report, "swaps"), Number(report, "unchanged"));
+  out += fmt::format("generation  {}, {} rules, {} swaps, {} times rolled back, {} times unchanged",
+                     Number(report, "generation"), Number(report, "rules"), Number(report, "swaps"),
+                     Number(report, "rolled_back"), Number(report, "unchanged"));
   std::string refusals;
   for (const auto& [code, count] : Part(report, "refusals").items()) {
     refusals += fmt::format("{}{} {}", refusals.empty() ? "" : ", ", code,

@@ -19,6 +19,9 @@ uint64_t Swaps(const loader::SwapCounts& counts);
 
 nlohmann::ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& loader,
                                     const Pipeline& pipeline, uint64_t uptime_s);
+// What went wrong, instead of a report: it has the member `error`.
+nlohmann::ordered_json ErrorReport(const Error& error);
+Error ErrorOf(const nlohmann::json& report);
 // A report, for people. `report` may come from a daemon of another version: what it lacks is left out.
 std::string Readable(const nlohmann::json& report);
 

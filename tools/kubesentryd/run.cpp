@@ -6,6 +6,8 @@
 #include <csignal>
 #include <memory>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "tools/cli/args.h"
 #include "tools/kubesentryd/clock.h"
@@ -14,6 +16,7 @@
 #include "tools/kubesentryd/output.h"
 #include "tools/kubesentryd/pipeline.h"
 #include "tools/kubesentryd/report.h"
+#include "tools/kubesentryd/run_command.h"
 #include "tools/kubesentryd/signals.h"
 #include "tools/kubesentryd/status_socket.h"
 #include "tools/kubesentryd/steps.h"
@@ -25,70 +28,11 @@ namespace ks::agent {
 namespace {
 
 constexpr int kConsumeMs = 20;
+constexpr size_t kRecordsPerWrite = 1024;
 constexpr uint64_t kSecondNs = 1000000000;
 constexpr uint64_t kLongestDrainNs = 20 * kSecondNs;  // full rings, on a busy machine
 constexpr uint64_t kSaveEveryNs = 60 * kSecondNs;
 constexpr size_t kMostState = 1UL << 30;
-
-const cli::Command& RunCommand() {
-  static const cli::Command kCommand{
-      .name = "kubesentryd run",
-      .about =
-          "Verifies a bundle, loads it into the kernel and prints its alerts, one JSON line each, until SIGTERM or "
-          "SIGINT.\n"
-          "SIGHUP, or another file in the bundle's place, swaps to the new bundle without missing an event; a bundle "
-          "that is\n"
-          "refused leaves the old one active.\n\n"
-          "Needs CAP_BPF and CAP_PERFMON, and no more; any user id will do. Kernels before 5.11 count BPF memory "
-          "against\n"
-          "RLIMIT_MEMLOCK: raise that limit (LimitMEMLOCK=infinity, ulimit -l unlimited) to 64 MiB or more there.",
-      .example =
-          "  kubesentryd run --bundle rules.kspb --trust KEY.pub --alerts /var/log/alerts.jsonl\n"
-          "  as an unprivileged user, from a root shell:\n"
-          "  setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs \\\n"
-          "    --bounding-set -all,+bpf,+perfmon --inh-caps -all,+bpf,+perfmon --ambient-caps -all,+bpf,+perfmon \\\n"
-          "    kubesentryd run --bundle rules.kspb --trust KEY.pub --status-socket /tmp/ks.sock",
-      .options = {
-          {.name = "--bundle",
-           .value = "FILE",
-           .about = "the signed bundle (.kspb); its folder is watched for changes",
-           .required = true},
-          {.name = "--trust", .value = "FILE", .about = "public keys (PEM) whose bundles are loaded", .required = true},
-          {.name = "--metadata",
-           .value = "FILE",
-           .about = "names of containers, images and pods, one JSON object a line; read again when it changes"},
-          {.name = "--alerts", .value = "FILE", .about = "where alerts go; `-`, the default, is standard output"},
-          {.name = "--format",
-           .value = "FORMAT",
-           .about = "of alerts: json (default) or human",
-           .choices = {"json", "human"}},
-          {.name = "--log",
-           .value = "FORMAT",
-           .about = "of what is said on stderr: human (default) or json",
-           .choices = {"human", "json"}},
-          {.name = "--late-bound",
-           .value = "MS",
-           .about = "how much later than newer ones events may come and still be put in order, for rules over\n"
-                    "                       several events; what comes later still is counted",
-           .choices = {"0", "10", "100", "1000"}},
-          {.name = "--state",
-           .value = "FILE",
-           .about = "where rules over several events keep their state over restarts: loaded at the start, written\n"
-                    "                       once a minute and at the end; it holds data of events (mode 0600)"},
-          {.name = "--tier",
-           .value = "TIER",
-           .about = "auto, the default: trampolines, which see the kernel's own copy of names and addresses, event by\n"
-                    "                       event where the kernel grants them; tracepoint: none of them; trampoline: refuse to\n"
-                    "                       run without. `kubesentryd status` says which events have which",
-           .choices = {"auto", "tracepoint", "trampoline"}},
-          {.name = "--node", .value = "NAME", .about = "name of this node in alerts; by default the host's name"},
-          {.name = "--status-socket",
-           .value = "PATH",
-           .about = "where `kubesentryd status` asks; by default /run/kubesentryd/status.sock,\n                       "
-                    "  for other users than root below $XDG_RUNTIME_DIR"},
-      }};
-  return kCommand;
-}
 
 kernel::KernelOptions::Tiers TiersOf(const std::string& name) {
   using Tiers = kernel::KernelOptions::Tiers;
@@ -105,6 +49,7 @@ class Runner {
         status_path_(arguments.Get("--status-socket", DefaultStatusSocket())),
         status_wanted_(arguments.Has("--status-socket")),
         state_path_(arguments.Get("--state")),
+        pin_(arguments.Get("--pin")),
         node_(arguments.Get("--node", NodeName())),
         tiers_(TiersOf(arguments.Get("--tier", "auto"))),
         human_(arguments.Get("--format", "json") == "human"),
@@ -139,9 +84,14 @@ class Runner {
   }
   // Before the kernel is touched: what is wrong with the bundle is said also where BPF is not to be had.
   Status VerifyBundle() {
-    auto verified = loader::ReadBundle(bundle_path_, trust_, NowSeconds());
-    if (!verified) return verified.error();
-    first_ = std::move(*verified);
+    auto verified = loader::ReadBundle(bundle_path_, trust_, NowSeconds(), &first_bytes_);
+    if (verified) {
+      first_ = std::move(*verified);
+    } else if (pin_.empty()) {
+      return verified.error();
+    } else {
+      first_refused_ = verified.error();  // there may be one that goes on
+    }
     return Ok();
   }
   Status OpenMetadata() {
@@ -168,14 +118,17 @@ class Runner {
     return Ok();
   }
   Status OpenKernel() {
-    auto kernel = kernel::OpenLibbpfKernel({.tiers = tiers_});
+    auto kernel = kernel::OpenLibbpfKernel({.tiers = tiers_, .pin = pin_});
     if (!kernel) return kernel.error();
     kernel_ = std::move(*kernel);
+    SayNotices();
     loader_.emplace(*kernel_);
     pipeline_.emplace(*loader_, node_, BootId(), human_,
                       state::Options{.late_bound_ns = late_bound_ms_ * 1'000'000});
     pipeline_->set_boot_to_utc_ns(BootToUtcNs());
     pipeline_->set_enricher(&*enricher_);
+    pipeline_->Resume(kernel_->Resumed());
+    dropped_ = pipeline_->gaps().lost();
     swapper_.emplace(*loader_, *kernel_, trust_, bundle_path_, log_);
     return Ok();
   }
@@ -186,13 +139,36 @@ class Runner {
     kernel_.reset();
   }
   Status LoadFirst() {
-    auto loaded = loader_->Load(std::move(*first_));
+    for (const Error& strange : loader_->Resume(trust_)) SayStrange(strange.ToString());
+    Status loaded = first_refused_ ? Status(*first_refused_) : LoadFile();
+    if (loaded || !loader_->active()) return loaded;
+    // As any swap that is refused: what is active stays so.
+    loader_->CountRefusal(loaded.error());
+    log_.Failure("refused", loaded.error());
+    return Ok();
+  }
+  Status LoadFile() {
+    const loader::Loader::Known known = loader_->Knows(first_->digest());
+    if (known == loader::Loader::Known::RolledBack) {
+      log_.Warn("rolled-back",
+                fmt::format("{} holds the bundle that was rolled back from; SIGHUP, or another file, swaps to it", bundle_path_),
+                {{"bundle", bundle_path_}});
+    }
+    if (known != loader::Loader::Known::No) return Ok();
+    auto loaded = loader_->Load(std::move(*first_), std::exchange(first_bytes_, {}), NowSeconds());
     if (!loaded) {
       Error error = loaded.error();
       if (error.on == "the bundle") error.on = bundle_path_;
       return error;
     }
-    return loader_->Activate(std::move(*loaded));
+    const Status activated = loader_->Activate(std::move(*loaded));
+    SayNotices();
+    return activated;
+  }
+  // Of what an agent before this one pinned.
+  void SayStrange(const std::string& text) { log_.Warn("pins", text, {{"on", pin_}, {"cause", text}}); }
+  void SayNotices() {
+    for (const std::string& notice : kernel_->Notices()) SayStrange(notice);
   }
   // What is wrong with it stops nothing: rules then start without.
   Status LoadState() {
@@ -237,7 +213,10 @@ class Runner {
   bool ReadRing(int wait_ms, size_t* records) {
     Status written = Ok();
     const uint64_t begin_ns = BootNs();
+    size_t taken = 0;
     auto consumed = kernel_->Consume(wait_ms, [&](std::string_view record) {
+      // Often: what is written is not told again by the next agent, and a flood has its room back.
+      if (written && (output_->full() || ++taken % kRecordsPerWrite == 0)) written = WriteAlerts();
       // What is in the ring is still taken and counted after alerts have nowhere to go.
       if (Status one = pipeline_->Take(record, *output_); !one && written) written = one;
     });
@@ -245,7 +224,7 @@ class Runner {
     if (consumed && *consumed < kernel::kRecordsPerConsume) pipeline_->ReadUpTo(begin_ns + offset);
     const uint64_t now = BootNs() + offset;
     if (Status one = pipeline_->Advance(now, *output_); !one && written) written = one;
-    if (Status flushed = output_->Flush(); !flushed && written) written = flushed;
+    if (written) written = WriteAlerts();
     pipeline_->Settle(*kernel_, log_);
     if (!written) log_.Failure("alerts", written.error());
     if (!consumed) log_.Failure("ring", consumed.error());
@@ -253,6 +232,13 @@ class Runner {
     loader_->Consumed(*consumed, BootNs());
     *records = *consumed;
     return true;
+  }
+
+  // What follows from the records so far; then these need not be handed out again.
+  Status WriteAlerts() {
+    if (Status flushed = output_->Flush(); !flushed) return flushed;
+    kernel_->Commit(pipeline_->Progress());
+    return Ok();
   }
 
   bool Loop() {
@@ -263,7 +249,7 @@ class Runner {
       if (reload_.Came() || watch_->Changed()) swapper_->Want();
       swapper_->Step();
       if (status_) {
-        status_->Serve([this] { return StatusReport(*kernel_, *loader_, *pipeline_, Uptime()).dump() + "\n"; });
+        status_->Serve([this](std::string_view request) { return Answer(request).dump() + "\n"; });
       }
       if (BootNs() >= next_tick) {
         next_tick = BootNs() + kSecondNs;
@@ -271,6 +257,26 @@ class Runner {
       }
     }
     return true;
+  }
+
+  nlohmann::ordered_json Answer(std::string_view request) {
+    if (request == kAskStatus) return StatusReport(*kernel_, *loader_, *pipeline_, Uptime());
+    if (request == kAskRollback) return Rollback();
+    return ErrorReport({"ask the daemon for", std::string(request), "it does not know that request",
+                        "ask with the kubesentryd of the version that runs", "status-socket"});
+  }
+
+  nlohmann::ordered_json Rollback() {
+    const Status done = !swapper_->busy() ? loader_->Rollback()
+                                          : Error{"roll back", "to the bundle before", "another bundle is being loaded",
+                                                  "ask again when it is active or refused", "rollback-busy"};
+    if (!done) {
+      log_.Failure("rollback", done.error());
+      return ErrorReport(done.error());
+    }
+    log_.Info("rolled-back", fmt::format("rolled back: {}", ReadyText(*kernel_, *loader_->active())),
+              ReadyFacts(*kernel_, *loader_->active()));
+    return StatusReport(*kernel_, *loader_, *pipeline_, Uptime());
   }
 
   // Every second.
@@ -298,21 +304,23 @@ class Runner {
     missed_ = missed;
   }
 
-  // Nothing new is seen any more; what the ring holds is still decided.
+  // What the ring holds is still decided. Pinned programs go on, and the next agent with what they send from here on; else
+  // nothing new is seen any more.
   bool Drain() {
-    kernel_->Detach();
+    const bool ends = !kernel_->pinned();
+    if (ends) kernel_->Detach();
     const uint64_t give_up = BootNs() + kLongestDrainNs;
     size_t records = 1;
-    while (records > 0 && BootNs() < give_up) {
+    do {
       if (!ReadRing(0, &records)) return false;
-    }
-    if (records == 0) {
+    } while (records >= (ends ? 1 : kernel::kRecordsPerConsume) && BootNs() < give_up);
+    if (ends && records == 0) {
       pipeline_->End(*kernel_);
       pipeline_->Settle(*kernel_, log_);
     }
     // What waited for late events is decided; windows that are still open end with us, and the closing line counts them.
     Status written = pipeline_->Flush(*output_);
-    if (Status flushed = output_->Flush(); !flushed && written) written = flushed;
+    if (Status one = WriteAlerts(); !one && written) written = one;
     if (!written) log_.Failure("alerts", written.error());
     SaveState();
     return bool(written);
@@ -343,7 +351,7 @@ class Runner {
 
   const std::string bundle_path_, trust_path_, metadata_path_, alerts_path_, status_path_;
   const bool status_wanted_;
-  const std::string state_path_;
+  const std::string state_path_, pin_;
   const std::string node_;
   const kernel::KernelOptions::Tiers tiers_;
   const bool human_;
@@ -355,6 +363,8 @@ class Runner {
   bundle::Trust trust_;
   std::optional<Enricher> enricher_;
   std::optional<bundle::VerifiedBundle> first_;
+  std::string first_bytes_;
+  std::optional<Error> first_refused_;
   std::optional<Output> output_;
   std::optional<FileWatch> watch_;
   std::unique_ptr<kernel::Kernel> kernel_;

@@ -11,11 +11,15 @@
 #include <optional>
 #include <utility>
 
+#include "tools/kubesentryd/clock.h"
+
 namespace ks::agent {
 namespace {
 
 constexpr size_t kMaxDocument = 1 << 20;
 constexpr int kAnswerMs = 5000;
+constexpr size_t kMaxClients = 16, kMaxRequest = 256;
+constexpr uint64_t kPatienceNs = 1'000'000'000;
 
 Error SocketError(const char* tried, const std::string& path, std::string cause, std::string advice) {
   return {tried, path, std::move(cause), std::move(advice), "status-socket"};
@@ -76,30 +80,50 @@ Result<StatusSocket> StatusSocket::Listen(const std::string& path) {
 }
 
 StatusSocket::StatusSocket(StatusSocket&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
+    : fd_(std::exchange(other.fd_, -1)), clients_(std::exchange(other.clients_, {})), path_(std::move(other.path_)) {}
 
 StatusSocket& StatusSocket::operator=(StatusSocket&& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(clients_, other.clients_);
   std::swap(path_, other.path_);
   return *this;
 }
 
 StatusSocket::~StatusSocket() {
+  for (const Client& client : clients_) close(client.fd);
   if (fd_ < 0) return;
   unlink(path_.c_str());
   close(fd_);
 }
 
-void StatusSocket::Serve(const std::function<std::string()>& document) {
-  int client = -1;
-  while ((client = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-    const std::string text = document();
-    (void)send(client, text.data(), text.size(), MSG_NOSIGNAL);
-    close(client);
+void StatusSocket::Serve(const std::function<std::string(std::string_view)>& answer) {
+  int fd = -1;
+  while (clients_.size() < kMaxClients && (fd = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+    clients_.push_back({fd, BootNs(), ""});
   }
+  std::erase_if(clients_, [&](Client& client) {
+    if (!Hear(client, answer)) return false;
+    close(client.fd);
+    return true;
+  });
 }
 
-Result<std::string> AskStatus(const std::string& path) {
+// Whether that is all that is to be said.
+bool StatusSocket::Hear(Client& client, const std::function<std::string(std::string_view)>& answer) {
+  char buffer[kMaxRequest];
+  const ssize_t got = recv(client.fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+  if (got > 0) client.sent.append(buffer, static_cast<size_t>(got));
+  const size_t end = client.sent.find('\n');
+  if (end == std::string::npos) {
+    const bool waits = got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+    return !waits || client.sent.size() > kMaxRequest || BootNs() - client.since_ns > kPatienceNs;
+  }
+  const std::string text = answer(std::string_view(client.sent).substr(0, end));
+  (void)send(client.fd, text.data(), text.size(), MSG_NOSIGNAL);
+  return true;
+}
+
+Result<std::string> Ask(const std::string& path, std::string_view request) {
   const char* kTried = "ask the daemon at";
   const auto address = Address(path);
   if (!address) return SocketError(kTried, path, "a socket's path has 1 to 107 bytes", "");
@@ -114,6 +138,8 @@ Result<std::string> AskStatus(const std::string& path) {
                          error == EACCES ? "ask as the user that runs the daemon, or as root"
                                          : "start one with `kubesentryd run`, or give its --status-socket");
   } else {
+    const std::string line = std::string(request) + "\n";
+    (void)send(fd, line.data(), line.size(), MSG_NOSIGNAL);  // an old daemon answers and closes before
     char buffer[4096];
     ssize_t got = 0;
     pollfd readable{fd, POLLIN, 0};

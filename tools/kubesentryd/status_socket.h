@@ -1,12 +1,18 @@
-// The unix socket on which a running daemon answers `kubesentryd status`: who connects is sent one JSON document.
+// The unix socket on which a running daemon answers `kubesentryd status` and the like: who connects sends one line, and is sent one
+// JSON document.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "compiler/support/result.h"
 
 namespace ks::agent {
+
+inline constexpr std::string_view kAskStatus = "status", kAskRollback = "rollback";
 
 class StatusSocket {
  public:
@@ -16,16 +22,24 @@ class StatusSocket {
   StatusSocket& operator=(StatusSocket&& other) noexcept;
   ~StatusSocket();
 
-  // Answers who waits. Never blocks: a document that does not fit the socket's buffer at once is cut.
-  void Serve(const std::function<std::string()>& document);
+  // Answers whose line has come; who sends none is let go after a second. Never blocks: a document that does not fit the
+  // socket's buffer at once is cut.
+  void Serve(const std::function<std::string(std::string_view request)>& answer);
 
  private:
+  struct Client {
+    int fd;
+    uint64_t since_ns;
+    std::string sent;
+  };
   StatusSocket(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  static bool Hear(Client& client, const std::function<std::string(std::string_view)>& answer);
   int fd_;
+  std::vector<Client> clients_;
   std::string path_;
 };
 
-// What the daemon at that socket says of itself.
-Result<std::string> AskStatus(const std::string& path);
+// What the daemon at that socket answers.
+Result<std::string> Ask(const std::string& path, std::string_view request);
 
 }  // namespace ks::agent

@@ -10,7 +10,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 namespace ks::agent {
 namespace {
@@ -46,16 +48,51 @@ TEST_F(StatusSocketTest, AnswersWhoAsks) {
   EXPECT_EQ(info.st_mode & 0777, 0600u);
   std::thread server([&] {
     for (int i = 0; i < 200; i++) {
-      socket->Serve([] { return "{\"a\":\"" + std::string(20000, 'x') + "\"}\n"; });
+      socket->Serve([](std::string_view) { return "{\"a\":\"" + std::string(20000, 'x') + "\"}\n"; });
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   });
   for (int i = 0; i < 3; i++) {
-    const auto answer = AskStatus(path_);
+    const auto answer = Ask(path_, kAskStatus);
     ASSERT_TRUE(answer) << answer.error().ToString();
     EXPECT_EQ(answer->size(), 20009u);
   }
   server.join();
+}
+
+TEST_F(StatusSocketTest, AnswersTheLineOnly) {
+  auto socket = StatusSocket::Listen(path_);
+  ASSERT_TRUE(socket);
+  const auto connected = [&] {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path_.c_str(), sizeof(address.sun_path) - 1);
+    KS_CHECK(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0, "connect");
+    return fd;
+  };
+  std::vector<std::string> asked;
+  const auto serve = [&] {
+    socket->Serve([&](std::string_view request) {
+      asked.emplace_back(request);
+      return "x\n";
+    });
+  };
+  char answer[8];
+  const int slow = connected(), mute = connected(), endless = connected();
+  close(mute);
+  KS_CHECK(write(slow, "roll", 4) == 4, "write");
+  KS_CHECK(write(endless, std::string(600, 'y').data(), 600) == 600, "write");
+  serve();
+  EXPECT_TRUE(asked.empty()) << "half a line asks nothing";
+  KS_CHECK(write(slow, "back\nmore", 9) == 9, "write");
+  serve();
+  serve();
+  EXPECT_EQ(asked, std::vector<std::string>{"rollback"});
+  EXPECT_EQ(read(slow, answer, sizeof(answer)), 2);
+  EXPECT_NE(read(endless, answer, sizeof(answer)), 2) << "is let go without an answer";
+  close(slow);
+  close(endless);
 }
 
 TEST_F(StatusSocketTest, ReplacesASocketThatNobodyServesAndTidiesUp) {
@@ -81,11 +118,11 @@ TEST_F(StatusSocketTest, TakesNothingFromALivingDaemonNorFromAFile) {
 }
 
 TEST_F(StatusSocketTest, SaysWhyNobodyAnswers) {
-  EXPECT_EQ(AskStatus(path_).error().cause, "no daemon runs there");
+  EXPECT_EQ(Ask(path_, kAskStatus).error().cause, "no daemon runs there");
   LeaveStaleSocket();
-  EXPECT_EQ(AskStatus(path_).error().cause, "no daemon runs there");
-  EXPECT_FALSE(AskStatus(std::string(200, 'x')));
-  EXPECT_FALSE(AskStatus(""));
+  EXPECT_EQ(Ask(path_, kAskStatus).error().cause, "no daemon runs there");
+  EXPECT_FALSE(Ask(std::string(200, 'x'), kAskStatus));
+  EXPECT_FALSE(Ask("", kAskStatus));
   EXPECT_FALSE(StatusSocket::Listen("/nowhere/at/all/socket"));
 }
 

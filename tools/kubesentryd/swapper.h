@@ -19,6 +19,8 @@ class Swapper {
 
   // The file may be another one. While a bundle is being prepared this is remembered.
   void Want() { wanted_ = true; }
+  // Whether a bundle is being prepared: until it is not, another must not become active but by Step.
+  bool busy() const { return preparing_.valid(); }
   // Starts what is wanted; activates or refuses what is ready. Call between two readings of the ring.
   void Step();
 

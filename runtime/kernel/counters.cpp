@@ -1,0 +1,47 @@
+#include "runtime/kernel/counters.h"
+
+#include "bpf/schema/record.h"
+#include "runtime/kernel/libbpf.h"
+
+namespace ks::kernel {
+
+std::vector<KindCounters> ReadCounters(int map) {
+  std::vector<KindCounters> sums(schema::kKindCount);
+  for (uint32_t kind = 0; kind < schema::kKindCount; ++kind) sums[kind].kind = static_cast<schema::EventKind>(kind);
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return sums;
+  std::vector<ks_hook_counters> per_cpu(static_cast<size_t>(cpus));
+  // A look at each hook is one call: those of kind `bpf` are events as well.
+  for (uint32_t hook = 0; bpf_map_lookup_elem(map, &hook, per_cpu.data()) == 0; ++hook) {
+    for (const ks_hook_counters& cpu : per_cpu) {
+      for (KindCounters& sum : sums) {
+        const ks_counters& one = cpu.kinds[static_cast<size_t>(sum.kind)];
+        sum.seen += one.seen;
+        sum.filtered += one.filtered;
+        sum.limited += one.limited;
+        for (size_t ring = 0; ring < kRings; ++ring) {
+          sum.submitted += one.submitted[ring];
+          sum.dropped += one.dropped[ring];
+          sum.submitted_to[ring] += one.submitted[ring];
+          sum.dropped_from[ring] += one.dropped[ring];
+        }
+      }
+    }
+  }
+  return sums;
+}
+
+std::vector<StreamEnd> ReadStreams(int map) {
+  std::vector<StreamEnd> ends;
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return ends;
+  std::vector<uint64_t> next(static_cast<size_t>(cpus));
+  for (uint32_t stream = 0; bpf_map_lookup_elem(map, &stream, next.data()) == 0; ++stream) {
+    for (size_t cpu = 0; cpu < next.size(); ++cpu) {
+      if (next[cpu] > 0) ends.push_back({static_cast<uint16_t>(cpu), stream, next[cpu]});
+    }
+  }
+  return ends;
+}
+
+}  // namespace ks::kernel

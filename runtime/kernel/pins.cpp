@@ -1,0 +1,302 @@
+#include "runtime/kernel/pins.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+
+#include "runtime/kernel/ring.h"
+
+namespace ks::kernel {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kSetPrefix = "ks_";
+constexpr const char* kBundle = "bundle";  // no hook is called so
+constexpr size_t kMostBundles = 1024;
+constexpr uint32_t kMostGeneration = 1u << 31;  // there is room for those that follow
+
+// A bundle's map: an array of pages, the first of which begins with this.
+constexpr uint32_t kPage = 4096;
+constexpr uint64_t kMostBytes = 64 << 20;  // bundle::kMaxBundleBytes
+struct BundleHead {
+  uint64_t magic = 0x314c444e42534bULL;  // "KSBNDL1"
+  uint64_t size = 0;
+  int64_t since = 0;
+  uint32_t generation = 0;
+  uint32_t captures = 0;
+};
+
+Error PinError(const char* tried, const std::string& on, int error) {
+  Error failed = WorldError(tried, on, error, "pin");
+  if (error == EACCES || error == EPERM) failed.advice = "the folder must belong to the user that runs the agent";
+  return failed;
+}
+
+Status MakeFolder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return PinError("make the folder", path, errno);
+  return Ok();
+}
+
+// Names in a folder, none if there is no such.
+std::vector<std::string> Names(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+void RemoveTree(const std::string& folder) {
+  std::error_code ignored;  // what stays is found again by the next who looks
+  fs::remove_all(folder, ignored);
+}
+
+template <typename Info>
+bool ReadInfo(int fd, Info* info) {
+  uint32_t size = sizeof(*info);
+  return bpf_obj_get_info_by_fd(fd, info, &size) == 0;
+}
+
+// A pinned map of that type, nothing if it is none.
+Fd OpenMap(const std::string& path, bpf_map_type type, bpf_map_info* info) {
+  Fd map(bpf_obj_get(path.c_str()));
+  *info = {};
+  // Another kind of object fills other members.
+  bpf_map_info probe{};
+  uint32_t size = sizeof(probe);
+  if (!map || bpf_obj_get_info_by_fd(map.get(), &probe, &size) != 0 || probe.type != static_cast<uint32_t>(type)) return {};
+  *info = probe;
+  return map;
+}
+
+// "7 bytes of records that nobody read", or "".
+std::string Unread(const std::string& set) {
+  uint64_t bytes = 0;
+  bool known = true;
+  for (const char* name : {"ks_ring", "ks_ring_context"}) {
+    bpf_map_info info{};
+    const Fd map = OpenMap(set + "/maps/" + name, BPF_MAP_TYPE_RINGBUF, &info);
+    Ring ring;
+    const bool read = map && ring.Open(map.get(), info.max_entries);
+    known = known && read;
+    if (read) bytes += ring.unread();
+  }
+  if (!known) return "its rings cannot be read";
+  return bytes > 0 ? fmt::format("{} bytes of records in its rings were not read", bytes) : "";
+}
+
+Result<PinnedBundle> ReadBundle(const std::string& folder, uint32_t generation) {
+  const auto refused = [&](std::string cause) { return Error{"read the pinned bundle", folder, std::move(cause), "", "pin"}; };
+  bpf_map_info info{};
+  const Fd map = OpenMap(folder + "/" + kBundle, BPF_MAP_TYPE_ARRAY, &info);
+  if (!map) return refused("it is not a map of bytes, or its writer was killed");
+  const uint64_t bytes = uint64_t{info.max_entries} * info.value_size;
+  if (info.value_size != kPage || !(info.map_flags & BPF_F_MMAPABLE) || bytes > kMostBytes + kPage)
+    return refused("the map has another shape");
+  const Mapping pages(map.get(), bytes, PROT_READ);
+  if (!pages.get()) return refused(std::strerror(errno));
+  BundleHead head;
+  std::memcpy(&head, pages.get(), sizeof(head));
+  if (head.magic != BundleHead{}.magic || head.generation != generation || head.size > bytes - kPage)
+    return refused("its head is not that of this bundle");
+  PinnedBundle bundle;
+  bundle.kept.generation = generation;
+  bundle.kept.since = head.since;
+  bundle.kept.bytes.assign(static_cast<const char*>(pages.get()) + kPage, head.size);
+  bundle.captures = head.captures;
+  for (const std::string& hook : Names(folder)) {
+    if (hook == kBundle) continue;
+    Fd program(bpf_obj_get((folder + "/" + hook).c_str()));
+    bpf_prog_info program_info{};
+    if (!program || !ReadInfo(program.get(), &program_info) || program_info.type != BPF_PROG_TYPE_RAW_TRACEPOINT)
+      return refused(fmt::format("`{}` is no program for a tracepoint", hook));
+    bundle.programs[hook] = std::move(program);
+  }
+  return bundle;
+}
+
+}  // namespace
+
+uint32_t MapId(int fd) {
+  bpf_map_info info{};
+  return ReadInfo(fd, &info) ? info.id : 0;
+}
+
+uint32_t ProgramId(int fd) {
+  bpf_prog_info info{};
+  return ReadInfo(fd, &info) ? info.id : 0;
+}
+
+Result<Pins> Pins::Open(const std::string& folder, Purpose purpose) {
+  Pins pins;
+  pins.folder_ = folder;
+  const char* kTried = "pin to";
+  if (Status made = MakeFolder(folder); !made) return made.error();
+  pins.lock_ = Fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct statfs system{};
+  struct stat info{};
+  if (!pins.lock_ || ::fstatfs(pins.lock_.get(), &system) != 0 || ::fstat(pins.lock_.get(), &info) != 0)
+    return PinError(kTried, folder, errno);
+  if (static_cast<uint32_t>(system.f_type) != BPF_FS_MAGIC) {
+    return Error{kTried, folder, "it is not on a bpffs",
+                 "mount one (`mount -t bpf bpf /sys/fs/bpf`) and give a folder in it, which belongs to the agent's user", "pin"};
+  }
+  if (purpose == Purpose::Use && (info.st_uid != ::geteuid() || (info.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
+    return Error{kTried, folder, "others than this user may write to it: programs that lie there are run",
+                 "give a folder of its own: `chown` it to the agent's user, `chmod 700`", "pin"};
+  }
+  if (::flock(pins.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return PinError("lock", folder, errno);
+    return Error{kTried, folder, "another kubesentryd uses it", "stop that one first, or give another folder", "pin-locked"};
+  }
+  return pins;
+}
+
+Status Pins::Use(const std::string& layout) {
+  set_ = fmt::format("{}/{}{}", folder_, kSetPrefix, layout);
+  if (Status made = MakeFolder(set_); !made) return made;
+  for (const char* part : {"/maps", "/links", "/programs", "/bundles"}) {
+    if (Status made = MakeFolder(set_ + part); !made) return made;
+  }
+  return Ok();
+}
+
+Result<Attachment> Pins::Attached(const std::string& hook, const std::set<uint32_t>& maps) const {
+  const std::string path = set_ + "/links/" + hook;
+  Attachment attachment;
+  LibbpfLog quiet;
+  attachment.link.reset(bpf_link__open(path.c_str()));
+  if (!attachment.link) {
+    if (errno == ENOENT) return attachment;
+    return PinError("open the pinned link", path, errno);
+  }
+  attachment.program = Fd(bpf_obj_get((set_ + "/programs/" + hook).c_str()));
+  bpf_link_info link{};
+  std::vector<uint32_t> used(64);
+  bpf_prog_info program{};
+  program.nr_map_ids = static_cast<uint32_t>(used.size());
+  program.map_ids = reinterpret_cast<uint64_t>(used.data());
+  const bool read = attachment.program && ReadInfo(bpf_link__fd(attachment.link.get()), &link) &&
+                    ReadInfo(attachment.program.get(), &program);
+  used.resize(std::min<size_t>(used.size(), read ? program.nr_map_ids : 0));
+  const bool ours = read && (link.type == BPF_LINK_TYPE_RAW_TRACEPOINT || link.type == BPF_LINK_TYPE_TRACING) &&
+                    link.prog_id == program.id &&
+                    std::ranges::all_of(maps, [&](uint32_t map) { return std::ranges::count(used, map) > 0; });
+  if (!ours) return Error{"go on with the pinned link", path, "it does not hold the resident program of this hook", "", "pin"};
+  return attachment;
+}
+
+Status Pins::Attach(const std::string& hook, const Attachment& attachment) const {
+  const std::string program = set_ + "/programs/" + hook, link = set_ + "/links/" + hook;
+  // Of an agent that was killed between the two.
+  ::unlink(program.c_str());
+  if (bpf_obj_pin(attachment.program.get(), program.c_str()) != 0) return PinError("pin", program, errno);
+  if (bpf_obj_pin(bpf_link__fd(attachment.link.get()), link.c_str()) != 0) return PinError("pin", link, errno);
+  return Ok();
+}
+
+void Pins::Detach(const std::string& hook) const {
+  ::unlink((set_ + "/links/" + hook).c_str());
+  ::unlink((set_ + "/programs/" + hook).c_str());
+}
+
+Status Pins::Keep(const KeptBundle& bundle, uint32_t captures, const std::map<std::string, int>& programs) const {
+  const std::string folder = BundleFolder(bundle.generation);
+  const uint32_t pages = 1 + static_cast<uint32_t>((bundle.bytes.size() + kPage - 1) / kPage);
+  LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+  const Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "ks_bundle", sizeof(uint32_t), kPage, pages, &options));
+  if (!map) return PinError("keep the bundle's bytes in", folder, errno);
+  {
+    const Mapping to(map.get(), size_t{pages} * kPage);
+    if (!to.get()) return PinError("keep the bundle's bytes in", folder, errno);
+    const BundleHead head{.size = bundle.bytes.size(), .since = bundle.since, .generation = bundle.generation, .captures = captures};
+    std::memcpy(to.get(), &head, sizeof(head));
+    std::memcpy(static_cast<char*>(to.get()) + kPage, bundle.bytes.data(), bundle.bytes.size());
+  }
+  RemoveTree(folder);
+  if (Status made = MakeFolder(folder); !made) return made;
+  for (const auto& [hook, program] : programs) {
+    if (bpf_obj_pin(program, (folder + "/" + hook).c_str()) != 0) return PinError("pin", folder + "/" + hook, errno);
+  }
+  // Last: a folder with it is whole.
+  if (bpf_obj_pin(map.get(), (folder + "/" + kBundle).c_str()) != 0) return PinError("pin", folder + "/" + kBundle, errno);
+  return Ok();
+}
+
+void Pins::Forget(uint32_t generation) const { RemoveTree(BundleFolder(generation)); }
+
+std::vector<PinnedBundle> Pins::Bundles(std::vector<std::string>* notices) const {
+  std::vector<PinnedBundle> bundles;
+  for (const std::string& name : Names(set_ + "/bundles")) {
+    const std::string path = set_ + "/bundles/" + name;
+    uint32_t generation = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), generation);
+    if (error != std::errc() || end != name.data() + name.size() || generation == 0 || generation > kMostGeneration ||
+        bundles.size() >= kMostBundles) {
+      notices->push_back(fmt::format("{} is no bundle's folder and was removed", path));
+      RemoveTree(path);
+      continue;
+    }
+    Result<PinnedBundle> bundle = ReadBundle(path, generation);
+    if (bundle) {
+      bundles.push_back(std::move(*bundle));
+    } else {
+      notices->push_back(bundle.error().ToString());
+      RemoveTree(path);
+    }
+  }
+  std::ranges::sort(bundles, {}, [](const PinnedBundle& bundle) { return bundle.kept.generation; });
+  return bundles;
+}
+
+Status Pins::SetAside() {
+  aside_ = set_ + "_unusable";
+  RemoveTree(aside_);
+  if (::rename(set_.c_str(), aside_.c_str()) != 0) return PinError("set aside", set_, errno);
+  return Ok();
+}
+
+void Pins::TakeBack() {
+  RemoveTree(set_);
+  ::rename(aside_.c_str(), set_.c_str());
+}
+
+std::vector<std::string> Pins::RemoveSets(const std::string& but) const {
+  std::vector<std::string> said;
+  for (const std::string& name : Names(folder_)) {
+    const std::string path = folder_ + "/" + name;
+    if (!name.starts_with(kSetPrefix) || path == but) continue;
+    RemoveTree(path + "/links");
+    std::string unread = Unread(path);
+    RemoveTree(path);
+    const bool gone = ::access(path.c_str(), F_OK) != 0;
+    said.push_back(fmt::format("{} {}{}{}", path, gone ? "was removed" : "could not be removed", unread.empty() ? "" : "; ", unread));
+  }
+  return said;
+}
+
+std::vector<std::string> Pins::RemoveOthers() const { return RemoveSets(set_); }
+std::vector<std::string> Pins::RemoveAll() const { return RemoveSets(""); }
+
+Result<std::vector<std::string>> RemovePins(const std::string& folder) {
+  struct stat info{};
+  if (::stat(folder.c_str(), &info) != 0) return PinError("remove the pins in", folder, errno);
+  Result<Pins> pins = Pins::Open(folder, Pins::Purpose::Remove);
+  if (!pins) return pins.error();
+  return pins->RemoveAll();
+}
+
+}  // namespace ks::kernel

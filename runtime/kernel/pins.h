@@ -1,0 +1,83 @@
+// The folder on a bpffs in which a kernel half outlives its agent:
+//
+//   DIR/ks_<layout>/maps/<map>                 shared maps, and the agent's progress
+//                   links/<hook>               that its resident programs hang on
+//                   programs/<hook>            these programs
+//                   bundles/<generation>/…     `bundle`: the signed file; its programs by hook
+//
+// The layout is a number that differs wherever maps, records or resident programs do: what another version of the agent pinned stands
+// beside, and is not read.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "compiler/support/result.h"
+#include "runtime/kernel/fd.h"
+#include "runtime/kernel/kernel.h"
+#include "runtime/kernel/libbpf.h"
+
+namespace ks::kernel {
+
+// A resident program and what it hangs on.
+struct Attachment {
+  LinkPtr link;  // null: not attached
+  Fd program;
+};
+
+struct PinnedBundle {
+  KeptBundle kept;
+  uint32_t captures = 0;              // that its programs were loaded for, a bit per enum ks_capture
+  std::map<std::string, Fd> programs;  // by hook
+};
+
+class Pins {
+ public:
+  // Pins nothing.
+  Pins() = default;
+  enum class Purpose : uint8_t { Use, Remove };
+  // Makes the folder if it is missing, and locks it. An Error if another agent has it, if it is on no bpffs, or if it is to be used
+  // and others may write to it.
+  static Result<Pins> Open(const std::string& folder, Purpose purpose = Purpose::Use);
+  explicit operator bool() const { return bool(lock_); }
+
+  // From now on the set of that layout is meant.
+  Status Use(const std::string& layout);
+  std::string Map(const std::string& name) const { return set_ + "/maps/" + name; }
+
+  // A resident program's attachment, if there is one. `maps`: ids of maps, of which its program must use each.
+  Result<Attachment> Attached(const std::string& hook, const std::set<uint32_t>& maps) const;
+  Status Attach(const std::string& hook, const Attachment& attachment) const;
+  void Detach(const std::string& hook) const;
+
+  // `programs`: by hook.
+  Status Keep(const KeptBundle& bundle, uint32_t captures, const std::map<std::string, int>& programs) const;
+  void Forget(uint32_t generation) const;
+  // By generation. What cannot be read is removed, and said.
+  std::vector<PinnedBundle> Bundles(std::vector<std::string>* notices) const;
+
+  // Renames the set, so that it counts as another's, and back.
+  Status SetAside();
+  void TakeBack();
+  // Detaches and removes all sets but ours; says what of them was not read.
+  std::vector<std::string> RemoveOthers() const;
+  // All of them.
+  std::vector<std::string> RemoveAll() const;
+
+ private:
+  std::vector<std::string> RemoveSets(const std::string& but) const;
+  std::string BundleFolder(uint32_t generation) const { return set_ + "/bundles/" + std::to_string(generation); }
+
+  std::string folder_;
+  Fd lock_;          // the folder itself
+  std::string set_;  // path
+  std::string aside_;
+};
+
+// Ids are the kernel's; 0 if it does not say.
+uint32_t MapId(int fd);
+uint32_t ProgramId(int fd);
+
+}  // namespace ks::kernel
