@@ -43,9 +43,8 @@ static KS_INLINE int ks_is_captured_file(struct ks_scratch *s) {
 }
 static KS_INLINE int ks_is_captured_socket(struct ks_scratch *s) { return s->context.captured == KS_CAPTURED_SOCKET; }
 
-// f_mode of what was opened, or 0.
-static KS_INLINE __u32 ks_opened_mode(struct ks_scratch *s) {
-  struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
+// f_mode of what was opened, or 0. `file` is the event's.
+static KS_INLINE __u32 ks_opened_mode(struct ks_scratch *s, const struct file *file) {
   if (file) return BPF_CORE_READ(file, f_mode);
   return ks_is_captured_file(s) ? s->captured.file.f_mode : 0;
 }
@@ -106,13 +105,15 @@ static KS_INLINE void ks_set_status(struct ks_scratch *s, __u32 field, __u32 sta
     }                                                             \
   } while (0)
 
+static KS_INLINE void ks_clear_word(void *at) { *(__u64 *)at = 0; }
+
 // Ends a text: whole words behind it are zero.
 #define KS_END_TEXT(slot, length)                                  \
   do {                                                             \
     __u64 end = (length);                                          \
     asm volatile("" : "+r"(end));                                  \
     (slot).len = end;                                              \
-    if (end <= sizeof((slot).data) - KS_TEXT_SLACK) *(__u64 *)&(slot).data[end] = 0; \
+    if (end <= sizeof((slot).data) - KS_TEXT_SLACK) ks_clear_word(&(slot).data[end]); \
   } while (0)
 
 // Copies a text of `length` bytes into a field's slot. Its own length, not the capture: the kernel copies word by word.

@@ -81,7 +81,7 @@ KS_INLINE void ks_get_event_access(struct ks_scratch *s) {
   __u64 asked = ks_sub_open_flags(s->context.hook);
   __u32 access = 0;
   struct file *file = (struct file *)ks_sub_event_file(s->context.hook);
-  __u32 mode = ks_opened_mode(s);
+  __u32 mode = ks_opened_mode(s, file);
   if (mode) {
     if (mode & KS_FMODE_READ) access |= READ;
     if (mode & KS_FMODE_WRITE) access |= WRITE;

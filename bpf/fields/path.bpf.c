@@ -9,6 +9,25 @@ static KS_INLINE struct mount *mount_of(struct vfsmount *mnt) {
   return (struct mount *)((char *)mnt - bpf_core_field_offset(struct mount, mnt));
 }
 
+// The three members stand side by side in every kernel so far.
+struct place {
+  struct mount *parent;
+  struct dentry *mountpoint;
+  struct dentry *root;
+};
+
+static KS_INLINE void read_place(struct place *place, const struct mount *mount) {
+  const __u32 parent = bpf_core_field_offset(struct mount, mnt_parent);
+  if (bpf_core_field_offset(struct mount, mnt_mountpoint) == parent + sizeof(void *) &&
+      bpf_core_field_offset(struct mount, mnt) + bpf_core_field_offset(struct vfsmount, mnt_root) == parent + 2 * sizeof(void *)) {
+    bpf_probe_read_kernel(place, sizeof(*place), __builtin_preserve_access_index(&mount->mnt_parent));
+  } else {
+    place->parent = BPF_CORE_READ(mount, mnt_parent);
+    place->mountpoint = BPF_CORE_READ(mount, mnt_mountpoint);
+    place->root = BPF_CORE_READ(mount, mnt.mnt_root);
+  }
+}
+
 struct link {
   struct dentry *parent;
   struct qstr name;
@@ -42,46 +61,43 @@ static KS_INLINE int prepend(struct ks_scratch *s, const struct qstr *name) {
 KS_SUBPROGRAM __u64 ks_sub_path(__u32 hook, __u64 mnt_address, __u64 dentry_address) {
   struct ks_scratch *s = ks_scratch_of(hook);
   if (!s) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
-  struct vfsmount *mnt = (struct vfsmount *)mnt_address;
+  struct mount *mount = mount_of((struct vfsmount *)mnt_address);
   struct dentry *dentry = (struct dentry *)dentry_address;
-  struct dentry *root = BPF_CORE_READ(mnt, mnt_root);
+  struct place place;
+  read_place(&place, mount);
   __u32 status = KS_TRUNCATED;
   s->context.path_end = KS_PATH_END;
 #pragma clang loop unroll(disable)
   for (__u32 step = 0; step < KS_PATH_STEPS; step++) {
-    if (!dentry || !root) {
+    if (!dentry || !place.root) {
       status = KS_UNKNOWN;
       break;
     }
-    if (dentry == root) {
-      struct mount *mount = mount_of(mnt);
-      struct mount *parent = BPF_CORE_READ(mount, mnt_parent);
-      if (parent == mount) {
+    if (dentry == place.root) {
+      if (place.parent == mount) {
         status = KS_OK;
         break;
       }
-      dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-      mnt = (struct vfsmount *)((char *)parent + bpf_core_field_offset(struct mount, mnt));
-      root = BPF_CORE_READ(mnt, mnt_root);
+      dentry = place.mountpoint;
+      mount = place.parent;
+      read_place(&place, mount);
       continue;
     }
-    struct link link = {};
+    struct link link;
     read_link(&link, dentry);
-    struct dentry *parent = link.parent;
-    struct qstr name = link.name;
-    if (parent == dentry) {
+    if (link.parent == dentry) {
       // A root that is no mount's: a pseudo file, which has a name, or a file that cannot be reached from its mount.
       char first = '/';
-      bpf_probe_read_kernel(&first, 1, name.name);
-      status = first != '/' && prepend(s, &name) == 0 ? KS_OK : KS_UNKNOWN;
+      bpf_probe_read_kernel(&first, 1, link.name.name);
+      status = first != '/' && prepend(s, &link.name) == 0 ? KS_OK : KS_UNKNOWN;
       break;
     }
-    int end = prepend(s, &name);
+    int end = prepend(s, &link.name);
     if (end) {
       status = end > 0 ? KS_TRUNCATED : KS_UNKNOWN;
       break;
     }
-    dentry = parent;
+    dentry = link.parent;
   }
   if (status == KS_UNKNOWN) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   __u64 start = s->context.path_end;

@@ -5,12 +5,34 @@ KS_INLINE void ks_get_process_pid(struct ks_scratch *s) { KS_READ_INT(s, process
 
 KS_INLINE void ks_get_process_tid(struct ks_scratch *s) { KS_READ_INT(s, process_tid, int, ks_task(s), pid); }
 
-
-KS_INLINE void ks_get_process_name(struct ks_scratch *s) {
-  long got = bpf_core_read_str(s->fields.process_name.data, 16, &ks_task(s)->comm);
-  KS_SET_STATUS(s, process_name, got > 0 ? KS_OK : KS_UNKNOWN);
-  KS_END_TEXT(s->fields.process_name, got > 0 ? (__u64)got - 1 : 0);
+// A task's name into `words`, zeros behind it; its length. Both words at once: a helper that looks for the end does it by bytes.
+static KS_INLINE __u64 read_name(__u64 *words, const struct task_struct *task, __u32 *status) {
+  const __u64 ones = 0x0101010101010101ull, tops = ones << 7;
+  *status = bpf_probe_read_kernel(words, 2 * sizeof(*words), __builtin_preserve_access_index(&task->comm)) ? KS_UNKNOWN : KS_OK;
+  // What is below the lowest top bit that is set here lies before the first NUL.
+  __u64 low = words[0], end = (low - ones) & ~low & tops;
+  __u64 before = (end & -end) - 1;
+  __u64 length = (((before >> 7) & ones) * ones) >> 56;
+  // The second word counts if the first one is full. Its last byte is a NUL.
+  __u64 full = -(length >> 3);
+  __u64 high = words[1] & ~0ull >> 8;
+  end = (high - ones) & ~high & tops;
+  __u64 before_high = ((end & -end) - 1) & full;
+  words[0] = low & before;
+  words[1] = high & before_high;
+  return length + ((((before_high >> 7) & ones) * ones) >> 56);
 }
+
+#define KS_READ_NAME(s, member, task)                                                    \
+  do {                                                                                   \
+    __u32 status;                                                                        \
+    __u64 *words = (__u64 *)(void *)(s)->fields.member.data;                             \
+    (s)->fields.member.len = read_name(words, task, &status);                            \
+    words[2] = 0;                                                                        \
+    KS_SET_STATUS(s, member, status);                                                    \
+  } while (0)
+
+KS_INLINE void ks_get_process_name(struct ks_scratch *s) { KS_READ_NAME(s, process_name, ks_task(s)); }
 
 KS_INLINE void ks_get_process_uid(struct ks_scratch *s) {
   KS_READ_INT(s, process_uid, __u32, ks_task(s), real_cred, uid.val);
@@ -99,9 +121,7 @@ KS_INLINE void ks_get_process_parent_pid(struct ks_scratch *s) {
 }
 
 KS_INLINE void ks_get_process_parent_name(struct ks_scratch *s) {
-  long got = bpf_core_read_str(s->fields.process_parent_name.data, 16, &parent_of(s)->comm);
-  KS_SET_STATUS(s, process_parent_name, got > 0 ? KS_OK : KS_UNKNOWN);
-  KS_END_TEXT(s->fields.process_parent_name, got > 0 ? (__u64)got - 1 : 0);
+  KS_READ_NAME(s, process_parent_name, parent_of(s));
 }
 
 KS_INLINE void ks_get_process_parent_uid(struct ks_scratch *s) {

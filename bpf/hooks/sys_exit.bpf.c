@@ -136,7 +136,8 @@ KS_INLINE __u32 ks_also_sys_exit(struct ks_scratch *s) {
   }
   // The flags of openat2 stand in the caller's memory, where they may be others by now: the file says whether it was made.
   if (s->context.call != KS_CALL_openat2 && !(ks_sub_open_flags(s->context.hook) & KS_O_CREAT)) return KS_KIND_NONE;
-  if (!(ks_opened_mode(s) & KS_FMODE_CREATED)) return KS_KIND_NONE;
+  const struct file *file = (const struct file *)ks_sub_event_file(s->context.hook);
+  if (!(ks_opened_mode(s, file) & KS_FMODE_CREATED)) return KS_KIND_NONE;
   s->context.kind = KS_KIND_create;
   return KS_KIND_create;
 }
