@@ -20,7 +20,7 @@ class AtomWriter {
         atom_(atom),
         automata_(automata),
         options_(options),
-        outcome_(code, number, options.with_index, options.lookup.broken) {}
+        outcome_(code, number, options.with_index, options.settle, options.lookup.broken) {}
 
   Emitted Write() {
     if (atom_.test == Test::Present) {

@@ -1,4 +1,4 @@
-// One atom: from the fields in scratch to can[] and which[], exactly as ir::EvalAtom decides it.
+// One atom: from the fields in scratch to what follows from it, exactly as ir::EvalAtom decides it.
 #pragma once
 
 #include "compiler/codegen/automata.h"
@@ -7,7 +7,8 @@
 namespace ks::codegen {
 
 struct AtomOptions {
-  bool with_index = false;  // somebody asks which literal matched
+  bool with_index = false;  // somebody asks which literal matched: goes to which[]
+  Outcome::Settle settle;
   LookupOptions lookup;
 };
 

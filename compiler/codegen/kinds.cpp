@@ -144,11 +144,13 @@ class KindWriter {
     llvm::BasicBlock* behind = may_be_unused ? code.Block("behind_atom") : nullptr;
     if (behind) BranchIfNone(code, readers, behind);
     if (plan_.atoms[atom].other) Read(code, plan_.atoms[atom].other->field);
-    const AtomOptions options{!Hooks() || plan_.reported[atom],
-                              {fmt::format("ks_part_{}_{}", name_, atom), options_.broken}};
     const auto number = static_cast<uint32_t>(atom);
+    const AtomOptions options{!Hooks() || plan_.reported[atom],
+                              [&](uint8_t can) { Settle(code, number, can); },
+                              {fmt::format("ks_part_{}_{}", name_, atom), options_.broken}};
     unit_.Decided(plan_.kind, number, WriteAtom(unit_, code, plan_.atoms[atom], number, automata_, options));
     for (const Conjunct& conjunct : usage_.decided_at[atom]) {
+      if (IsAlone(conjunct)) continue;  // settled
       Locate(code, conjunct.rules, atom);
       ClearUnless(code, CanBeTrue(code, *conjunct.formula, options_.broken), conjunct.rules);
     }
@@ -156,6 +158,24 @@ class KindWriter {
       code.b.CreateBr(behind);
       code.b.SetInsertPoint(behind);
     }
+  }
+
+  static bool IsAlone(const Conjunct& conjunct) { return conjunct.formula->op == ir::Formula::Op::Literal; }
+
+  static void StoreCan(Code& code, uint32_t atom, uint8_t can) {
+    code.Store(code.b.getInt8(can), offsetof(ks_scratch, can) + atom);
+  }
+
+  // Where an atom is decided, rules that ask for no more than the opposite go. can[] is for conjuncts of several atoms, and for
+  // telling later which literal matched.
+  void Settle(Code& code, uint32_t atom, uint8_t can) {
+    const bool told = plan_.reported[atom] && (can & KS_CAN_BE_TRUE) != 0;
+    if (!Hooks() || usage_.combined[atom] || told) StoreCan(code, atom, can);
+    RuleSet refuted;
+    for (const Conjunct& conjunct : usage_.decided_at[atom]) {
+      if (IsAlone(conjunct) && !CanBeTrue(can, *conjunct.formula, options_.broken)) refuted.Add(conjunct.rules);
+    }
+    Clear(code, refuted);
   }
 
   // At an atom, as the first of these rules asks it.
@@ -256,7 +276,9 @@ class KindWriter {
     if (dimension.what == Class::Test) {
       // What an atom of its own would be.
       const auto test = static_cast<uint32_t>(tests_++);
-      const AtomOptions options{IsEverReported(number), {fmt::format("ks_part_{}_{}", name_, number), options_.broken}};
+      const AtomOptions options{IsEverReported(number),
+                                [&](uint8_t can) { StoreCan(code, test, can); },
+                                {fmt::format("ks_part_{}_{}", name_, number), options_.broken}};
       unit_.Decided(plan_.kind, static_cast<uint32_t>(number),
                     WriteAtom(unit_, code, *dimension.atom, test, automata_, options));
       llvm::SwitchInst* branch = code.b.CreateSwitch(code.Load(8, offsetof(ks_scratch, can) + test), behind, 2);

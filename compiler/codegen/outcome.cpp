@@ -4,9 +4,10 @@
 
 namespace ks::codegen {
 
-Outcome::Outcome(Code& code, uint32_t atom, bool with_index, Break broken)
+Outcome::Outcome(Code& code, uint32_t atom, bool with_index, Settle settle, Break broken)
     : code_(code),
       atom_(atom),
+      settle_(std::move(settle)),
       broken_(broken),
       yes_(code.Block("yes")),
       no_(code.Block("no")),
@@ -14,7 +15,7 @@ Outcome::Outcome(Code& code, uint32_t atom, bool with_index, Break broken)
   if (with_index) index_ = llvm::PHINode::Create(code.b.getInt32Ty(), 0, "index", yes_);
 }
 
-Outcome::Outcome(Code& code) : Outcome(code, 0, true) { returns_ = true; }
+Outcome::Outcome(Code& code) : Outcome(code, 0, true, nullptr) { returns_ = true; }
 
 void Outcome::Yes(llvm::Value* index) {
   if (index_) index_->addIncoming(index, code_.b.GetInsertBlock());
@@ -33,10 +34,10 @@ void Outcome::Finish() {
     index_->eraseFromParent();
     index_ = nullptr;
   }
-  returns_ ? Return() : Store();
+  returns_ ? Return() : Settled();
 }
 
-void Outcome::Store() {
+void Outcome::Settled() {
   llvm::BasicBlock* behind = code_.Block("behind");
   const auto end = [&](llvm::BasicBlock* block, uint8_t can) {
     if (llvm::pred_empty(block)) {
@@ -47,7 +48,7 @@ void Outcome::Store() {
     if (block == yes_ && index_) {
       code_.Store(code_.b.CreateTrunc(index_, code_.b.getInt16Ty()), offsetof(ks_scratch, which) + 2 * atom_);
     }
-    code_.Store(code_.b.getInt8(can), offsetof(ks_scratch, can) + atom_);
+    settle_(can);
     code_.b.CreateBr(behind);
   };
   end(yes_, KS_CAN_BE_TRUE);

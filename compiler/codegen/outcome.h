@@ -1,14 +1,18 @@
 // Where the evaluation of one atom ends: true with the number of a literal, false, or unknown.
 #pragma once
 
+#include <functional>
+
 #include "compiler/codegen/unit.h"
 
 namespace ks::codegen {
 
 class Outcome {
  public:
-  // Goes to can[] and which[]. `with_index`: somebody asks which literal matched.
-  Outcome(Code& code, uint32_t atom, bool with_index, Break broken = Break::None);
+  // Writes what follows from an atom that can be this: KS_CAN_BE_TRUE, KS_CAN_BE_FALSE, or both if it is unknown.
+  using Settle = std::function<void(uint8_t can)>;
+  // Goes to `settle`, for each end there is, and to which[] if `with_index`: somebody asks which literal matched.
+  Outcome(Code& code, uint32_t atom, bool with_index, Settle settle, Break broken = Break::None);
   // Is what the function returns: the literal's number, or kNone. It is never unknown.
   explicit Outcome(Code& code);
   static constexpr uint32_t kNone = 0xffffffff;
@@ -25,11 +29,12 @@ class Outcome {
   void Finish();
 
  private:
-  void Store();
+  void Settled();
   void Return();
 
   Code& code_;
   uint32_t atom_ = 0;
+  Settle settle_;
   Break broken_ = Break::None;
   bool returns_ = false;
   llvm::BasicBlock* yes_;

@@ -51,8 +51,18 @@ void ClearUnless(Code& code, llvm::Value* stays, const RuleSet& rules) {
   }
 }
 
+void Clear(Code& code, const RuleSet& rules) {
+  for (size_t i = 0; i < rules.words.size(); i++) {
+    if (rules.words[i] == 0) continue;
+    code.Store(code.b.CreateAnd(code.Load(64, AliveOffset(i)), ~rules.words[i]), AliveOffset(i));
+  }
+}
+
 Usage::Usage(const ir::KindPlan& plan)
-    : readers(plan.atoms.size()), asserters(plan.atoms.size()), decided_at(plan.atoms.size()) {
+    : readers(plan.atoms.size()),
+      asserters(plan.atoms.size()),
+      combined(plan.atoms.size()),
+      decided_at(plan.atoms.size()) {
   std::vector<std::map<std::string, size_t>> known(plan.atoms.size());
   for (size_t rule = 0; rule < plan.rules.size(); rule++) {
     for (const ir::Formula& formula : plan.rules[rule].conjuncts) {
@@ -62,12 +72,19 @@ Usage::Usage(const ir::KindPlan& plan)
         last = std::max(last, literal.atom);
         readers[literal.atom].Add(rule);
         if (!literal.negated) asserters[literal.atom].Add(rule);
+        if (formula.op != ir::Formula::Op::Literal) combined[literal.atom] = true;
       });
       const auto [place, is_new] = known[last].try_emplace(Spell(formula), decided_at[last].size());
       if (is_new) decided_at[last].push_back({&formula, {}});
       decided_at[last][place->second].rules.Add(rule);
     }
   }
+}
+
+bool CanBeTrue(uint8_t can, const ir::Formula& literal, Break broken) {
+  static_assert(KS_CAN_BE_TRUE == 1 && KS_CAN_BE_FALSE == 2);
+  const bool negated = literal.negated && broken != Break::Negation;
+  return (can & (negated ? KS_CAN_BE_FALSE : KS_CAN_BE_TRUE)) != 0;
 }
 
 llvm::Value* CanBeTrue(Code& code, const ir::Formula& formula, Break broken) {

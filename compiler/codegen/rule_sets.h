@@ -23,6 +23,7 @@ llvm::Value* AnyAlive(Code& code, const RuleSet& rules);
 // Clears the rules' bits unless `stays` (i64, 0 or 1) is 1. No branch: the verifier would follow each combination of
 // bits.
 void ClearUnless(Code& code, llvm::Value* stays, const RuleSet& rules);
+void Clear(Code& code, const RuleSet& rules);
 
 // A conjunct that several rules may share, to be decided after its last atom.
 struct Conjunct {
@@ -35,9 +36,12 @@ struct Usage {
   explicit Usage(const ir::KindPlan& plan);
   std::vector<RuleSet> readers;                   // by atom: rules of which a conjunct names it
   std::vector<RuleSet> asserters;                 // by atom: rules that name it without negation
+  std::vector<bool> combined;                     // by atom: some conjunct names it together with others
   std::vector<std::vector<Conjunct>> decided_at;  // by atom: conjuncts of which it is the last
 };
 
+// Whether a conjunct that is an atom or its negation is possibly true, of an atom that can be this.
+bool CanBeTrue(uint8_t can, const ir::Formula& literal, Break broken);
 // Whether a conjunct is possibly true, by can[], as an i64 of 0 or 1.
 llvm::Value* CanBeTrue(Code& code, const ir::Formula& formula, Break broken);
 
