@@ -166,8 +166,8 @@ class KindWriter {
     code.Store(code.b.getInt8(can), offsetof(ks_scratch, can) + atom);
   }
 
-  // Where an atom is decided, rules that ask for no more than the opposite go. can[] is for conjuncts of several atoms, and for
-  // telling later which literal matched.
+  // Where an atom is decided, rules that ask for no more than the opposite go. can[] is for conjuncts of several
+  // atoms, and for telling later which literal matched.
   void Settle(Code& code, uint32_t atom, uint8_t can) {
     const bool told = plan_.reported[atom] && (can & KS_CAN_BE_TRUE) != 0;
     if (!Hooks() || usage_.combined[atom] || told) StoreCan(code, atom, can);
