@@ -198,6 +198,10 @@ struct trace_event_raw_io_uring_submit_sqe {
   __u32 __data_loc_op_str;
 };
 
+struct trace_event_raw_sched_process_exit {
+  _Bool group_dead;
+};
+
 struct thread_info {
   __u32 status;
 };

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <sstream>
 #include <thread>
 
@@ -281,6 +282,15 @@ TEST_F(KernelTest, TheEndOfAProcessIsToldOnce) {
     ASSERT_EQ(own.size(), 1u) << "round " << round;
     EXPECT_EQ(own[0].Int(KS_FIELD_event_exit_code), 7);
   }
+  // Threads that go at once all find none of them alive: many processes, each told once.
+  std::map<int64_t, int> told;
+  auto many = [&] {
+    for (int i = 0; i < 100; ++i) told[InChild([&] { with_threads(4); })] = 0;
+  };
+  for (const Seen& seen : Record(KS_KIND_exit, many, 0)) {
+    if (auto one = told.find(seen.Int(KS_FIELD_process_pid)); one != told.end()) one->second++;
+  }
+  for (const auto& [pid, times] : told) EXPECT_EQ(times, 1) << "process " << pid;
   // The first thread goes first; the process ends with the last. By whose status, kernels differ.
   own = ends([] {
     std::thread([] {
