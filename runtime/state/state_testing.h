@@ -100,9 +100,14 @@ inline ir::Limit LimitOf(uint64_t count, uint64_t seconds) {
 // with what else there is to say of it.
 class Bench {
  public:
-  explicit Bench(Options::Engine which, std::vector<ir::Rule> rules, int64_t late_bound_ns = 0)
-      : engine(std::make_unique<engine::Engine>(ir::MakeProgram(std::move(rules)))),
-        tracker(*engine, {which, late_bound_ns}) {}
+  using SharedEngine = std::shared_ptr<const engine::Engine>;  // making one costs more than what most tests do with it
+  static SharedEngine EngineOf(std::vector<ir::Rule> rules) {
+    return std::make_shared<const engine::Engine>(ir::MakeProgram(std::move(rules)));
+  }
+  Bench(Options::Engine which, SharedEngine of, int64_t late_bound_ns = 0)
+      : engine(std::move(of)), tracker(*engine, {which, late_bound_ns}) {}
+  Bench(Options::Engine which, std::vector<ir::Rule> rules, int64_t late_bound_ns = 0)
+      : Bench(which, EngineOf(std::move(rules)), late_bound_ns) {}
 
   static event::Event Make(double second, EventKind kind, int64_t pid = 1, const std::string& path = "/a") {
     event::Event event;
@@ -149,7 +154,7 @@ class Bench {
   }
   RuleCounts Count() { return tracker.counts().rules.front(); }
 
-  std::unique_ptr<engine::Engine> engine;
+  SharedEngine engine;
   Tracker tracker;
   uint64_t sequence = 0;
   std::vector<std::string> alerts;
