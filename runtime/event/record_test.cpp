@@ -195,9 +195,9 @@ TEST(Decode, RefusesLiesAboutSizes) {
   RawRecord cut = good;
   cut.items.resize(cut.items.size() - KS_ITEM_ALIGN);
   ExpectRefused(cut.Bytes(), "more than there are");
-  RawRecord stub = good;
-  stub.items += std::string(4, '\0');
-  ExpectRefused(stub.Bytes(), "within an item");
+  RawRecord torn = good;
+  torn.items += std::string(4, '\0');
+  ExpectRefused(torn.Bytes(), "within an item");
 }
 
 TEST(Decode, RefusesWhatTheTableRulesOut) {

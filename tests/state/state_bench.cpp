@@ -51,7 +51,7 @@ event::Event Touch(EventKind kind, uint64_t number, uint64_t time_ns) {
   event.record.Set(FieldId::process_parent_name, std::string("supervisor"));
   event.record.Set(FieldId::process_start_time, static_cast<int64_t>(1'000'000'000 + number));
   event.record.Set(FieldId::container_id, fmt::format("{:064x}", number % 1000));
-  event.record.Set(FieldId::file_path, fmt::format("/var/lib/work/{:08}", number));
+  event.record.Set(FieldId::file_path, fmt::format("/var/lib/files/{:08}", number));
   return event;
 }
 
