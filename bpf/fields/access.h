@@ -58,6 +58,30 @@ static KS_INLINE __u64 ks_path_of(__u32 hook, const struct path *place) {
 
 #define ks_file_path(hook, file) ks_path_of(hook, __builtin_preserve_access_index(&(file)->f_path))
 
+// The image of a task. Kernel threads have none; a task that is about to end has given it back.
+static KS_INLINE __u64 ks_exe_path(__u32 hook, struct task_struct *task) {
+  struct mm_struct *mm = BPF_CORE_READ(task, mm);
+  if (!mm) {
+    __u32 kernel = BPF_CORE_READ(task, flags) & KS_PF_KTHREAD;
+    return KS_TEXT_RESULT(0, 0, kernel ? KS_ABSENT : KS_UNKNOWN);
+  }
+  struct file *file = BPF_CORE_READ(mm, exe_file);
+  if (!file) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  return ks_file_path(hook, file);
+}
+
+static KS_INLINE struct ks_process ks_process_of(struct task_struct *task) {
+  struct ks_process process = {BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, group_leader, start_boottime)};
+  return process;
+}
+
+// Made before who made whom was kept.
+static KS_INLINE int ks_is_older(const struct ks_process *process) {
+  __u32 zero = 0;
+  __u64 *since = bpf_map_lookup_elem(&ks_living_since, &zero);
+  return since && process->start < *since;
+}
+
 static KS_INLINE int ks_is_compat(struct ks_scratch *s) {
   int compat = (BPF_CORE_READ(ks_task(s), thread_info.status) & KS_TS_COMPAT) != 0;
   s->context.compat = compat;

@@ -1,4 +1,4 @@
-// The process of the event and its parent. The task is the one that the hook names, not always the current one.
+// The process of the event; its parent: lineage.bpf.c. The task is the one that the hook names, not always the current one.
 #include "bpf/fields/access.h"
 
 KS_INLINE void ks_get_process_pid(struct ks_scratch *s) { KS_READ_INT(s, process_pid, int, ks_task(s), tgid); }
@@ -68,19 +68,7 @@ KS_INLINE void ks_get_process_start_time(struct ks_scratch *s) {
   KS_READ_INT(s, process_start_time, __u64, ks_task(s), group_leader, start_boottime);
 }
 
-// The image of a task. Kernel threads have none; a task that is about to end has given it back.
-static KS_INLINE __u64 exe_path(struct ks_scratch *s, struct task_struct *task) {
-  struct mm_struct *mm = BPF_CORE_READ(task, mm);
-  if (!mm) {
-    __u32 kernel = BPF_CORE_READ(task, flags) & KS_PF_KTHREAD;
-    return KS_TEXT_RESULT(0, 0, kernel ? KS_ABSENT : KS_UNKNOWN);
-  }
-  struct file *file = BPF_CORE_READ(mm, exe_file);
-  if (!file) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
-  return ks_file_path(s->context.hook, file);
-}
-
-KS_INLINE void ks_get_process_exe(struct ks_scratch *s) { KS_SET_TEXT(s, process_exe, exe_path(s, ks_task(s))); }
+KS_INLINE void ks_get_process_exe(struct ks_scratch *s) { KS_SET_TEXT(s, process_exe, ks_exe_path(s->context.hook, ks_task(s))); }
 
 KS_INLINE void ks_get_process_cwd(struct ks_scratch *s) {
   struct fs_struct *fs = BPF_CORE_READ(ks_task(s), fs);
@@ -112,26 +100,6 @@ KS_INLINE void ks_get_process_args(struct ks_scratch *s) {
   KS_SET_STATUS(s, process_args, status);
 }
 
-static KS_INLINE struct task_struct *parent_of(struct ks_scratch *s) {
-  return BPF_CORE_READ(ks_task(s), real_parent, group_leader);
-}
-
-KS_INLINE void ks_get_process_parent_pid(struct ks_scratch *s) {
-  KS_READ_INT(s, process_parent_pid, int, parent_of(s), tgid);
-}
-
-KS_INLINE void ks_get_process_parent_name(struct ks_scratch *s) {
-  KS_READ_NAME(s, process_parent_name, parent_of(s));
-}
-
-KS_INLINE void ks_get_process_parent_uid(struct ks_scratch *s) {
-  KS_READ_INT(s, process_parent_uid, __u32, parent_of(s), real_cred, uid.val);
-}
-
-KS_INLINE void ks_get_process_parent_exe(struct ks_scratch *s) {
-  KS_SET_TEXT(s, process_parent_exe, exe_path(s, parent_of(s)));
-}
-
 KS_INLINE void ks_get_process_tty(struct ks_scratch *s) {
   struct tty_struct *tty = BPF_CORE_READ(ks_task(s), signal, tty);
   if (!tty) {
@@ -145,76 +113,6 @@ KS_INLINE void ks_get_process_tty(struct ks_scratch *s) {
 
 KS_INLINE void ks_get_process_caps(struct ks_scratch *s) {
   KS_READ_INT(s, process_caps, __u64, ks_task(s), real_cred, cap_effective);
-}
-
-// --- ancestors ---
-
-enum { KS_ANCESTORS = 16, KS_NAME_BYTES = 16, KS_ID_BYTES = 24 };
-
-// The process above, or 0 above the first one. (The idle task, pid 0, is its own parent.)
-static KS_INLINE struct task_struct *above(struct task_struct *task) {
-  struct task_struct *parent = BPF_CORE_READ(task, real_parent, group_leader);
-  return parent && BPF_CORE_READ(parent, tgid) ? parent : 0;
-}
-
-KS_SUBPROGRAM __u64 ks_sub_ancestors(__u32 hook) {
-  struct ks_scratch *s = ks_scratch_of(hook);
-  if (!s) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
-  struct task_struct *task = above(ks_task(s));
-  __u64 at = 0;
-  for (__u32 i = 0; i < KS_ANCESTORS && task; i++) {
-    asm volatile("" : "+r"(at));
-    if (at > (KS_ANCESTORS - 1) * KS_NAME_BYTES) break;
-    long got = bpf_core_read_str(s->fields.process_ancestors.data + at, KS_NAME_BYTES, &task->comm);
-    if (got <= 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
-    at += got;
-    task = above(task);
-  }
-  return KS_TEXT_RESULT(0, at, task ? KS_TRUNCATED : KS_OK);
-}
-
-KS_INLINE void ks_get_process_ancestors(struct ks_scratch *s) {
-  __u64 names = ks_sub_ancestors(s->context.hook);
-  KS_SET_STATUS(s, process_ancestors, KS_TEXT_STATUS(names));
-  KS_END_TEXT(s->fields.process_ancestors, KS_TEXT_LEN(names));
-}
-
-// Eight hexadecimal digits of 32 bits, the first one in the lowest byte, all at once.
-static KS_INLINE __u64 hexadecimal(__u64 bits) {
-  __u64 digits = ((bits & 0xffff) << 32) | (bits >> 16 & 0xffff);
-  digits = ((digits & 0x000000ff000000ffull) << 16) | (digits >> 8 & 0x000000ff000000ffull);
-  digits = ((digits & 0x000f000f000f000full) << 8) | (digits >> 4 & 0x000f000f000f000full);
-  // 39 more makes a letter of what is beyond 9.
-  return digits + 0x3030303030303030ull + ((digits + 0x0606060606060606ull) >> 4 & 0x0101010101010101ull) * 39;
-}
-
-// process.id of each ancestor, in the form of schema::ProcessId.
-KS_SUBPROGRAM __u64 ks_sub_ancestor_ids(__u32 hook) {
-  struct ks_scratch *s = ks_scratch_of(hook);
-  if (!s) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
-  struct task_struct *task = above(ks_task(s));
-  __u32 count = 0;
-  for (; count < KS_ANCESTORS && task; count++) {
-    __u64 start = 0;
-    int pid = 0;
-    if (BPF_CORE_READ_INTO(&pid, task, tgid) || BPF_CORE_READ_INTO(&start, task, start_boottime)) {
-      return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
-    }
-    __u64 *id = (__u64 *)(s->fields.process_ancestor_ids.data + count * KS_ID_BYTES);
-    __u64 high = hexadecimal(start >> 32), low = hexadecimal(start & 0xffffffff);
-    // Six digits, a colon, sixteen digits, a NUL.
-    id[0] = hexadecimal(pid & 0xffffff) >> 16 | (__u64)':' << 48 | high << 56;
-    id[1] = high >> 8 | low << 56;
-    id[2] = low >> 8;
-    task = above(task);
-  }
-  return KS_TEXT_RESULT(0, count * KS_ID_BYTES, task ? KS_TRUNCATED : KS_OK);
-}
-
-KS_INLINE void ks_get_process_ancestor_ids(struct ks_scratch *s) {
-  __u64 ids = ks_sub_ancestor_ids(s->context.hook);
-  KS_SET_STATUS(s, process_ancestor_ids, KS_TEXT_STATUS(ids));
-  KS_END_TEXT(s->fields.process_ancestor_ids, KS_TEXT_LEN(ids));
 }
 
 // --- control group ---

@@ -206,6 +206,10 @@ struct thread_info {
   __u32 status;
 };
 
+struct list_head {
+  struct list_head *next;
+};
+
 struct task_struct {
   struct thread_info thread_info;
   void *stack;
@@ -217,6 +221,8 @@ struct task_struct {
   __u64 start_boottime;
   kuid_t loginuid;
   struct task_struct *real_parent;
+  struct list_head children;
+  struct list_head sibling;
   struct task_struct *group_leader;
   struct pid *thread_pid;
   struct mm_struct *mm;
@@ -225,6 +231,10 @@ struct task_struct {
   struct files_struct *files;
   struct signal_struct *signal;
   struct css_set *cgroups;
+};
+
+struct bpf_iter__task {
+  struct task_struct *task;
 };
 
 struct pt_regs {

@@ -18,15 +18,45 @@ enum ks_capture {
 #undef KS_CAPTURE_NUMBER
 };
 
-// A process that ended: ids are reused, start times are not.
-struct ks_ended {
+// Each hook has a scratch of its own, and so have the resident programs that keep the lineage of processes.
+enum ks_scratch_number {
+  KS_SCRATCH_LINEAGE_FORK = KS_HOOK_COUNT,
+  KS_SCRATCH_LINEAGE_EXEC,
+  KS_SCRATCH_LINEAGE_TASK,
+  KS_SCRATCH_COUNT
+};
+
+// A process: ids are reused, start times are not.
+struct ks_process {
   __u64 pid;
-  __u64 start;
+  __u64 start;  // of the first thread, CLOCK_BOOTTIME
+};
+
+// Who made a process, and what it was when it last made another, started a program or ended. Pid 0 made the first ones.
+struct ks_lineage {
+  struct ks_process parent;
+  __u32 uid;
+  __u32 forked;  // it has made a process
+  char name[16];
+};
+// Of one that has made processes, what outlives it.
+struct ks_forker {
+  struct ks_lineage last;  // once it has ended
+  __u32 ended;
+  __u32 exe_status;  // enum ks_status
+  __u32 exe_len;
+  __u32 pad;
+  char exe[512 + KS_TEXT_SLACK];  // when it first made a process, or started a program after that
+};
+// Where an accessor is on its way up: the task is 0 if it is gone or out of reach.
+struct ks_walk {
+  struct ks_process process;
+  __u64 task;
 };
 
 struct ks_map_scratch {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, KS_HOOK_COUNT);
+  __uint(max_entries, KS_SCRATCH_COUNT);
   __type(key, __u32);
   __type(value, struct ks_scratch);
 };
@@ -56,8 +86,35 @@ struct ks_map_inodes {
 struct ks_map_exited {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 4096);
-  __type(key, struct ks_ended);
+  __type(key, struct ks_process);
   __type(value, __u8);
+};
+// Processes that live, until their parent has taken note of their end. Of those that it has no room for, the parent is unknown.
+struct ks_map_living {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 65536);
+  __type(key, struct ks_process);
+  __type(value, struct ks_lineage);
+};
+// Those not looked up for the longest time make room for others.
+struct ks_map_forkers {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 8192);
+  __type(key, struct ks_process);
+  __type(value, struct ks_forker);
+};
+// Since when they are kept (CLOCK_BOOTTIME): of older processes that nobody has put there the kernel's word holds still.
+struct ks_map_living_since {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+};
+struct ks_map_walk {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, KS_HOOK_COUNT);
+  __type(key, __u32);
+  __type(value, struct ks_walk);
 };
 // By thread id. Copies of threads that are gone, or whose calls nobody asked for, make room for others.
 struct ks_map_captured {
@@ -88,5 +145,9 @@ extern struct ks_map_sequence ks_sequence;
 extern struct ks_map_inodes ks_inodes;
 extern struct ks_map_exited ks_exited;
 extern struct ks_map_captured ks_captured;
+extern struct ks_map_living ks_living;
+extern struct ks_map_forkers ks_forkers;
+extern struct ks_map_living_since ks_living_since;
+extern struct ks_map_walk ks_walk;
 
 #endif

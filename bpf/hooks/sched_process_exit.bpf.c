@@ -8,7 +8,7 @@ static KS_INLINE int tells(const struct bpf_raw_tracepoint_args *raw, struct tas
   if (bpf_core_field_exists(struct trace_event_raw_sched_process_exit, group_dead)) return raw->args[1] & 1;
   if (BPF_CORE_READ(task, signal, live.counter) > 0) return 0;
   // Two threads that go at the same time both find none alive: the first to say so here tells it.
-  struct ks_ended ended = {BPF_CORE_READ(task, tgid), BPF_CORE_READ(task, group_leader, start_boottime)};
+  struct ks_process ended = ks_process_of(task);
   __u8 told = 1;
   // Before Linux 6.4 maps answer with an int, and what is above its 32 bits is zero, not its sign.
   return (int)bpf_map_update_elem(&ks_exited, &ended, &told, BPF_NOEXIST) != -KS_EEXIST;

@@ -46,13 +46,7 @@ void Captures::Refuse(const std::string& function, const std::string& cause) {
 Status Captures::Load(const std::string& only, bool keep) {
   Result<ObjectPtr> opened = OpenObject(embedded::capture_object(), "ks_capture", "the trampolines' programs");
   if (!opened) return opened.error();
-  bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, opened->get()) {
-    const auto shared = maps_.find(bpf_map__name(map));
-    if (shared == maps_.end()) continue;
-    if (int error = bpf_map__reuse_fd(map, shared->second); error != 0)
-      return WorldError("share the map", shared->first, -error, "kernel-map");
-  }
+  if (Status shared = ReuseMaps(opened->get(), maps_); !shared) return shared.error();
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, opened->get()) {
     bpf_program__set_autoload(program, only.empty() || FunctionOf(program) == only);

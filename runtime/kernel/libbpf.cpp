@@ -50,6 +50,18 @@ Result<ObjectPtr> OpenObject(std::string_view elf, const char* name, const std::
   return object;
 }
 
+Status ReuseMaps(bpf_object* object, const std::map<std::string, int>& maps) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object) {
+    const auto shared = maps.find(bpf_map__name(map));
+    if (shared == maps.end()) continue;
+    if (int error = bpf_map__reuse_fd(map, shared->second); error != 0) {
+      return WorldError("share the map", shared->first, -error, "kernel-map");
+    }
+  }
+  return Ok();
+}
+
 std::string HookOf(const bpf_program* program) {
   std::string_view section = bpf_program__section_name(program);
   constexpr std::string_view kPrefix = "raw_tp/";

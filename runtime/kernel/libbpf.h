@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 
 #include <cstdarg>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -45,6 +46,9 @@ Error WorldError(const char* tried, const std::string& on, int error, const char
 
 // Parses an ELF image; nothing is in the kernel yet. `on` says in an Error whose object it is.
 Result<ObjectPtr> OpenObject(std::string_view elf, const char* name, const std::string& on);
+
+// The object's maps are those of `maps` (name → fd) that have their names; others are its own.
+Status ReuseMaps(bpf_object* object, const std::map<std::string, int>& maps);
 
 // "raw_tp/sys_exit" → "sys_exit"; "" if it is another kind of program.
 std::string HookOf(const bpf_program* program);

@@ -21,6 +21,7 @@
 #include "runtime/kernel/inodes.h"
 #include "runtime/kernel/libbpf.h"
 #include "runtime/kernel/line_recorder.h"
+#include "runtime/kernel/lineage.h"
 #include "runtime/kernel/object.h"
 #include "runtime/kernel/pins.h"
 #include "runtime/kernel/progress.h"
@@ -96,6 +97,7 @@ class LibbpfKernel : public Kernel {
   std::map<std::string, Hook> hooks_;  // by tracepoint
   std::set<std::string> hook_names_;
   Captures captures_;
+  Lineage lineage_;
   Mapping active_;
   GracePeriod grace_;
   kernel::Rings rings_;
@@ -358,6 +360,9 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
       return WorldError("fill the idle bank of", name, errno, "kernel-map");
     }
   }
+  if (loaded.AsksLineage()) {
+    if (Status kept = lineage_.Begin(maps_); !kept) return kept.error();
+  }
   captures_.Attach([&](schema::EventKind kind) { return loaded.Asks(kind); });
   // From here on nothing fails.
   Epoch().store(epoch + 1);
@@ -370,6 +375,7 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
 void LibbpfKernel::Detach() {
   for (auto& [name, hook] : hooks_) Detach(name, hook);
   captures_.DetachAll();
+  lineage_.End();
   grace_.Wait();
 }
 
@@ -384,6 +390,7 @@ std::vector<HookStatus> LibbpfKernel::Hooks() const {
     statuses.push_back({name, attached, info.recursion_misses});
   }
   captures_.AddHooks(statuses);
+  lineage_.AddHooks(statuses);
   return statuses;
 }
 

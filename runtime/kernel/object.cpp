@@ -102,6 +102,8 @@ bool LibbpfObject::Asks(schema::EventKind kind) const {
   return !compiled;
 }
 
+bool LibbpfObject::AsksLineage() const { return bpf_object__find_map_by_name(object_.get(), "ks_living") != nullptr; }
+
 namespace {
 
 // Everything but the load itself.

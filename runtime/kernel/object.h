@@ -23,6 +23,8 @@ class LibbpfObject : public LoadedObject {
   const std::map<std::string, int>& programs() const { return programs_; }  // hook → program
   // Whether its rules ask for events of that kind; of objects that no compiler made, always.
   bool Asks(schema::EventKind kind) const;
+  // Whether they ask for parents or ancestors.
+  bool AsksLineage() const;
 
  private:
   ObjectPtr object_;

@@ -1,0 +1,34 @@
+#!/bin/sh
+# What run.py runs on each kernel, in a folder with kubesentryd, acts, ancestry.kspb and trust.pub.   inside.sh PID_MAX ACT…
+# Prints what the acts expect, `alert ` and `log ` lines. PID_MAX: that many ids, in a machine that is nobody else's; 0: as they are.
+set -u
+cd "$(dirname "$0")" || exit 3
+here=$PWD
+folder=/var/lib/ks-ancestry
+[ "$1" = 0 ] || echo "$1" > /proc/sys/kernel/pid_max
+shift
+rm -rf "$folder" ready
+mkdir -p "$folder"
+(cd "$folder" && exec "$here/acts" "$here/ready" before "$@") > acts.out 2>&1 &
+acts=$!
+sleep 0.5
+./kubesentryd run --bundle ancestry.kspb --trust trust.pub --status-socket "$here/status.sock" > alerts 2> log &
+agent=$!
+for try in $(seq 1 300); do
+  grep -q ready log && break
+  kill -0 $agent 2> /dev/null || break
+  sleep 0.1
+done
+: > ready
+wait $acts
+: > "$folder/last"
+for try in $(seq 1 100); do
+  grep -q ks-ancestry/last alerts && break
+  sleep 0.1
+done
+kill -TERM $agent
+wait $agent
+cat acts.out
+sed 's/^/alert /' alerts
+sed 's/^/log /' log
+rm -rf "$folder"
