@@ -233,7 +233,12 @@ struct task_struct {
   struct css_set *cgroups;
 };
 
+struct bpf_iter_meta {
+  struct seq_file *seq;
+};
+
 struct bpf_iter__task {
+  struct bpf_iter_meta *meta;
   struct task_struct *task;
 };
 

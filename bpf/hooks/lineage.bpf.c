@@ -15,13 +15,21 @@ static KS_INLINE void note_identity(struct ks_lineage *lineage, struct task_stru
   bpf_core_read_str(lineage->name, sizeof(lineage->name), &leader->comm);
 }
 
-// Of a process that was made before: nothing here is truer. False if it has been reaped meanwhile; if not yet, ks_lineage_free comes
-// after this program, which holds up RCU.
+// Of a process that was made before this was kept, the kernel's word: nothing here is truer. What has no room may be given to another
+// process unseen: from then on the kernel's word is taken of none. False if it has been reaped meanwhile; if not yet,
+// ks_lineage_free comes after this program, which holds up RCU.
 static KS_INLINE int note_found(struct task_struct *leader, const struct ks_process *parent) {
   struct ks_process process = ks_process_of(leader);
+  if (!ks_is_older(&process)) return 0;
   struct ks_lineage lineage = {.parent = *parent, .forked = 1};
   note_identity(&lineage, leader);
-  bpf_map_update_elem(&ks_living, &process, &lineage, BPF_NOEXIST);
+  int error = bpf_map_update_elem(&ks_living, &process, &lineage, BPF_NOEXIST);
+  if (error && error != -KS_EEXIST) {
+    __u32 zero = 0;
+    __u64 never = 0;
+    bpf_map_update_elem(&ks_living_since, &zero, &never, BPF_ANY);
+    return 0;
+  }
   if (BPF_CORE_READ(leader, thread_pid)) return 1;
   bpf_map_delete_elem(&ks_living, &process);
   return 0;
@@ -45,7 +53,7 @@ static KS_INLINE void note_found_and_above(struct task_struct *task) {
 // What is kept of the process of a task.
 static KS_INLINE struct ks_lineage *own_of(const struct ks_process *process, struct task_struct *task) {
   struct ks_lineage *own = bpf_map_lookup_elem(&ks_living, process);
-  if (own || !ks_is_older(process)) return own;
+  if (own) return own;
   note_found_and_above(task);
   return bpf_map_lookup_elem(&ks_living, process);
 }
@@ -140,13 +148,15 @@ int ks_lineage_free(struct bpf_raw_tracepoint_args *ctx) {
   return 0;
 }
 
-// Processes that were made before the programs above were attached: the kernel's word is all there is.
+// Processes that were made before the programs above were attached: the kernel's word is all there is. Writes which processes live.
 SEC("iter/task")
 int ks_lineage_task(struct bpf_iter__task *ctx) {
   struct task_struct *task = ctx->task;
   if (!task || !is_first_thread(task)) return 0;
-  note_found_and_above(task);
   struct ks_process process = ks_process_of(task);
-  if (BPF_CORE_READ(task, mm)) note_image(KS_SCRATCH_LINEAGE_TASK, &process, task);
+  bpf_seq_write(ctx->meta->seq, &process, sizeof(process));
+  struct ks_lineage *own = own_of(&process, task);
+  if (!own || !own->forked || !BPF_CORE_READ(task, mm)) return 0;
+  if (!bpf_map_lookup_elem(&ks_forkers, &process)) note_image(KS_SCRATCH_LINEAGE_TASK, &process, task);
   return 0;
 }

@@ -103,7 +103,7 @@ struct ks_map_forkers {
   __type(key, struct ks_process);
   __type(value, struct ks_forker);
 };
-// Since when they are kept (CLOCK_BOOTTIME): of older processes that nobody has put there the kernel's word holds still.
+// Since when they are kept (CLOCK_BOOTTIME): of older processes that nobody has put there the kernel's word holds still. 0: of none.
 struct ks_map_living_since {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, 1);

@@ -14,6 +14,7 @@
 
 #include "capture_object.h"
 #include "dispatcher_object.h"
+#include "lineage_object.h"
 #include "runtime/kernel/capture.h"
 #include "runtime/kernel/counters.h"
 #include "runtime/kernel/fd.h"
@@ -118,6 +119,7 @@ std::string Layout() {
   };
   add(embedded::dispatcher_object());
   add(embedded::capture_object());
+  add(embedded::lineage_object());
   add(schema::Hash());
   add(std::to_string(KS_RECORD_LAYOUT));
   return fmt::format("{:016x}", hash);
@@ -192,6 +194,7 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
     hooks_[hook].bank = MapFd(("ks_bank_" + hook).c_str());
   }
   if (Status probed = captures_.Probe(options.tiers, maps_, pins_); !probed) return probed.error();
+  if (Status opened = lineage_.Open(maps_, pins_); !opened) return opened;
   active_ = Mapping(MapFd("ks_active"), page);
   if (!active_.get()) return WorldError("map the epoch of", on, errno, "kernel-map");
   Result<GracePeriod> grace = GracePeriod::Open();
@@ -361,7 +364,7 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
     }
   }
   if (loaded.AsksLineage()) {
-    if (Status kept = lineage_.Begin(maps_); !kept) return kept.error();
+    if (Status kept = lineage_.Begin(); !kept) return kept;
   }
   captures_.Attach([&](schema::EventKind kind) { return loaded.Asks(kind); });
   // From here on nothing fails.

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 static char exe[4096];
+static const char *ready;
 
 static void fail(const char *what) {
   printf("failed %s: %s\n", what, strerror(errno));
@@ -41,6 +42,7 @@ static void open_mark(const char *mark) {
 static void leaf(const char *mark, pid_t maker, const char *maker_name, unsigned uid, int naps) {
   name("ks-leaf");
   while (getppid() == maker) usleep(1000);
+  while (access(ready, F_OK)) usleep(10000);
   for (int i = 0; i < naps; i++) usleep(100000);
   printf("expect %s %d %s %u %s yes\n", mark, maker, maker_name, uid, exe);
   open_mark(mark);
@@ -201,10 +203,20 @@ static void clone_parent(void) {
   wait_for(top);
 }
 
+// The maker comes and goes while there is no agent: whoever takes the ready-file away when it has another name starts the next.
+static void gap(void) {
+  char name_of[4096];
+  snprintf(name_of, sizeof(name_of), "%s.gap", ready);
+  if (rename(ready, name_of)) fail("rename");
+  while (access(name_of, F_OK) == 0) usleep(10000);
+  orphan("gap", 0, 1, 0);
+}
+
 int main(int argc, char **argv) {
   ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
   if (length < 0 || argc < 3) fail("begin");
   setvbuf(stdout, 0, _IOFBF, 1 << 16);
+  ready = argv[1];
   for (int i = 2; i < argc; i++) {
     const char *act = argv[i];
     if (strcmp(act, "before") == 0) {
@@ -217,7 +229,7 @@ int main(int argc, char **argv) {
           name("ks-mid");
           pid_t maker = getpid();
           if (must_fork() == 0) leaf("before", maker, "ks-mid", 0, 5);
-          while (access(argv[1], F_OK)) usleep(10000);
+          while (access(ready, F_OK)) usleep(10000);
           _exit(0);
         }
         wait_for(mid);
@@ -227,11 +239,12 @@ int main(int argc, char **argv) {
       wait_for(top);
       continue;
     }
-    while (access(argv[1], F_OK)) usleep(10000);
+    while (access(ready, F_OK)) usleep(10000);
     if (strcmp(act, "double") == 0) orphan("double", 0, 0, 0);
     else if (strcmp(act, "killed") == 0) orphan("killed", 1, 0, 0);
     else if (strcmp(act, "grand") == 0) orphan("grand", 0, 1, 2);
     else if (strcmp(act, "daemon") == 0) orphan("daemon", 0, 1, 30);
+    else if (strcmp(act, "gap") == 0) gap();
     else if (strcmp(act, "reuse") == 0) reuse();
     else if (strcmp(act, "clone_parent") == 0) clone_parent();
     else if (strncmp(act, "flood=", 6) == 0) flood(atoi(act + 6));

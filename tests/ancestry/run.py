@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import identities  # noqa: E402
 
 KERNELS = ["host", "5.10", "6.1", "7"]
-ACTS = ["double", "killed", "grand", "clone_parent", "daemon"]
+ACTS = ["double", "killed", "grand", "clone_parent", "daemon", "gap"]
 FLOOD = 10000  # forkers; 8192 are kept
 FOLDER = "/var/lib/ks-ancestry/"
 
@@ -50,7 +50,8 @@ def judge(output, acts):
         if line.startswith("alert "):
             alert = json.loads(line[6:])
             mark = alert["message"].split()[0].removeprefix(FOLDER)
-            alerts.setdefault((alert["rule"].removeprefix("ancestry."), mark), []).append(alert)
+            # After a kill an alert may be told again, with its id.
+            alerts.setdefault((alert["rule"].removeprefix("ancestry."), mark), {})[alert["id"]] = alert
     log = "\n".join(line[4:] for line in output.splitlines() if line.startswith("log "))
     closing = identities.closing_of(log)
     wrong += identities.violated(closing) if closing else ["the agent did not say how it ended: " + log[-500:]]
@@ -61,7 +62,7 @@ def judge(output, acts):
             wrong.append(f"{mark}: it was not done: " + " ".join(line for line in output.splitlines() if line.startswith("failed")))
             continue
         pid, name, uid, exe, below = expected[mark]
-        marks_of, below_of = alerts.get(("marks", mark), []), alerts.get(("below", mark), [])
+        marks_of, below_of = (list(alerts.get((rule, mark), {}).values()) for rule in ("marks", "below"))
         if len(marks_of) != 1:
             wrong.append(f"{mark}: {len(marks_of)} alerts")
             continue
@@ -101,7 +102,7 @@ def main():
                 print("ancestry: skipped: the host: needs root and a kernel with BTF")
             else:
                 acts = [*ACTS, f"flood={FLOOD}"]
-                outputs["host"] = run(["sh", folder / "inside.sh", "0", *acts]).stdout, acts
+                outputs["host"] = run(["unshare", "-m", "--propagation", "private", "sh", folder / "inside.sh", "0", *acts]).stdout, acts
         guests = [kernel for kernel in kernels if kernel != "host"]
         if guests and not shutil.which("qemu-system-x86_64"):
             print("ancestry: skipped: guests: qemu-system-x86_64 is not installed")
