@@ -17,6 +17,9 @@
 static char exe[4096];
 static const char *ready;
 
+// By the effective user, as one opens.
+static int is_there(const char *path) { return faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0; }
+
 static void fail(const char *what) {
   printf("failed %s: %s\n", what, strerror(errno));
   fflush(stdout);
@@ -42,7 +45,7 @@ static void open_mark(const char *mark) {
 static void leaf(const char *mark, pid_t maker, const char *maker_name, unsigned uid, int naps) {
   name("ks-leaf");
   while (getppid() == maker) usleep(1000);
-  while (access(ready, F_OK)) usleep(10000);
+  while (!is_there(ready)) usleep(10000);
   for (int i = 0; i < naps; i++) usleep(100000);
   printf("expect %s %d %s %u %s yes\n", mark, maker, maker_name, uid, exe);
   open_mark(mark);
@@ -208,7 +211,7 @@ static void gap(void) {
   char name_of[4096];
   snprintf(name_of, sizeof(name_of), "%s.gap", ready);
   if (rename(ready, name_of)) fail("rename");
-  while (access(name_of, F_OK) == 0) usleep(10000);
+  while (is_there(name_of)) usleep(10000);
   orphan("gap", 0, 1, 0);
 }
 
@@ -229,7 +232,7 @@ int main(int argc, char **argv) {
           name("ks-mid");
           pid_t maker = getpid();
           if (must_fork() == 0) leaf("before", maker, "ks-mid", 0, 5);
-          while (access(ready, F_OK)) usleep(10000);
+          while (!is_there(ready)) usleep(10000);
           _exit(0);
         }
         wait_for(mid);
@@ -239,7 +242,7 @@ int main(int argc, char **argv) {
       wait_for(top);
       continue;
     }
-    while (access(ready, F_OK)) usleep(10000);
+    while (!is_there(ready)) usleep(10000);
     if (strcmp(act, "double") == 0) orphan("double", 0, 0, 0);
     else if (strcmp(act, "killed") == 0) orphan("killed", 1, 0, 0);
     else if (strcmp(act, "grand") == 0) orphan("grand", 0, 1, 2);
