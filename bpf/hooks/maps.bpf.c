@@ -12,5 +12,8 @@ struct ks_map_living ks_living SEC(".maps");
 struct ks_map_forkers ks_forkers SEC(".maps");
 struct ks_map_living_since ks_living_since SEC(".maps");
 struct ks_map_walk ks_walk SEC(".maps");
+struct ks_map_limits ks_limits SEC(".maps");
+struct ks_map_limit_holds ks_limit_holds SEC(".maps");
+struct ks_map_limit_secret ks_limit_secret SEC(".maps");
 
 char ks_license[] SEC("license") = "GPL";

@@ -4,6 +4,7 @@
 
 #include "bpf/fields/types.h"
 #include "bpf/hooks/hooks.h"
+#include "bpf/schema/limits.h"
 
 enum ks_hook {
 #define KS_HOOK_NUMBER(hook) KS_HOOK_##hook,
@@ -123,6 +124,26 @@ struct ks_map_captured {
   __type(key, __u32);
   __type(value, struct ks_captured);
 };
+// Only userspace adds and takes away: where the table is full, records are sent as if there were no limit.
+struct ks_map_limits {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, KS_LIMIT_HOLDS);
+  __type(key, struct ks_limit_key);
+  __type(value, __u32);
+};
+struct ks_map_limit_holds {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, KS_LIMIT_HOLDS);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __type(key, __u32);
+  __type(value, struct ks_limit_hold);
+};
+struct ks_map_limit_secret {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64[2]);
+};
 struct ks_map_active {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, 1);
@@ -149,5 +170,8 @@ extern struct ks_map_living ks_living;
 extern struct ks_map_forkers ks_forkers;
 extern struct ks_map_living_since ks_living_since;
 extern struct ks_map_walk ks_walk;
+extern struct ks_map_limits ks_limits;
+extern struct ks_map_limit_holds ks_limit_holds;
+extern struct ks_map_limit_secret ks_limit_secret;
 
 #endif

@@ -193,3 +193,11 @@ KS_INLINE void ks_count_filtered(__u32 kind, __u32 hook) {
   counters->seen += 1;
   counters->filtered += 1;
 }
+
+// Of an event that passed, but for rules that are all over their limits.
+KS_INLINE void ks_count_limited(__u32 kind, __u32 hook) {
+  struct ks_counters *counters = ks_counters_of(hook, kind);
+  if (!counters) return;
+  counters->seen += 1;
+  counters->limited += 1;
+}

@@ -6,12 +6,14 @@
 
 #include "codegen_accessors.h"
 #include "codegen_evaluate.h"
+#include "codegen_limits.h"
 #include "codegen_match.h"
 #include "codegen_rows.h"
 #include "compiler/codegen/automata.h"
 #include "compiler/codegen/backend.h"
 #include "compiler/codegen/btf_order.h"
 #include "compiler/codegen/kinds.h"
+#include "compiler/codegen/limits.h"
 #include "compiler/codegen/programs.h"
 #include "compiler/codegen/rows.h"
 #include "compiler/codegen/stats.h"
@@ -42,6 +44,8 @@ Status CheckLimits(const ir::Plan& plan) {
 
 Status LinkParts(Unit& unit) {
   const bool hooks = unit.target() == Target::Hooks;
+  // First: it uses the agent's maps, which come with the accessors.
+  if (Status linked = unit.Link(embedded::codegen_limits(), "limits"); !linked) return linked;
   const std::string_view fields = hooks ? embedded::codegen_accessors() : embedded::codegen_evaluate();
   if (Status linked = unit.Link(fields, hooks ? "accessors" : "evaluate"); !linked) return linked;
   if (Status linked = unit.Link(embedded::codegen_match(), "match"); !linked) return linked;
@@ -62,9 +66,10 @@ Result<BpfObject> Emit(const ir::Plan& plan, const EmitOptions& options) {
                              kMaxTableBytes),
                  "divide the policy into several bundles", "codegen-limit"};
   }
+  Limits limits(unit, plan, options.limits);
   std::vector<llvm::Function*> functions;
   functions.reserve(plan.kinds.size());
-  for (const ir::KindPlan& kind : plan.kinds) functions.push_back(WriteKind(unit, automata, rows, kind, options));
+  for (const ir::KindPlan& kind : plan.kinds) functions.push_back(WriteKind(unit, automata, rows, limits, kind, options));
   automata.Finish();
   if (options.target == Target::Hooks) {
     WriteHookPrograms(unit, plan, functions);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compiler/ir/ir.h"
+#include "compiler/ir/limits.h"
 #include "compiler/support/result.h"
 
 namespace ks::codegen {
@@ -52,6 +53,7 @@ struct EmitOptions {
   bool dump_asm = false;
   Break broken = Break::None;
   Refused refused = Refused::None;
+  std::vector<ir::KernelLimit> limits;  // that the programs apply (ir::LimitsInKernel); of Target::Hooks only
 };
 
 // What of a program is for one condition: the one that its line information names. Of code for several rules (a shared

@@ -101,6 +101,36 @@ TEST(Codegen, LinesOfTheLogQuoteTheCondition) {
   EXPECT_NE(object.elf.find("(generated) event open: what its record carries"), std::string::npos);
 }
 
+// Only programs of limited rules pay for limits, and those by tables: not by code for each.
+TEST(Codegen, LimitsAreATable) {
+  const auto rules = [](size_t count) {
+    std::vector<ir::Rule> made;
+    for (size_t i = 0; i < count; i++) {
+      ir::Rule rule;
+      rule.id = fmt::format("test.rule{}", i);
+      rule.kinds = {EventKind::open_};
+      rule.when = Is(FieldId::process_uid, Ask::In, {static_cast<int64_t>(i)});
+      rule.source = "rules/test.ksp:1";
+      rule.limit = {1, 1'000'000'000, {}};
+      rule.limit->by.emplace_back();
+      rule.limit->by[0].field = FieldId::process_name;
+      made.push_back(std::move(rule));
+    }
+    return ir::MakeProgram(std::move(made));
+  };
+  for (size_t count : {size_t{2}, size_t{200}}) {
+    const ir::Program program = rules(count);
+    const Result<ir::Plan> plan = ir::MakePlan(program);
+    ASSERT_TRUE(plan);
+    const BpfObject without = EmitOrFail(*plan), with = EmitOrFail(*plan, {.limits = ir::LimitsInKernel(program, *plan).limits});
+    EXPECT_EQ(without.elf.find("ks_limit_over"), std::string::npos);
+    EXPECT_NE(with.elf.find("ks_limit_over"), std::string::npos);
+    EXPECT_LT(with.programs[0].instructions, without.programs[0].instructions + 1500) << count;
+    EXPECT_LE(with.programs[0].stack_bytes, 416u) << count;  // what the standard library's need anyway
+    EXPECT_GE(with.map_bytes, without.map_bytes + count * 64);
+  }
+}
+
 TEST(Codegen, EveryRefusalDiffers) {
   ir::Plan plan = Opens();
   for (ir::Atom& atom : plan.kinds[0].atoms) atom.place = std::make_shared<ir::Place>();

@@ -14,10 +14,12 @@ namespace {
 
 class KindWriter {
  public:
-  KindWriter(Unit& unit, Automata& automata, Rows& rows, const ir::KindPlan& plan, const EmitOptions& options)
+  KindWriter(Unit& unit, Automata& automata, Rows& rows, Limits& limits, const ir::KindPlan& plan,
+             const EmitOptions& options)
       : unit_(unit),
         automata_(automata),
         rows_(rows),
+        limits_(limits),
         plan_(plan),
         options_(options),
         usage_(plan),
@@ -49,6 +51,7 @@ class KindWriter {
     }
     NoteKind(code, "whether any rule is left");
     if (!plan_.index) BranchIfNone(code, all_, filtered);
+    if (Hooks() && limits_.Any(plan_)) WriteLimits(code);
     NoteKind(code, "what its record carries");
     if (Hooks()) WriteRecord(code);
     code.b.CreateRet(code.b.getInt32(1));
@@ -402,6 +405,28 @@ class KindWriter {
     }
   }
 
+  // ---- Limits
+  // -----------------------------------------------------------------------------------------------------
+
+  // Nothing more is done for an event of which all rules that passed are over their limits.
+  void WriteLimits(Code& code) {
+    NoteKind(code, "the limits of its rules");
+    llvm::BasicBlock* limited = code.Block("limited");
+    llvm::BasicBlock* behind = code.Block("behind_limits");
+    BranchIf(code, limits_.IsAsked(code, plan_), behind);
+    for (uint32_t i = 0; plan_.index && i < plan_.index->scanners.size(); i++) {
+      // The text had too many hits: what passed by it is not certain.
+      llvm::Value* hits = code.Load(8, offsetof(ks_scratch, rows.hit_count) + i);
+      BranchIf(code, code.b.CreateICmpNE(hits, code.b.getInt8(static_cast<uint8_t>(KS_ROWS_UNDECIDED))), behind);
+    }
+    for (ir::FieldId field : limits_.Fields(plan_)) ReadOutOfLine(code, field);
+    code.b.CreateCondBr(limits_.Apply(code, plan_), behind, limited);
+    code.b.SetInsertPoint(limited);
+    Count(code, "ks_count_limited");
+    code.b.CreateRet(code.b.getInt32(0));
+    code.b.SetInsertPoint(behind);
+  }
+
   // ---- The record
   // -----------------------------------------------------------------------------------------------------
 
@@ -521,6 +546,7 @@ class KindWriter {
   Unit& unit_;
   Automata& automata_;
   Rows& rows_;
+  Limits& limits_;
   const ir::KindPlan& plan_;
   const EmitOptions& options_;
   const Usage usage_;
@@ -532,9 +558,9 @@ class KindWriter {
 
 }  // namespace
 
-llvm::Function* WriteKind(Unit& unit, Automata& automata, Rows& rows, const ir::KindPlan& plan,
+llvm::Function* WriteKind(Unit& unit, Automata& automata, Rows& rows, Limits& limits, const ir::KindPlan& plan,
                           const EmitOptions& options) {
-  return KindWriter(unit, automata, rows, plan, options).Write();
+  return KindWriter(unit, automata, rows, limits, plan, options).Write();
 }
 
 }  // namespace ks::codegen

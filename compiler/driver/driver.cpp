@@ -204,7 +204,9 @@ std::vector<std::string> PolicyFilesBelow(const std::string& folder) {
 
 Result<codegen::BpfObject> Generate(const Analysis& analysis, const codegen::EmitOptions& options) {
   KS_CHECK(analysis.ok(), "code is generated only for a policy without errors");
-  return codegen::Emit(analysis.plan, options);
+  codegen::EmitOptions all = options;
+  all.limits = ir::LimitsInKernel(analysis.program, analysis.plan).limits;
+  return codegen::Emit(analysis.plan, all);
 }
 
 }  // namespace ks::driver

@@ -64,6 +64,8 @@ struct LoadedHook {
   uint32_t jited_bytes = 0;
 };
 
+class LimitHolds;
+
 // Programs of one bundle, verified by the kernel, in neither bank yet.
 class LoadedObject {
  public:
@@ -124,6 +126,11 @@ class Kernel {
   // Of the kinds of event that trampolines make a difference to; and why some have none, "" if all have.
   virtual std::vector<KindTier> Tiers() const = 0;
   virtual std::string WhyNoTrampolines() const = 0;
+
+  // What is held back of limited rules (limits.h); null if this kernel holds nothing back.
+  virtual LimitHolds* limit_holds() { return nullptr; }
+  // No program runs any more that ran at the call.
+  virtual void WaitForPrograms() {}
 
   // The rest is for kernel halves that are pinned (KernelOptions::pin); without, nothing is kept and nothing was.
   virtual bool pinned() const = 0;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -21,6 +22,7 @@
 #include "runtime/kernel/grace_period.h"
 #include "runtime/kernel/inodes.h"
 #include "runtime/kernel/libbpf.h"
+#include "runtime/kernel/limits.h"
 #include "runtime/kernel/line_recorder.h"
 #include "runtime/kernel/lineage.h"
 #include "runtime/kernel/object.h"
@@ -58,6 +60,8 @@ class LibbpfKernel : public Kernel {
   std::vector<StreamEnd> Streams() const override { return ReadStreams(MapFd("ks_sequence")); }
   std::vector<KindTier> Tiers() const override { return captures_.Tiers(); }
   std::string WhyNoTrampolines() const override { return captures_.why(); }
+  LimitHolds* limit_holds() override { return &*limit_holds_; }
+  void WaitForPrograms() override { grace_.Wait(); }
 
   bool pinned() const override { return bool(pins_); }
   Status Keep(const LoadedObject& object, uint32_t generation, int64_t since, std::string_view bundle) override;
@@ -101,6 +105,7 @@ class LibbpfKernel : public Kernel {
   Lineage lineage_;
   Mapping active_;
   GracePeriod grace_;
+  std::optional<LimitHolds> limit_holds_;
   kernel::Rings rings_;
   uint64_t ring_bytes_ = 0;
   Inodes inodes_;
@@ -200,6 +205,9 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
   Result<GracePeriod> grace = GracePeriod::Open();
   if (!grace) return grace.error();
   grace_ = std::move(*grace);
+  Result<LimitHolds> holds = LimitHolds::Open(MapFd("ks_limits"), MapFd("ks_limit_holds"), MapFd("ks_limit_secret"));
+  if (!holds) return holds.error();
+  limit_holds_ = std::move(*holds);
   if (Status opened = rings_.Open({MapFd(kRingMaps[0]), MapFd(kRingMaps[1])}, ring_bytes_); !opened) return opened;
   return pins_ ? GoOn() : Ok();
 }

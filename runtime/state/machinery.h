@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "compiler/ir/limits.h"
+#include "runtime/state/holding.h"
 #include "runtime/state/tracker.h"
 
 namespace ks::state {
@@ -43,13 +45,13 @@ class Machinery {
   virtual std::string Save(uint64_t edge_ns) const = 0;
   virtual Result<LoadedState> Load(std::string_view saved, uint64_t now_ns) = 0;
   virtual std::vector<RuleCounts> counts() const = 0;
+  // The event of Keep waits for its turn; no earlier than `edge_ns`.
+  virtual void Expect(const event::Event& event, std::span<const event::Match> matches, uint64_t edge_ns) = 0;
 };
 
-std::unique_ptr<Machinery> MakeReference(const engine::Engine& engine);
-std::unique_ptr<Machinery> MakeFast(const engine::Engine& engine);
-
-// What must be equal for one rule's state to be another's: its id, conditions, keys and windows. No texts, no severity.
-std::string Fingerprint(const ir::Machine& machine);
+// `holding` is asked about the limits of rules that alert by one event; it may be null.
+std::unique_ptr<Machinery> MakeReference(const engine::Engine& engine, Holding* holding);
+std::unique_ptr<Machinery> MakeFast(const engine::Engine& engine, Holding* holding);
 
 // ---- Alerts
 // ---------------------------------------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
-#include "runtime/state/keyed.h"
 #include "runtime/event/hash.h"
+#include "runtime/state/holding.h"
+#include "runtime/state/keyed.h"
 #include "runtime/state/limits.h"
 #include "runtime/state/packed.h"
+#include "runtime/state/value.h"
 
 namespace ks::state::reference {
 namespace {
@@ -40,9 +42,13 @@ struct Limited {
 
 class Reference : public Machinery {
  public:
-  Reference(const engine::Engine& engine, bool fast)
-      : engine_(engine), fast_(fast), limited_(engine.program().machines.size()) {
-    for (const ir::Machine& machine : engine.program().machines) rules_.push_back(Make(machine));
+  Reference(const engine::Engine& engine, bool fast, Holding* holding)
+      : engine_(engine), fast_(fast), holding_(holding), limited_(engine.program().machines.size()) {
+    for (const ir::Machine& machine : engine.program().machines) {
+      rules_.push_back(Make(machine));
+      const bool held = holding != nullptr && machine.rule.limit && !machine.rule.sequence && !machine.rule.aggregate;
+      ids_.push_back(held ? std::optional(ir::LimitId(machine)) : std::nullopt);
+    }
   }
 
   std::unique_ptr<Taken> Keep(const event::Event& event, std::span<const event::Match> matches) override {
@@ -54,6 +60,17 @@ class Reference : public Machinery {
       waiting->passed[*probe.machine].push_back(PassedOf(*probe.machine, probe.step, std::move(kept)));
     }
     return waiting;
+  }
+
+  void Expect(const event::Event& event, std::span<const event::Match> matches, uint64_t edge_ns) override {
+    static const std::deque<uint64_t> kNone;
+    for (const event::Match& match : matches) {
+      const uint32_t machine = *engine_.program().rules[match.probe].machine;
+      if (!ids_[machine]) continue;
+      const std::string key = EncodeKey(engine_.program().machines[machine].rule.limit->by, event.record);
+      const LimitEntry* known = FindLimit(key, limited_[machine]);
+      holding_->Came(*ids_[machine], event.record, std::max(event.time_ns, edge_ns), closed_ns_, known ? known->times : kNone);
+    }
   }
 
   void Handle(uint64_t time_ns, Taken& taken, const OnAlert& on_alert) override {
@@ -80,7 +97,7 @@ class Reference : public Machinery {
     for (uint32_t i = 0; old != nullptr && i < rules_.size(); ++i) {
       for (uint32_t j = 0; j < old->rules_.size(); ++j) {
         if (!old->rules_[j]) continue;
-        if (Fingerprint(engine_.program().machines[i]) != Fingerprint(old->engine_.program().machines[j])) continue;
+        if (ir::Fingerprint(engine_.program().machines[i]) != ir::Fingerprint(old->engine_.program().machines[j])) continue;
         std::swap(rules_[i], old->rules_[j]);
         std::swap(limited_[i], old->limited_[j]);
         rules_[i]->Rebind(engine_.program().machines[i]);
@@ -99,7 +116,7 @@ class Reference : public Machinery {
     out.Number(edge_ns);
     out.Number(rules_.size());
     for (uint32_t i = 0; i < rules_.size(); ++i) {
-      out.Text(Fingerprint(engine_.program().machines[i]));
+      out.Text(ir::Fingerprint(engine_.program().machines[i]));
       SavedWriter rule;
       rules_[i]->Save(&rule);
       SaveLimited(limited_[i], &rule);
@@ -138,7 +155,7 @@ class Reference : public Machinery {
     std::map<uint32_t, std::pair<std::unique_ptr<Rule>, Limited>> loaded;
     for (uint32_t i = 0; i < rules_.size(); ++i) {
       const ir::Machine& machine = engine_.program().machines[i];
-      const auto found = by_fingerprint.find(Fingerprint(machine));
+      const auto found = by_fingerprint.find(ir::Fingerprint(machine));
       if (found == by_fingerprint.end()) continue;
       auto& [rule, limited] = loaded[i];
       rule = Make(machine);
@@ -163,7 +180,7 @@ class Reference : public Machinery {
       RuleCounts counts = rules_[i]->counts();
       const ir::Rule& rule = engine_.program().machines[i].rule;
       counts.rule = rule.id;
-      counts.suppressed = limited_[i].suppressed;
+      counts.suppressed = limited_[i].suppressed + (ids_[i] ? holding_->Held(*ids_[i]) : 0);
       counts.evicted += limited_[i].evicted;
       if (!rule.sequence && !rule.aggregate) counts.live = limited_[i].entries.size() + limited_[i].by_key.size();
       for (const auto* node : limited_[i].by_key.order()) counts.bytes += sizeof(*node) + node->key->capacity();
@@ -245,7 +262,7 @@ class Reference : public Machinery {
   void Raise(uint32_t machine, const Fired& found, const OnAlert& on_alert) {
     const ir::Machine& of = engine_.program().machines[machine];
     uint64_t suppressed = 0;
-    if (of.rule.limit && !Admit(of.rule, found.finding, &limited_[machine], &suppressed)) return;
+    if (of.rule.limit && !Admit(machine, found.finding, &suppressed)) return;
     Report(engine_, of, found.finding, suppressed, on_alert);
   }
 
@@ -268,15 +285,29 @@ class Reference : public Machinery {
     return needed;
   }
 
-  bool Admit(const ir::Rule& rule, const Finding& finding, Limited* limited, uint64_t* suppressed) const {
+  const LimitEntry* FindLimit(const std::string& key, Limited& limited) const {
+    if (fast_) {
+      const auto* node = limited.by_key.Find(key);
+      return node ? &node->entry : nullptr;
+    }
+    const auto entry = std::ranges::find(limited.entries, key, &LimitEntry::key);
+    return entry == limited.entries.end() ? nullptr : &*entry;
+  }
+
+  bool Admit(uint32_t machine, const Finding& finding, uint64_t* suppressed) {
+    const ir::Rule& rule = engine_.program().machines[machine].rule;
+    Limited* limited = &limited_[machine];
     const ir::Limit& limit = *rule.limit;
     const uint64_t now = finding.time_ns;
     const std::string key = LimitKey(rule, finding);
     LimitEntry* entry = fast_ ? &limited->by_key.Use(key, now)->entry : UseSlowly(key, limited);
     std::erase_if(entry->times, [&](uint64_t time) { return time + static_cast<uint64_t>(limit.per_ns) < now; });
     const bool admitted = entry->times.size() < limit.count;
+    const schema::Record& record = finding.last->event.record;
+    if (ids_[machine]) entry->suppressed += holding_->Turn(*ids_[machine], record, now);
     if (admitted) {
       entry->times.push_back(now);
+      if (ids_[machine]) holding_->Alerted(*ids_[machine], record, now, entry->times);
       *suppressed = std::exchange(entry->suppressed, 0);
     } else {
       ++entry->suppressed;
@@ -312,6 +343,8 @@ class Reference : public Machinery {
   const engine::Engine& engine_;
   const bool fast_;
   Packer packer_;  // of what waits
+  Holding* const holding_;
+  std::vector<std::optional<uint64_t>> ids_;  // by machine: of those that holding_ is asked about
   uint64_t closed_ns_ = 0;
   std::vector<std::unique_ptr<Rule>> rules_;
   std::vector<Limited> limited_;
@@ -322,11 +355,11 @@ class Reference : public Machinery {
 
 namespace ks::state {
 
-std::unique_ptr<Machinery> MakeReference(const engine::Engine& engine) {
-  return std::make_unique<reference::Reference>(engine, false);
+std::unique_ptr<Machinery> MakeReference(const engine::Engine& engine, Holding* holding) {
+  return std::make_unique<reference::Reference>(engine, false, holding);
 }
-std::unique_ptr<Machinery> MakeFast(const engine::Engine& engine) {
-  return std::make_unique<reference::Reference>(engine, true);
+std::unique_ptr<Machinery> MakeFast(const engine::Engine& engine, Holding* holding) {
+  return std::make_unique<reference::Reference>(engine, true, holding);
 }
 
 }  // namespace ks::state

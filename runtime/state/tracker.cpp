@@ -12,8 +12,8 @@ struct Tracker::State {
   State(const engine::Engine& of, const Options& options)
       : engine(of),
         order(static_cast<uint64_t>(std::max<int64_t>(options.late_bound_ns, 0))),
-        machinery(options.engine == Options::Engine::Fast ? MakeFast(of) : MakeReference(of)) {
-    for (uint32_t i = 0; i < of.program().machines.size(); ++i) by_fingerprint[Fingerprint(of.program().machines[i])] = i;
+        machinery(options.engine == Options::Engine::Fast ? MakeFast(of, options.holding) : MakeReference(of, options.holding)) {
+    for (uint32_t i = 0; i < of.program().machines.size(); ++i) by_fingerprint[ir::Fingerprint(of.program().machines[i])] = i;
   }
 
   void Handle(uint64_t time_ns, Taken& taken, const OnAlert& on_alert) {
@@ -44,6 +44,7 @@ void Tracker::Take(const event::Event& event, std::vector<event::Match> matches,
   if (stateful != matches.end()) {
     const std::span<const event::Match> kept(stateful, matches.end());
     state_->order.Put(event.time_ns, event.cpu, event.sequence, state_->machinery->Keep(event, kept));
+    state_->machinery->Expect(event, kept, state_->order.edge());
   } else {
     state_->order.Advance(event.time_ns);
   }
@@ -58,7 +59,7 @@ std::vector<event::Match> Tracker::TakeOf(const Tracker& of, const event::Event&
   for (event::Match& match : matches) {
     const ir::SplitRule& probe = theirs.rules[match.probe];
     auto same = state_->by_fingerprint.end();
-    if (probe.machine) same = state_->by_fingerprint.find(Fingerprint(theirs.machines[*probe.machine]));
+    if (probe.machine) same = state_->by_fingerprint.find(ir::Fingerprint(theirs.machines[*probe.machine]));
     if (same == state_->by_fingerprint.end()) {
       rest.push_back(std::move(match));
       continue;

@@ -14,6 +14,8 @@
 
 namespace ks::state {
 
+class Holding;
+
 // How an alert leaves. The match, and everything it points to, is valid during the call.
 using OnAlert = std::function<void(const event::Match&)>;
 
@@ -27,6 +29,7 @@ struct Options {
   // Events may come this much later than newer ones, and are put in order. What comes later still is counted as late
   // and handled as if it had happened at the edge of the bound.
   int64_t late_bound_ns = 0;
+  Holding* holding = nullptr;  // told what will be over a limit, and asked what was; it outlives the tracker
 };
 
 // Of one rule with state.
@@ -35,7 +38,7 @@ struct RuleCounts {
   uint64_t live = 0;        // partials or keys
   uint64_t bytes = 0;       // that they take
   uint64_t evicted = 0;     // least recently used, because max keys were live
-  uint64_t suppressed = 0;  // alerts over the limit
+  uint64_t suppressed = 0;  // alerts over the limit, those that were held back before they came here included
   uint64_t waiting = 0;     // of live: complete but for the end of their window (a trailing `without`)
 };
 

@@ -5,9 +5,11 @@
 
 #include "bpf/schema/schema.h"
 #include "compiler/ir/index.h"
+#include "compiler/ir/limits.h"
 #include "compiler/ir/passes.h"
 #include "compiler/ir/text.h"
 #include "tools/ksc/commands.h"
+#include "tools/ksc/power_assert.h"
 
 namespace ks::ksc {
 namespace {
@@ -72,10 +74,33 @@ std::vector<Line> Emitted(const ir::KindPlan& kind, const codegen::BpfObject& ob
 
 }  // namespace
 
+namespace {
+
+// Where the limits of one kind's rules are applied.
+std::vector<Line> LimitLines(const driver::Analysis& analysis, const ir::KernelLimits& limits, ir::EventKind kind) {
+  std::vector<Line> lines;
+  for (const ir::LimitPlace& place : limits.places) {
+    if (place.kind != kind) continue;
+    const ir::Rule& rule = analysis.program.machines[place.machine].rule;
+    const std::string what = fmt::format("limit {} per {} of {}", rule.limit->count,
+                                         SpelledTime(rule.limit->per_ns), rule.id);
+    if (place.why_not.empty()) {
+      lines.push_back({"limit", what, "", "the kernel half decides its condition and reads its key: what is over it makes no record"});
+    } else {
+      lines.push_back({"limit above", what, "", place.why_not});
+    }
+  }
+  return lines;
+}
+
+}  // namespace
+
 void ExplainPlan(const driver::Analysis& analysis, const codegen::BpfObject& object, bool json) {
+  const ir::KernelLimits limits = ir::LimitsInKernel(analysis.program, analysis.plan);
   for (const ir::KindPlan& kind : analysis.plan.kinds) {
     const std::string_view name = schema::Row(kind.kind).name;
     std::vector<Line> lines = Emitted(kind, object);
+    const std::vector<Line> limited = LimitLines(analysis, limits, kind.kind);
     std::string strategy = "straight", why;
     if (kind.index) {
       strategy = "rows";
@@ -96,6 +121,7 @@ void ExplainPlan(const driver::Analysis& analysis, const codegen::BpfObject& obj
     }
     for (const auto& [reason, rules] : residual)
       lines.push_back({"residual", fmt::format("a part of {} rules", rules), "", reason});
+    lines.insert(lines.end(), limited.begin(), limited.end());
     if (!json) fmt::print("on {}: {}: {}\n", name, strategy, why);
     for (const Line& one : lines) {
       if (json) {

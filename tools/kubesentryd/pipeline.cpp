@@ -8,6 +8,7 @@
 
 #include "runtime/enrich/enrich.h"
 #include "runtime/event/event.h"
+#include "tools/kubesentryd/limits.h"
 
 namespace ks::agent {
 
@@ -33,6 +34,7 @@ void Pipeline::Follow(Output& output, Status* written) {
   Generation& now = Of(*active);
   const auto before = generations_.find(followed_);
   if (before != generations_.end()) now.tracker.Adopt(before->second.tracker, Writer(before->second, output, written));
+  if (options_.holding != nullptr) options_.holding->Retain(LimitedRules(active->engine()));
   followed_ = active->generation();
 }
 

@@ -13,6 +13,7 @@
 #include "tools/kubesentryd/clock.h"
 #include "tools/kubesentryd/commands.h"
 #include "tools/kubesentryd/host.h"
+#include "tools/kubesentryd/limits.h"
 #include "tools/kubesentryd/output.h"
 #include "tools/kubesentryd/pipeline.h"
 #include "tools/kubesentryd/report.h"
@@ -123,11 +124,13 @@ class Runner {
     kernel_ = std::move(*kernel);
     SayNotices();
     loader_.emplace(*kernel_);
+    limits_.emplace(*kernel_);
     pipeline_.emplace(*loader_, node_, BootId(), human_,
-                      state::Options{.late_bound_ns = late_bound_ms_ * 1'000'000});
-    pipeline_->set_boot_to_utc_ns(BootToUtcNs());
+                      state::Options{.late_bound_ns = late_bound_ms_ * 1'000'000, .holding = limits_->holding()});
+    ReadClocks();
     pipeline_->set_enricher(&*enricher_);
     pipeline_->Resume(kernel_->Resumed());
+    limits_->set_boot_to_utc_ns(pipeline_->boot_to_utc_ns());
     dropped_ = pipeline_->gaps().lost();
     swapper_.emplace(*loader_, *kernel_, trust_, bundle_path_, log_);
     return Ok();
@@ -135,6 +138,7 @@ class Runner {
   void CloseKernel() {
     swapper_.reset();
     pipeline_.reset();
+    limits_.reset();
     loader_.reset();
     kernel_.reset();
   }
@@ -279,9 +283,17 @@ class Runner {
     return StatusReport(*kernel_, *loader_, *pipeline_, Uptime());
   }
 
+  void ReadClocks() {
+    const int64_t offset = BootToUtcNs();
+    limits_->set_boot_to_utc_ns(offset);
+    pipeline_->set_boot_to_utc_ns(offset);
+  }
+
   // Every second.
   void Tick() {
-    pipeline_->set_boot_to_utc_ns(BootToUtcNs());
+    ReadClocks();
+    // The rings are read more often.
+    limits_->Collect(BootNs() + static_cast<uint64_t>(pipeline_->boot_to_utc_ns() - late_bound_ms_ * 1'000'000) - kSecondNs);
     enricher_->Refresh();
     if (BootNs() >= next_save_ns_) SaveState();
     const Status named = loader_->RefreshNames();
@@ -369,6 +381,7 @@ class Runner {
   std::optional<FileWatch> watch_;
   std::unique_ptr<kernel::Kernel> kernel_;
   std::optional<loader::Loader> loader_;
+  std::optional<Limits> limits_;
   std::optional<Pipeline> pipeline_;
   std::optional<Swapper> swapper_;
   std::optional<StatusSocket> status_;

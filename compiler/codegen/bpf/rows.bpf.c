@@ -1,37 +1,15 @@
 // Looking values up in tables, and the AND of the rows that come of it (compiler/codegen/rows.cpp lays the tables out). What is
-// a loop here is inlined into one global function of the generated program, so that the kernel verifies it once. All places
-// in `tables` are bytes. Its size is a power of two, and every access is cut to it: a mask is no branch, which the verifier would
-// have to follow. What a loop goes by is loaded from memory again and again:
-// the verifier would tell apart all that it could have learnt of a register.
+// a loop here is inlined into one global function of the generated program, so that the kernel verifies it once. What a loop goes
+// by is loaded from memory again and again: the verifier would tell apart all that it could have learnt of a register.
 #include <linux/bpf.h>
 
 #include "bpf/schema/record.h"
+#include "compiler/codegen/bpf/tables.h"
 
 #include <bpf/bpf_helpers.h>
 
-#define KS_ROWS_INLINE __attribute__((always_inline))
-// Keeps LLVM from knowing what it could make a pointer of.
-#define KS_ROWS_HIDE(number) asm volatile("" : "+r"(number))
-#define KS_ROWS_LOOP(i, count) _Pragma("clang loop unroll(disable)") for (__u32 i = 0; i < (count); i++)
-
 enum { KS_ROWS_NONE = 0xffffffff, KS_ROWS_PROBES = 16, KS_ROWS_KEY_WORDS = 66, KS_ROWS_BLOCKS = 129 };
 
-static KS_ROWS_INLINE __u64 at64(const __u8 *tables, __u32 size, __u64 at) {
-  KS_ROWS_HIDE(at);
-  return *(const __u64 *)(tables + (at & (size - 8)));
-}
-static KS_ROWS_INLINE __u32 at32(const __u8 *tables, __u32 size, __u64 at) {
-  KS_ROWS_HIDE(at);
-  return *(const __u32 *)(tables + (at & (size - 4)));
-}
-static KS_ROWS_INLINE __u32 at16(const __u8 *tables, __u32 size, __u64 at) {
-  KS_ROWS_HIDE(at);
-  return *(const __u16 *)(tables + (at & (size - 2)));
-}
-static KS_ROWS_INLINE __u32 at8(const __u8 *tables, __u32 size, __u64 at) {
-  KS_ROWS_HIDE(at);
-  return tables[at & (size - 1)];
-}
 // Where the slot `at`, a constant of the generated program, lies in scratch: room for the longest text is behind it, and one test
 // is enough.
 enum { KS_SLOT_ROOM = 8 * (KS_ROWS_KEY_WORDS + 1) };
@@ -307,16 +285,6 @@ KS_ROWS_INLINE __u32 ks_rows_word(struct ks_scratch *s, const __u8 *tables, __u3
   if (place >= KS_ROWS_WORDS) return 0;
   *(volatile __u64 *)&s->rows.words[place] = all;
   return all != 0;
-}
-
-// The number of the lowest bit: the product's upper six bits differ for each.
-static const __u8 bit_numbers[64] = {0,  1,  2,  53, 3,  7,  54, 27, 4,  38, 41, 8,  34, 55, 48, 28, 62, 5,  39, 46, 44, 42,
-                                     22, 9,  24, 35, 59, 56, 49, 18, 29, 11, 63, 52, 6,  26, 37, 40, 33, 47, 61, 45, 43, 21,
-                                     23, 58, 17, 10, 51, 25, 36, 32, 60, 20, 57, 16, 50, 31, 19, 15, 30, 14, 13, 12};
-static KS_ROWS_INLINE __u32 lowest_bit(__u64 bits) {
-  __u64 at = ((bits & -bits) * 0x022fdd63cc95386dull) >> 58;
-  KS_ROWS_HIDE(at);
-  return bit_numbers[at & 63];
 }
 
 // Decides words that one word of the summary still has. With `few` only if there are no more than four of them: before something

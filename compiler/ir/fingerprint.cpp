@@ -1,8 +1,7 @@
 // The parts of a rule that its state depends on, as bytes: the whole of them, not a hash, so that no two are mistaken.
-#include "runtime/state/machinery.h"
-#include "runtime/state/value.h"
+#include "compiler/ir/limits.h"
 
-namespace ks::state {
+namespace ks::ir {
 namespace {
 
 class Writer {
@@ -11,6 +10,23 @@ class Writer {
   void Text(std::string_view text) {
     Number(text.size());
     out_ += text;
+  }
+  void Literal(const schema::Value& literal) {
+    Number(literal.index());
+    std::visit(*this, literal);
+  }
+  void operator()(int64_t number) { Number(static_cast<uint64_t>(number)); }
+  void operator()(const std::string& text) { Text(text); }
+  void operator()(const schema::IpAddress& ip) {
+    out_.append(reinterpret_cast<const char*>(ip.bytes.data()), ip.bytes.size());
+  }
+  void operator()(const schema::Cidr& cidr) {
+    (*this)(cidr.base);
+    Number(cidr.bits);
+  }
+  void operator()(const schema::Endpoint& endpoint) {
+    (*this)(endpoint.ip);
+    Number(endpoint.port);
   }
   void Operand(const ir::Operand& operand) {
     Text(schema::Row(operand.field).dotted);
@@ -33,7 +49,7 @@ class Writer {
       Operand(pred.atom->operand);
       Number(static_cast<uint64_t>(pred.atom->test));
       Number(pred.atom->literals.size());
-      for (const schema::Value& literal : pred.atom->literals) Text(Encode({schema::Status::Ok, literal}));
+      for (const schema::Value& literal : pred.atom->literals) Literal(literal);
       Number(pred.atom->other ? 1 : 0);
       if (pred.atom->other) Operand(*pred.atom->other);
     }
@@ -92,4 +108,11 @@ std::string Fingerprint(const ir::Machine& machine) {
   return out.Take();
 }
 
-}  // namespace ks::state
+// FNV-1a. Who writes policies is trusted; two rules of one program with one hash are not limited in the kernel.
+uint64_t LimitId(const Machine& machine) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (unsigned char byte : Fingerprint(machine)) hash = (hash ^ byte) * 0x100000001b3;
+  return hash;
+}
+
+}  // namespace ks::ir
