@@ -75,7 +75,7 @@ def seconds(text):
     return day.timestamp() + float("0." + (fraction or "0"))
 
 
-def judge(output, form, where, slack):
+def judge(output, form, where, emulated):
     """What is wrong, as sentences; prints the figures."""
     lines = [line[len(form) + 1:] for line in output.splitlines() if line.startswith(form + " ")]
     made = [json.loads(line[5:]) for line in lines if line.startswith("made {")]
@@ -105,13 +105,16 @@ def judge(output, form, where, slack):
         "every event alerted or was suppressed": len(alerts) + counted == calls,
         "each suppressed event was told, but for those behind the last alert": counted - told == made[2]["made"] - 1,
         f"no more than {COUNT} alerts in any {SPAN} s: {min(spans, default=0)}": all(span > SPAN for span in spans),
-        f"alerts come as soon as they may: {max(in_flood, default=0)}": all(span < SPAN + slack for span in in_flood),
-        "the first alerts are at once": len(times) > 1 and times[1] - times[0] < slack,
+        f"alerts come as soon as they may: {max(in_flood, default=0)}": all(span < SPAN + SLACK for span in in_flood),
+        "the first alerts are at once": len(times) > 1 and times[1] - times[0] < SLACK,
         "what was seen was limited, or came up": kind["limited"] + kind["submitted"] + kind["dropped"] == calls,
         "of the other rule all but one were suppressed": len(reached) == 1 and suppressed["limits.reach"] == sum(one["connected"] for one in made) - 1,
         "they were in the kernel, so that its key is ours": connects["limited"] > 0,
-        "what is over the limit makes no record, but until it is known to be": ring["submitted"] < calls / 10,
+        "the kernel half limited some": kind["limited"] > 0,
     }
+    # An emulated processor may take longer to read the ring than the flood lasts: there the share says how fast it is, and is only printed.
+    if not emulated:
+        checks["what is over the limit makes no record, but until it is known to be"] = ring["submitted"] < calls / 10
     return [f"{where}, {form}: {check}" for check, good in checks.items() if not good]
 
 
@@ -147,7 +150,7 @@ def main():
         wrong = []
         for where, output in outputs(arguments, folder / "l"):
             for form in FORMS:
-                found = judge(output, form, where, SLACK)
+                found = judge(output, form, where, emulated=bool(arguments.vm))
                 if found is None:
                     print("skipped: no BPF here")
                     return 77
