@@ -18,7 +18,7 @@ enum { KS_PATH_END = 1008, KS_PATH_CAPTURE = 512, KS_PATH_MASK = 1023 };
 
 // Subprograms; `hook` finds the scratch again, all else are kernel addresses and numbers.
 __u64 ks_sub_path(__u32 hook, __u64 mnt, __u64 dentry);
-__u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 user_text);
+__u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 text);
 __u64 ks_sub_cgroup(__u32 hook);
 // Addresses of struct file, or 0.
 __u64 ks_sub_event_file(__u32 hook);
@@ -32,6 +32,12 @@ __u64 ks_sub_event_sock(__u32 hook);
 __u64 ks_sub_file_sock(__u64 file);
 // The family of the event's socket, or else of the address that the caller gave.
 __u64 ks_sub_is_inet(__u32 hook);
+
+// Text that the caller gave: in its memory, or the kernel's copy of it, which operations of io_uring have. As bpf_probe_read_user_str.
+static KS_INLINE long ks_read_text(struct ks_scratch *s, void *to, __u32 size, __u64 text) {
+  if (s->context.hook == KS_HOOK_io_issue_sqe) return bpf_probe_read_kernel_str(to, size, (const void *)text);
+  return bpf_probe_read_user_str(to, size, (const void *)text);
+}
 
 static KS_INLINE struct task_struct *ks_task(struct ks_scratch *s) { return (struct task_struct *)s->context.task; }
 

@@ -40,6 +40,11 @@ static KS_INLINE __s64 number_of_socketcall(__u32 call) {
 KS_INLINE void ks_get_event_syscall(struct ks_scratch *s) {
   enum { KS_NUMBERS = 1024, KS_X32_OWN = 512, KS_I386_SOCKETCALL = 102 };
   __u32 nr = s->context.nr;
+  // An operation of io_uring is no call.
+  if (s->context.hook == KS_HOOK_io_issue_sqe) {
+    KS_SET_STATUS(s, event_syscall, KS_ABSENT);
+    return;
+  }
   if (ks_is_compat(s)) {
     __s64 number = nr == KS_I386_SOCKETCALL ? number_of_socketcall(s->context.call) : -1;
     KS_SET_INT(s, event_syscall, number >= 0 ? number : nr);

@@ -160,7 +160,7 @@ KS_INLINE void ks_get_file_canonical(struct ks_scratch *s) {
 // A text of the caller's, as it stands, of at most `longest` bytes; `out` is the field's slot.
 #define KS_GET_USER_TEXT(s, member, longest, user)                                                    \
   do {                                                                                                \
-    long got = bpf_probe_read_user_str((s)->fields.member.data, (longest) + 2, (const void *)(user)); \
+    long got = ks_read_text(s, (s)->fields.member.data, (longest) + 2, user);                         \
     if (got < 0) {                                                                                    \
       KS_SET_STATUS(s, member, KS_UNKNOWN);                                                           \
       break;                                                                                          \

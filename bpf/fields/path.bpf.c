@@ -137,12 +137,13 @@ static KS_INLINE int is_raw(struct ks_scratch *s, __u64 len) {
 
 // A path as the caller gave it, from user memory: the folder's path (of a descriptor, of the working directory, or of the
 // root for an absolute one), then the text. What it means is for userspace to say if it has "." or ".." in it.
-KS_SUBPROGRAM __u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 user_text) {
+KS_SUBPROGRAM __u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 text) {
   struct ks_scratch *s = ks_scratch_of(hook);
   if (!s) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   struct task_struct *task = ks_task(s);
-  char first = 0;
-  if (bpf_probe_read_user(&first, 1, (void *)user_text)) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  char start_of[2] = {};
+  if (ks_read_text(s, start_of, sizeof(start_of), text) < 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  char first = start_of[0];
   struct vfsmount *mnt;
   struct dentry *dentry;
   if (first == '/') {
@@ -168,7 +169,7 @@ KS_SUBPROGRAM __u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 user_text) {
   s->path[KS_PATH_END] = '/';
   // One more than fits, to tell a text that is too long from one that just fits.
   enum { READ = KS_PATH_CAPTURE + 2 };
-  long got = bpf_probe_read_user_str(s->path + KS_PATH_END + join, READ, (void *)user_text);
+  long got = ks_read_text(s, s->path + KS_PATH_END + join, READ, text);
   if (got < 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   // Some kernels (5.10) count the final NUL except of an empty text.
   __u32 len = (got ? (__u32)got - 1 : 0) + join;

@@ -186,8 +186,125 @@ struct ns_common___operations {
   const struct proc_ns_operations *ops;
 };
 
+struct filename {
+  const char *name;
+};
+// From Linux 7 on, in requests.
+struct delayed_filename {
+  struct filename *__incomplete_filename;
+};
+
+struct io_cqe {
+  __s32 res;
+};
+struct io_uring_task {
+  struct task_struct *task;
+};
 struct io_kiocb {
+  struct file *file;
   __u8 opcode;
+  unsigned int flags;
+  struct io_cqe cqe;
+  struct task_struct *task;
+  struct io_uring_task *tctx;
+  void *async_data;
+};
+// Before Linux 5.19.
+struct io_kiocb___result {
+  __u32 result;
+};
+struct io_uring_cqe {
+  __s32 res;
+};
+
+// With what a request begins, by its operation.
+struct open_how {
+  __u64 flags;
+};
+struct io_open {
+  int dfd;
+  __u32 file_slot;
+  struct filename *filename;
+  struct open_how how;
+};
+struct io_open___delayed {
+  struct delayed_filename filename;
+};
+struct io_unlink {
+  int dfd;
+  int flags;
+  struct filename *filename;
+};
+struct io_unlink___delayed {
+  struct delayed_filename filename;
+};
+struct io_mkdir {
+  int dfd;
+  __u16 mode;
+  struct filename *filename;
+};
+struct io_mkdir___delayed {
+  struct delayed_filename filename;
+};
+struct io_rename {
+  int old_dfd;
+  int new_dfd;
+  struct filename *oldpath;
+  struct filename *newpath;
+};
+struct io_rename___delayed {
+  struct delayed_filename oldpath;
+  struct delayed_filename newpath;
+};
+// Both kinds of links. Before Linux 5.19 each has a structure of its own.
+struct io_link {
+  int old_dfd;
+  int new_dfd;
+  struct filename *oldpath;
+  struct filename *newpath;
+};
+struct io_link___delayed {
+  struct delayed_filename oldpath;
+  struct delayed_filename newpath;
+};
+struct io_hardlink {
+  int old_dfd;
+  int new_dfd;
+  struct filename *oldpath;
+  struct filename *newpath;
+};
+struct io_symlink {
+  int new_dfd;
+  struct filename *oldpath;
+  struct filename *newpath;
+};
+struct io_connect {
+  void *addr;
+};
+struct io_accept {
+  __u32 file_slot;
+  int iou_flags;
+};
+struct io_socket {
+  int domain;
+  int type;
+  int protocol;
+};
+struct io_listen {
+  int backlog;
+};
+struct io_ftrunc {
+  __s64 len;
+};
+struct io_sr_msg {
+  unsigned int msg_flags;
+};
+// The kernel's copy of an address.
+struct sockaddr_storage {
+  __u16 ss_family;
+};
+struct io_async_connect {
+  struct sockaddr_storage address;
 };
 // What perf records of two tracepoints: only which members there are matters.
 struct trace_event_raw_io_uring_submit_req {

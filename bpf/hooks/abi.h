@@ -27,10 +27,11 @@ __u32 ks_hook_sched_process_exit(void *ctx, struct ks_scratch *s);
 __u32 ks_hook_sys_exit(void *ctx, struct ks_scratch *s);
 __u32 ks_wants_sys_exit(void *ctx, const __u8 *wanted);
 __u32 ks_hook_io_uring_submit_req(void *ctx, struct ks_scratch *s);
-// What was captured during this call, for its kind. captured.call has the call's registers.
+__u32 ks_hook_io_issue_sqe(void *ctx, struct ks_scratch *s);
+// What was captured during this call or operation, for its kind. captured.call has what it is known by.
 void ks_take_captured(struct ks_scratch *s);
-// What the call is besides, after ks_hook_sys_exit: context.kind is that from now on. KS_KIND_NONE: nothing.
-__u32 ks_also_sys_exit(struct ks_scratch *s);
+// What the call or operation is besides, after its hook: context.kind is that from now on. KS_KIND_NONE: nothing.
+__u32 ks_also(struct ks_scratch *s);
 
 // One accessor per Kernel field of the table: sets s->status[KS_FIELD_…] and, where there is a value, s->fields.….
 #define KS_DECLARE_User(object, field)

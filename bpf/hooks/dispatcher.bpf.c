@@ -6,8 +6,6 @@
 // do on that CPU meanwhile is skipped: the kernel counts it (HookStatus::missed), and the agent announces it as loss.
 #include "bpf/hooks/maps.h"
 
-struct ks_map_active ks_active SEC(".maps");
-
 #define KS_DISPATCHER(hook)                                                          \
   struct ks_map_bank ks_bank_##hook SEC(".maps");                                    \
   SEC("raw_tp/" #hook)                                                               \

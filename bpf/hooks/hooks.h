@@ -9,12 +9,36 @@
   HOOK(sys_exit)           \
   HOOK(io_uring_submit_req)
 
-// Functions of the kernel at whose entry the trampoline tier takes its copies (capture.bpf.c), and what for.
+// Functions of the kernel at whose end the trampoline tier tells events, too; numbered behind those.
+#define KS_EXIT_HOOKS(HOOK) HOOK(io_issue_sqe)
+
+// Kinds whose hook does not see what io_uring does: it is told here.
+#define KS_TWIN_KINDS(KIND)    \
+  KIND(io_issue_sqe, open)     \
+  KIND(io_issue_sqe, create)   \
+  KIND(io_issue_sqe, connect)  \
+  KIND(io_issue_sqe, accept)   \
+  KIND(io_issue_sqe, bind)     \
+  KIND(io_issue_sqe, listen)   \
+  KIND(io_issue_sqe, socket)   \
+  KIND(io_issue_sqe, sendto)   \
+  KIND(io_issue_sqe, unlink)   \
+  KIND(io_issue_sqe, rmdir)    \
+  KIND(io_issue_sqe, rename)   \
+  KIND(io_issue_sqe, mkdir)    \
+  KIND(io_issue_sqe, symlink)  \
+  KIND(io_issue_sqe, link)     \
+  KIND(io_issue_sqe, truncate)
+
+// Functions of the kernel at whose entry the trampoline tier takes its copies (capture.bpf.c), and what for. The last is a
+// tracepoint.
 #define KS_CAPTURES(CAPTURE)       \
   CAPTURE(security_file_open)      \
   CAPTURE(security_socket_connect) \
   CAPTURE(security_socket_bind)    \
-  CAPTURE(security_socket_sendmsg)
+  CAPTURE(security_socket_sendmsg) \
+  CAPTURE(io_issue_sqe)            \
+  CAPTURE(io_uring_complete)
 
 #define KS_CAPTURED_KINDS(KIND)          \
   KIND(security_file_open, open)           \
@@ -23,6 +47,8 @@
   KIND(security_socket_connect, connect)   \
   KIND(security_socket_bind, bind)         \
   KIND(security_socket_sendmsg, sendto)    \
-  KIND(security_socket_sendmsg, connect)
+  KIND(security_socket_sendmsg, connect)   \
+  KIND(io_issue_sqe, io_uring)             \
+  KIND(io_uring_complete, io_uring)
 
 #endif

@@ -9,6 +9,7 @@
 enum ks_hook {
 #define KS_HOOK_NUMBER(hook) KS_HOOK_##hook,
   KS_HOOKS(KS_HOOK_NUMBER)
+  KS_EXIT_HOOKS(KS_HOOK_NUMBER)
 #undef KS_HOOK_NUMBER
   KS_HOOK_COUNT
 };
@@ -144,6 +145,28 @@ struct ks_map_limit_secret {
   __type(key, __u32);
   __type(value, __u64[2]);
 };
+// An operation of io_uring that a thread is doing, as its system call would have been given it.
+enum { KS_OPERATION_NAME = 520 };
+struct ks_operation {
+  __u64 request;              // struct io_kiocb *; 0: none is being done
+  __u64 begun;                // stands for the answer among the call's registers: what is captured meanwhile is the operation's
+  __u64 call[KS_CALL_WORDS];  // the registers of the thread
+  __u64 arg[6];               // names apart
+  __u16 number;               // enum ks_call
+  __u8 slot;                  // what it opens becomes no descriptor, but a number of the ring's own
+  __u8 named[2], addressed;   // name and address are there
+  __u8 completed;             // its result is there
+  __s32 result;
+  __u8 address[24];           // struct sockaddr_in6, of a connect that was begun before
+  char name[2][KS_OPERATION_NAME];  // the kernel's copy of file.path, of file.old_path or the text of the link
+};
+// By thread id.
+struct ks_map_operations {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 2048);
+  __type(key, __u32);
+  __type(value, struct ks_operation);
+};
 struct ks_map_active {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, 1);
@@ -173,5 +196,10 @@ extern struct ks_map_walk ks_walk;
 extern struct ks_map_limits ks_limits;
 extern struct ks_map_limit_holds ks_limit_holds;
 extern struct ks_map_limit_secret ks_limit_secret;
+extern struct ks_map_operations ks_operations;
+extern struct ks_map_active ks_active;
+#define KS_EXIT_BANK(hook) extern struct ks_map_bank ks_bank_##hook;
+KS_EXIT_HOOKS(KS_EXIT_BANK)
+#undef KS_EXIT_BANK
 
 #endif

@@ -128,7 +128,7 @@ KS_INLINE __u32 ks_hook_sys_exit(void *ctx, struct ks_scratch *s) {
 }
 
 // What an open is besides: it made the file, or named it by a handle.
-KS_INLINE __u32 ks_also_sys_exit(struct ks_scratch *s) {
+KS_INLINE __u32 ks_also(struct ks_scratch *s) {
   if (s->context.kind != KS_KIND_open) return KS_KIND_NONE;
   if (s->context.call == KS_CALL_open_by_handle_at) {
     s->context.kind = KS_KIND_open_by_handle;

@@ -94,10 +94,14 @@ static KS_INLINE int run(void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_
     kind = KS_KIND_syscall;
   }
   ks_sub_everything(hook, kind);
-  if (hook == KS_HOOK_sys_exit) ks_sub_everything(hook, ks_also_sys_exit(s));
+  if (hook == KS_HOOK_sys_exit || hook == KS_HOOK_io_issue_sqe) ks_sub_everything(hook, ks_also(s));
   return 0;
 }
 
 #define KS_PROGRAM(hook) \
   SEC("raw_tp/" #hook) int ks_##hook(void *ctx) { return run(ctx, KS_HOOK_##hook, ks_hook_##hook); }
 KS_HOOKS(KS_PROGRAM)
+
+#define KS_EXIT_PROGRAM(hook) \
+  SEC("fexit/" #hook) int ks_##hook(void *ctx) { return run(ctx, KS_HOOK_##hook, ks_hook_##hook); }
+KS_EXIT_HOOKS(KS_EXIT_PROGRAM)

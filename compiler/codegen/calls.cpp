@@ -10,7 +10,7 @@ using schema::EventKind;
 constexpr size_t kNumbers = 512;  // KS_CALL_NUMBERS of sys_exit.bpf.c
 constexpr size_t kSocketCall = 102;
 
-// Kinds that a call of kind `row` in calls.def may turn out to be (sys_exit.bpf.c: kind_of, ks_also_sys_exit).
+// Kinds that a call of kind `row` in calls.def may turn out to be (sys_exit.bpf.c: kind_of, ks_also).
 std::vector<EventKind> KindsOf(EventKind row) {
   switch (row) {
     case EventKind::open_:

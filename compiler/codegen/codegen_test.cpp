@@ -156,9 +156,11 @@ TEST(Codegen, SamePlanSameBytes) {
 TEST(Codegen, OneProgramPerHook) {
   ir::Plan plan = RecordingPlan({EventKind::exec_, EventKind::open_, EventKind::syscall_});
   const BpfObject object = EmitOrFail(plan);
-  ASSERT_EQ(object.programs.size(), 2u);
-  EXPECT_EQ(object.programs[0].section, "raw_tp/sched_process_exec");
-  EXPECT_EQ(object.programs[1].section, "raw_tp/sys_exit");
+  // What an open is besides a call is told at another.
+  ASSERT_EQ(object.programs.size(), 3u);
+  EXPECT_EQ(object.programs[0].section, "fexit/io_issue_sqe");
+  EXPECT_EQ(object.programs[1].section, "raw_tp/sched_process_exec");
+  EXPECT_EQ(object.programs[2].section, "raw_tp/sys_exit");
   for (const ProgramStats& program : object.programs) {
     EXPECT_GT(program.instructions, 100u);
     EXPECT_GT(program.stack_bytes, 0u);

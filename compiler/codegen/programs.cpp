@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "bpf/hooks/hooks.h"
 #include "compiler/codegen/calls.h"
 
 namespace ks::codegen {
@@ -15,12 +16,33 @@ using schema::EventKind;
 constexpr EventKind kEveryCall = EventKind::syscall_;
 constexpr char kCallsHook[] = "sys_exit";
 
-std::vector<std::string> HookNames() {
-  std::vector<std::string> names;
-  for (const schema::EventRow& event : schema::Events()) {
-    if (std::find(names.begin(), names.end(), event.hook) == names.end()) names.emplace_back(event.hook);
-  }
-  return names;
+struct HookName {
+  std::string_view name;
+  std::string_view section;  // of its program
+};
+constexpr HookName kHooks[] = {
+#define KS_HOOK(hook) {#hook, "raw_tp/" #hook},
+#define KS_EXIT_HOOK(hook) {#hook, "fexit/" #hook},
+    KS_HOOKS(KS_HOOK) KS_EXIT_HOOKS(KS_EXIT_HOOK)
+#undef KS_HOOK
+#undef KS_EXIT_HOOK
+};
+
+// A kind that has one more hook.
+struct Twin {
+  std::string_view hook;
+  EventKind kind;
+};
+constexpr Twin kTwins[] = {
+#define KS_TWIN(hook, kind) {#hook, EventKind::kind##_},
+    KS_TWIN_KINDS(KS_TWIN)
+#undef KS_TWIN
+};
+
+bool IsToldAt(EventKind kind, std::string_view hook) {
+  return schema::Row(kind).hook == hook || std::any_of(std::begin(kTwins), std::end(kTwins), [&](const Twin& twin) {
+           return twin.hook == hook && twin.kind == kind;
+         });
 }
 
 using Kinds = std::vector<std::pair<EventKind, llvm::Function*>>;
@@ -61,8 +83,9 @@ void WriteNumberTest(Unit& unit, Code& code, const std::string& hook, const Kind
   b.SetInsertPoint(begin);
 }
 
-void WriteHookProgram(Unit& unit, const std::string& hook, const Kinds& kinds) {
-  Code code = unit.BeginProgram("ks_" + hook, "raw_tp/" + hook);
+void WriteHookProgram(Unit& unit, const HookName& named, const Kinds& kinds) {
+  const std::string hook(named.name);
+  Code code = unit.BeginProgram("ks_" + hook, std::string(named.section));
   unit.Note(code, fmt::format("which event of {} it is", hook));
   llvm::IRBuilder<>& b = code.b;
   llvm::Type* pointer = b.getPtrTy();
@@ -77,7 +100,7 @@ void WriteHookProgram(Unit& unit, const std::string& hook, const Kinds& kinds) {
                                    {code.function->getArg(0), code.scratch}, "kind");
   WriteSwitch(code, kind, kinds, IsOwn, index);
   if (std::any_of(kinds.begin(), kinds.end(), [](const auto& one) { return IsAlso(one.first); })) {
-    llvm::Value* also = b.CreateCall(unit.Linked("ks_also_" + hook, b.getInt32Ty(), {pointer}), {code.scratch}, "also");
+    llvm::Value* also = b.CreateCall(unit.Linked("ks_also", b.getInt32Ty(), {pointer}), {code.scratch}, "also");
     WriteSwitch(code, also, kinds, IsAlso, index);
   }
   for (const auto& [number, function] : kinds) {
@@ -91,17 +114,17 @@ void WriteHookProgram(Unit& unit, const std::string& hook, const Kinds& kinds) {
 }  // namespace
 
 uint32_t HookIndex(std::string_view hook) {
-  const std::vector<std::string> names = HookNames();
-  const auto found = std::find(names.begin(), names.end(), hook);
-  KS_CHECK(found != names.end(), "hooks come from the table");
-  return static_cast<uint32_t>(found - names.begin());
+  const auto* found =
+      std::find_if(std::begin(kHooks), std::end(kHooks), [&](const HookName& one) { return one.name == hook; });
+  KS_CHECK(found != std::end(kHooks), "hooks come from the table");
+  return static_cast<uint32_t>(found - std::begin(kHooks));
 }
 
 void WriteHookPrograms(Unit& unit, const ir::Plan& plan, const std::vector<llvm::Function*>& functions) {
-  for (const std::string& hook : HookNames()) {
-    std::vector<std::pair<EventKind, llvm::Function*>> kinds;
+  for (const HookName& hook : kHooks) {
+    Kinds kinds;
     for (size_t i = 0; i < plan.kinds.size(); i++) {
-      if (schema::Row(plan.kinds[i].kind).hook == hook) kinds.emplace_back(plan.kinds[i].kind, functions[i]);
+      if (IsToldAt(plan.kinds[i].kind, hook.name)) kinds.emplace_back(plan.kinds[i].kind, functions[i]);
     }
     if (!kinds.empty()) WriteHookProgram(unit, hook, kinds);
   }

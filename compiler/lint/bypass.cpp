@@ -23,7 +23,7 @@ bool ReadsField(const Condition& condition, FieldId field) {
                      [&](const Condition& operand) { return ReadsField(operand, field); });
 }
 
-// Kinds whose calls have a twin among the operations of io_uring, which raise no sys_exit.
+// Kinds whose calls have a twin among the operations of io_uring, which raise no sys_exit: only trampolines see it.
 bool HasUringTwin(EventKind kind) {
   switch (kind) {
     case EventKind::open_:
@@ -78,7 +78,8 @@ void LintRule(const Rule& rule, bool uring_watched, Diagnostics& diagnostics) {
   }
   if (std::string twins = Listed(kinds, HasUringTwin); !uring_watched && !twins.empty()) {
     Diagnostic& d = diagnostics.Report<Diag::BypassUring>(name.span, name.text, twins);
-    d.help = "hooks at system calls do not see what io_uring does; a rule `on syscall where syscall == io_uring_setup` beside it closes the gap";
+    d.help = "without trampolines the hooks are at system calls, which io_uring makes none of (`kubesentryd status` says which tier "
+             "there is); a rule `on syscall where syscall == io_uring_setup` beside it closes the gap";
   }
   std::string callers = Listed(kinds, HasCallerPath);
   bool reads = std::any_of(conditions.begin(), conditions.end(), [](const Condition* condition) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -13,10 +14,16 @@
 namespace ks::kernel {
 namespace {
 
-constexpr const char* kFunctions[] = {
-#define KS_NAME(function) #function,
-    KS_CAPTURES(KS_NAME)
-#undef KS_NAME
+struct Resident {
+  const char *function, *program;
+  const char* map;  // that it uses
+};
+constexpr Resident kResidents[] = {
+#define KS_ENTRY(function) {#function, "ks_capture_" #function, "ks_operations"},
+#define KS_EXIT(function) {#function, "ks_dispatch_" #function, "ks_bank_" #function},
+    KS_CAPTURES(KS_ENTRY) KS_EXIT_HOOKS(KS_EXIT)
+#undef KS_ENTRY
+#undef KS_EXIT
 };
 
 struct CapturedKind {
@@ -28,11 +35,19 @@ constexpr CapturedKind kKinds[] = {
     KS_CAPTURED_KINDS(KS_KIND)
 #undef KS_KIND
 };
+constexpr schema::EventKind kTwins[] = {
+#define KS_TWIN(function, kind) schema::EventKind::kind##_,
+    KS_TWIN_KINDS(KS_TWIN)
+#undef KS_TWIN
+};
 
-std::string FunctionOf(const bpf_program* program) {
-  constexpr std::string_view kPrefix = "fentry/";
-  const std::string_view section = bpf_program__section_name(program);
-  return section.starts_with(kPrefix) ? std::string(section.substr(kPrefix.size())) : "";
+bool IsTracepoint(const bpf_program* program) {
+  return std::string_view(bpf_program__section_name(program)).starts_with("raw_tp/");
+}
+
+LinkPtr AttachTo(const bpf_program* program, const std::string& function) {
+  return LinkPtr(IsTracepoint(program) ? bpf_program__attach_raw_tracepoint(program, function.c_str())
+                                       : bpf_program__attach(program));
 }
 
 }  // namespace
@@ -49,16 +64,16 @@ Status Captures::Load(const std::string& only, bool keep) {
   if (Status shared = ReuseMaps(opened->get(), maps_); !shared) return shared.error();
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, opened->get()) {
-    bpf_program__set_autoload(program, only.empty() || FunctionOf(program) == only);
+    bpf_program__set_autoload(program, only.empty() || bpf_program__name(program) == only);
   }
   LibbpfLog log;
   if (int error = bpf_object__load(opened->get()); error != 0)
     return ExplainLoadFailure(log.text(), -error, only.empty() ? "the trampolines' programs" : only);
   for (Capture& capture : captures_) {
-    if (!only.empty() && capture.function != only) continue;
-    program = bpf_object__find_program_by_name(opened->get(), ("ks_capture_" + capture.function).c_str());
+    if (!only.empty() && capture.name != only) continue;
+    program = bpf_object__find_program_by_name(opened->get(), capture.name.c_str());
     KS_CHECK(program != nullptr, "each function of the list has its program");
-    if (LinkPtr link(bpf_program__attach(program)); link) {
+    if (LinkPtr link = AttachTo(program, capture.function); link) {
       capture.program = program;
       if (!keep) continue;
       if (Status kept = Keep(capture, std::move(link)); !kept) return kept;
@@ -74,27 +89,28 @@ Status Captures::Keep(Capture& capture, LinkPtr link) const {
   Attachment attached{std::move(link), Fd(::dup(bpf_program__fd(capture.program)))};
   if (!attached.program) return WorldError("keep the program of", capture.function, errno, "kernel-attach");
   if (*pins_) {
-    if (Status pinned = pins_->Attach(capture.function, attached); !pinned) return pinned;
+    if (Status pinned = pins_->Attach(capture.name, attached); !pinned) return pinned;
   }
   capture.attached = std::move(attached);
   return Ok();
 }
 
 void Captures::Detach(Capture& capture) const {
-  if (capture.attached.link && *pins_) pins_->Detach(capture.function);
+  if (capture.attached.link && *pins_) pins_->Detach(capture.name);
   capture.attached = {};
 }
 
 Status Captures::Probe(KernelOptions::Tiers tiers, const std::map<std::string, int>& maps, const Pins& pins) {
   maps_ = maps;
   pins_ = &pins;
-  for (const char* function : kFunctions) captures_.push_back({.function = function, .program = nullptr, .attached = {}});
-  if (pins) {
-    for (Capture& capture : captures_) {
-      Result<Attachment> attached = pins.Attached(capture.function, {MapId(maps.at("ks_captured"))});
+  for (const Resident& one : kResidents) {
+    Capture capture{.function = one.function, .name = one.program, .program = nullptr, .attached = {}};
+    if (pins) {
+      Result<Attachment> attached = pins.Attached(capture.name, {MapId(maps.at(one.map))});
       if (!attached) return attached.error();
       capture.attached = std::move(*attached);
     }
+    captures_.push_back(std::move(capture));
   }
   if (tiers == KernelOptions::Tiers::Tracepoint) {
     why_ = "not asked for";
@@ -102,8 +118,8 @@ Status Captures::Probe(KernelOptions::Tiers tiers, const std::map<std::string, i
   }
   // If one is refused, the others may be granted.
   if (Status all = Load("", false); !all) {
-    for (const char* function : kFunctions) {
-      if (Status one = Load(function, false); !one) Refuse(function, one.error().cause);
+    for (const Resident& resident : kResidents) {
+      if (Status one = Load(resident.program, false); !one) Refuse(resident.function, one.error().cause);
     }
   }
   if (tiers == KernelOptions::Tiers::Trampoline && !why_.empty()) {
@@ -119,18 +135,37 @@ uint32_t Captures::available() const {
   return bits;
 }
 
+bool Captures::Has(std::string_view function) const {
+  return std::all_of(captures_.begin(), captures_.end(), [&](const Capture& capture) {
+    return capture.function != function || capture.program != nullptr;
+  });
+}
+
+bool Captures::HasExit(const std::string& hook) const { return Has(hook); }
+
+std::vector<std::string> Captures::ExitHooks() {
+  return {
+#define KS_EXIT(function) #function,
+      KS_EXIT_HOOKS(KS_EXIT)
+#undef KS_EXIT
+  };
+}
+
 void Captures::Attach(const std::function<bool(schema::EventKind)>& asked) {
+  // What is captured of io_uring is for the kinds that it raises besides its own.
+  const bool twins = std::any_of(std::begin(kTwins), std::end(kTwins), asked);
   for (Capture& capture : captures_) {
-    capture.needed = false;
-    for (const CapturedKind& one : kKinds) capture.needed |= one.function == capture.function && asked(one.kind);
+    capture.needed = std::any_of(std::begin(kKinds), std::end(kKinds), [&](const CapturedKind& one) {
+      return one.function == capture.function && (one.kind == schema::EventKind::io_uring_ ? twins : asked(one.kind));
+    });
     if (!capture.needed || !capture.program || capture.attached.link) continue;
     LibbpfLog log;
-    if (LinkPtr link(bpf_program__attach(capture.program)); link) {
+    if (LinkPtr link = AttachTo(capture.program, capture.function); link) {
       if (Status kept = Keep(capture, std::move(link)); !kept) Refuse(capture.function, kept.error().ToString());
       continue;
     }
     // Before Linux 5.13 a program is attached once in its life.
-    if (Status again = Load(capture.function, true); !again) Refuse(capture.function, again.error().cause);
+    if (Status again = Load(capture.name, true); !again) Refuse(capture.function, again.error().cause);
   }
 }
 
@@ -152,7 +187,8 @@ void Captures::AddHooks(std::vector<HookStatus>& hooks) const {
     uint32_t size = sizeof(info);
     const int program = attached ? capture.attached.program.get() : bpf_program__fd(capture.program);
     if (bpf_obj_get_info_by_fd(program, &info, &size) != 0) info = {};
-    hooks.push_back({capture.function, attached, info.recursion_misses});
+    const bool at_end = capture.name.starts_with("ks_dispatch_");
+    hooks.push_back({capture.function + (at_end ? " (end)" : ""), attached, info.recursion_misses});
   }
 }
 
@@ -160,10 +196,7 @@ void Captures::AddHooks(std::vector<HookStatus>& hooks) const {
 std::vector<KindTier> Captures::Tiers() const {
   std::vector<KindTier> tiers;
   for (const CapturedKind& one : kKinds) {
-    Tier tier = Tier::Tracepoint;
-    for (const Capture& capture : captures_) {
-      if (capture.function == one.function && capture.program) tier = Tier::Trampoline;
-    }
+    const Tier tier = Has(one.function) ? Tier::Trampoline : Tier::Tracepoint;
     bool known = false;
     for (KindTier& other : tiers) {
       if (other.kind != one.kind) continue;

@@ -1,4 +1,4 @@
-// The trampoline tier: resident programs at the entry of the kernel's own functions (bpf/hooks/capture.bpf.c), each optional.
+// The trampoline tier: resident programs at the entry and end of the kernel's own functions (bpf/hooks/capture.bpf.c), each optional.
 #pragma once
 
 #include <functional>
@@ -21,6 +21,9 @@ class Captures {
 
   // A bit per enum ks_capture that is to be had.
   uint32_t available() const;
+  // Functions at whose end events are told, and whether this one's is to be had, with what is captured at its entry.
+  static std::vector<std::string> ExitHooks();
+  bool HasExit(const std::string& hook) const;
   // Attaches those that kinds for which `asked` holds need. What fails now leaves its events to the tracepoint tier.
   void Attach(const std::function<bool(schema::EventKind)>& asked);
   // Detaches those that nobody needs by the last Attach.
@@ -34,11 +37,14 @@ class Captures {
  private:
   struct Capture {
     std::string function;
+    std::string name;                // of its program
     bpf_program* program = nullptr;  // null: not to be had
     Attachment attached;
     bool needed = false;
   };
   Status Load(const std::string& only, bool keep);
+  // All that is at the function.
+  bool Has(std::string_view function) const;
   void Refuse(const std::string& function, const std::string& cause);
   Status Keep(Capture& capture, LinkPtr link) const;
   void Detach(Capture& capture) const;
@@ -46,7 +52,7 @@ class Captures {
   const Pins* pins_ = nullptr;
   std::map<std::string, int> maps_;
   std::vector<ObjectPtr> objects_;
-  std::vector<Capture> captures_;  // by enum ks_capture
+  std::vector<Capture> captures_;  // by enum ks_capture; then the dispatchers at ends
   std::string why_;
 };
 

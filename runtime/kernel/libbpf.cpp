@@ -63,9 +63,11 @@ Status ReuseMaps(bpf_object* object, const std::map<std::string, int>& maps) {
 }
 
 std::string HookOf(const bpf_program* program) {
-  std::string_view section = bpf_program__section_name(program);
-  constexpr std::string_view kPrefix = "raw_tp/";
-  return section.starts_with(kPrefix) ? std::string(section.substr(kPrefix.size())) : "";
+  const std::string_view section = bpf_program__section_name(program);
+  for (const std::string_view prefix : {"raw_tp/", "fexit/"}) {
+    if (section.starts_with(prefix)) return std::string(section.substr(prefix.size()));
+  }
+  return "";
 }
 
 }  // namespace ks::kernel

@@ -50,7 +50,7 @@ Result<ObjectPtr> OpenObject(std::string_view elf, const char* name, const std::
 // The object's maps are those of `maps` (name → fd) that have their names; others are its own.
 Status ReuseMaps(bpf_object* object, const std::map<std::string, int>& maps);
 
-// "raw_tp/sys_exit" → "sys_exit"; "" if it is another kind of program.
+// "raw_tp/sys_exit" → "sys_exit", "fexit/io_issue_sqe" → "io_issue_sqe"; "" if it is another kind of program.
 std::string HookOf(const bpf_program* program);
 
 }  // namespace ks::kernel

@@ -75,7 +75,7 @@ class LibbpfKernel : public Kernel {
 
  private:
   struct Hook {
-    bpf_program* dispatcher = nullptr;
+    bpf_program* dispatcher = nullptr;  // null: it is the captures'
     int bank = -1;
     Attachment attached;
   };
@@ -99,8 +99,8 @@ class LibbpfKernel : public Kernel {
   Pins pins_;
   ObjectPtr dispatchers_;
   std::map<std::string, int> maps_;    // shared maps by name
-  std::map<std::string, Hook> hooks_;  // by tracepoint
-  std::set<std::string> hook_names_;
+  std::map<std::string, Hook> hooks_;  // by tracepoint, or by function at whose end it is
+  std::map<std::string, bool> hook_names_;  // whether they are to be had
   Captures captures_;
   Lineage lineage_;
   Mapping active_;
@@ -195,11 +195,15 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
   bpf_object__for_each_program(program, dispatchers_.get()) {
     std::string hook = HookOf(program);
     hooks_[hook].dispatcher = program;
-    hook_names_.insert(hook);
+    hook_names_[hook] = true;
     hooks_[hook].bank = MapFd(("ks_bank_" + hook).c_str());
   }
   if (Status probed = captures_.Probe(options.tiers, maps_, pins_); !probed) return probed.error();
   if (Status opened = lineage_.Open(maps_, pins_); !opened) return opened;
+  for (const std::string& hook : Captures::ExitHooks()) {
+    hook_names_[hook] = captures_.HasExit(hook);
+    hooks_[hook].bank = MapFd(("ks_bank_" + hook).c_str());
+  }
   active_ = Mapping(MapFd("ks_active"), page);
   if (!active_.get()) return WorldError("map the epoch of", on, errno, "kernel-map");
   Result<GracePeriod> grace = GracePeriod::Open();
@@ -215,6 +219,7 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
 // What an agent before this one left: attachments, bundles, progress.
 Status LibbpfKernel::GoOn() {
   for (auto& [name, hook] : hooks_) {
+    if (!hook.dispatcher) continue;
     Result<Attachment> attached = pins_.Attached(name, {MapId(hook.bank), MapId(MapFd("ks_active"))});
     if (!attached) return attached.error();
     hook.attached = std::move(*attached);
@@ -338,7 +343,7 @@ Status LibbpfKernel::AttachAll(const std::map<std::string, int>& programs) {
   std::vector<std::string> attached;
   for (const auto& [name, fd] : programs) {
     Hook& hook = hooks_.at(name);
-    if (hook.attached.link) continue;
+    if (hook.attached.link || !hook.dispatcher) continue;
     Status done = Attach(name, hook);
     if (done) {
       attached.push_back(name);
@@ -384,7 +389,9 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
 }
 
 void LibbpfKernel::Detach() {
-  for (auto& [name, hook] : hooks_) Detach(name, hook);
+  for (auto& [name, hook] : hooks_) {
+    if (hook.dispatcher) Detach(name, hook);
+  }
   captures_.DetachAll();
   lineage_.End();
   grace_.Wait();
@@ -393,6 +400,7 @@ void LibbpfKernel::Detach() {
 std::vector<HookStatus> LibbpfKernel::Hooks() const {
   std::vector<HookStatus> statuses;
   for (const auto& [name, hook] : hooks_) {
+    if (!hook.dispatcher) continue;
     bpf_prog_info info{};
     uint32_t size = sizeof(info);
     const bool attached = hook.attached.link != nullptr;

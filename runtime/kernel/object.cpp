@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <set>
 
 #include "runtime/kernel/line_recorder.h"
 #include "runtime/kernel/verifier_log.h"
@@ -77,6 +78,7 @@ LibbpfObject::LibbpfObject(ObjectPtr object, const VerifierFigures& figures, dou
     : object_(std::move(object)), map_bytes_(VerifierFigures::MapBytes(object_.get())), load_ms_(load_ms) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object_.get()) {
+    if (!bpf_program__autoload(program)) continue;
     programs_[HookOf(program)] = bpf_program__fd(program);
     hooks_.push_back(figures.Of(program));
   }
@@ -108,7 +110,7 @@ namespace {
 
 // Everything but the load itself.
 Result<ObjectPtr> PrepareObject(std::string_view elf, uint32_t generation, uint32_t captures,
-                                const std::set<std::string>& hooks, const std::map<std::string, int>& maps) {
+                                const std::map<std::string, bool>& hooks, const std::map<std::string, int>& maps) {
   const std::string on = "the bundle";
   Result<ObjectPtr> opened = OpenObject(elf, "policy", on);
   if (!opened) return opened.error();
@@ -117,7 +119,11 @@ Result<ObjectPtr> PrepareObject(std::string_view elf, uint32_t generation, uint3
   std::set<std::string> seen;
   bpf_object__for_each_program(program, object.get()) {
     std::string hook = HookOf(program);
-    if (hooks.count(hook) && seen.insert(hook).second) continue;
+    const auto known = hooks.find(hook);
+    if (known != hooks.end() && seen.insert(hook).second) {
+      bpf_program__set_autoload(program, known->second);
+      continue;
+    }
     return Error{"load the programs of", on,
                  fmt::format("one is for a hook that this agent does not have, or has already: {}",
                              bpf_program__section_name(program)),
@@ -163,7 +169,7 @@ std::string TraceOf(bpf_object* object, const RefusedLoad& refused, const std::s
 }  // namespace
 
 Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation, uint32_t captures,
-                                                 const std::set<std::string>& hooks,
+                                                 const std::map<std::string, bool>& hooks,
                                                  const std::map<std::string, int>& maps) {
   Result<ObjectPtr> object = PrepareObject(elf, generation, captures, hooks, maps);
   if (!object) return object.error();

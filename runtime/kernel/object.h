@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 
 #include "runtime/kernel/fd.h"
@@ -35,10 +34,11 @@ class LibbpfObject : public LoadedObject {
   double load_ms_ = 0;
 };
 
-// Loads an object whose programs are for `hooks`, each at most once, and whose maps are those of `maps` (name → fd),
+// Loads an object whose programs are for `hooks` (name → whether this kernel has it; else the program is left out), each at most
+// once, and whose maps are those of `maps` (name → fd),
 // its constants apart. `generation` and `captures` (a bit per enum ks_capture) are written into its constants.
 Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation, uint32_t captures,
-                                                 const std::set<std::string>& hooks,
+                                                 const std::map<std::string, bool>& hooks,
                                                  const std::map<std::string, int>& maps);
 
 }  // namespace ks::kernel
