@@ -65,6 +65,8 @@ KS_SUBPROGRAM __u64 ks_sub_everything(__u32 hook, __u32 kind) {
   if (!s || kind >= KS_KIND_COUNT) return 0;
   ks_get_process_name(s);
   ks_get_process_parent_name(s);
+  // Its bound is lost where it is kept on the stack (before Linux 6.3): asked again where it is used.
+  asm volatile("" : "+r"(kind));
   if (!is_ours(s->fields.process_name.data) && !is_ours(s->fields.process_parent_name.data)) {
     ks_count_filtered(kind, s->context.hook);
     return 0;
@@ -80,6 +82,7 @@ KS_SUBPROGRAM __u64 ks_sub_everything(__u32 hook, __u32 kind) {
 #define KS_HAS_FIELD(k, object, field) \
   if (*kind_now == KS_KIND_##k) read_##object##_##field(s);
 #include "bpf/schema/events.def"
+  asm volatile("" : "+r"(kind));
   ks_record_send(s, kind, kind == KS_KIND_syscall ? KS_RING_CONTEXT : KS_RING_ALERTS);
   return 0;
 }

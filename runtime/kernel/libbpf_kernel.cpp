@@ -389,9 +389,7 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
 }
 
 void LibbpfKernel::Detach() {
-  for (auto& [name, hook] : hooks_) {
-    if (hook.dispatcher) Detach(name, hook);
-  }
+  for (auto& [name, hook] : hooks_) Detach(name, hook);
   captures_.DetachAll();
   lineage_.End();
   grace_.Wait();
