@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <ctime>
 #include <iterator>
 #include <limits>
@@ -43,6 +44,14 @@ bool SeesAll() {
   return ::stat("/proc/self/ns/pid", &info) == 0 && info.st_ino == kFirstNamespace;
 }
 
+// The iterator may leave one out that lives: on a 6.18 process 1.
+bool IsGone(const Process& process, const std::set<Process>& seen) {
+  if (seen.contains(process)) return false;
+  const auto same_id = seen.lower_bound({process[0], 0});
+  if (same_id != seen.end() && (*same_id)[0] == process[0]) return true;
+  return ::kill(static_cast<pid_t>(process[0]), 0) != 0 && errno == ESRCH;
+}
+
 // Removes those made before `until` that are gone: their end was missed, or was while nothing was attached.
 void RemoveGone(int living, uint32_t most, const std::set<Process>& seen, uint64_t until) {
   std::vector<Process> gone;
@@ -50,7 +59,7 @@ void RemoveGone(int living, uint32_t most, const std::set<Process>& seen, uint64
   const void* previous = nullptr;
   // The walk begins anew when the key that it stands on is removed meanwhile.
   for (uint64_t i = 0; i < 2ull * most && bpf_map_get_next_key(living, previous, key.data()) == 0; ++i) {
-    if (key[1] < until && !seen.contains(key)) gone.push_back(key);
+    if (key[1] < until && IsGone(key, seen)) gone.push_back(key);
     previous = key.data();
   }
   for (const Process& process : gone) bpf_map_delete_elem(living, process.data());  // unless the kernel half has, meanwhile

@@ -7,7 +7,7 @@ here=$PWD
 folder=/var/lib/ks-ancestry
 [ "$1" = 0 ] || echo "$1" > /proc/sys/kernel/pid_max
 shift
-rm -rf "$folder" ready ready.gap
+rm -rf "$folder" ready ready.gap alerts
 mkdir -p "$folder"
 (cd "$folder" && exec "$here/acts" "$here/ready" before "$@") > acts.out 2>&1 &
 acts=$!
