@@ -212,6 +212,7 @@ struct io_kiocb {
 // Before Linux 5.19.
 struct io_kiocb___result {
   __u32 result;
+  __u64 user_data;
 };
 struct io_uring_cqe {
   __s32 res;
@@ -298,13 +299,6 @@ struct io_ftrunc {
 };
 struct io_sr_msg {
   unsigned int msg_flags;
-};
-// The kernel's copy of an address.
-struct sockaddr_storage {
-  __u16 ss_family;
-};
-struct io_async_connect {
-  struct sockaddr_storage address;
 };
 // What perf records of two tracepoints: only which members there are matters.
 struct trace_event_raw_io_uring_submit_req {

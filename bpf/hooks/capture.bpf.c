@@ -186,11 +186,11 @@ static KS_INLINE void keep_arguments(struct ks_operation *operation, const void 
       }
       break;
     case KS_CALL_connect:
-      // In the process's memory. Before Linux 6.10 the kernel's copy is there if it has been begun before.
+      // In the process's memory. The kernel's copy is there if it has been begun before, and from Linux 6.10 on always: async_data is a
+      // struct sockaddr_storage, by itself or as the only member of struct io_async_connect.
       arg[1] = (__u64)BPF_CORE_READ((struct io_connect *)request, addr);
       address = BPF_CORE_READ((struct io_kiocb *)request, async_data);
-      if (!address || !bpf_core_type_exists(struct io_async_connect)) break;
-      address += bpf_core_field_offset(struct io_async_connect, address);
+      if (!address) break;
       operation->addressed = bpf_probe_read_kernel(operation->address, sizeof(operation->address), address) == 0;
       break;
     case KS_CALL_accept4:
@@ -275,9 +275,19 @@ int ks_capture_io_uring_complete(struct bpf_raw_tracepoint_args *ctx) {
   if (bpf_core_field_exists(struct io_kiocb, cqe)) return 0;
   __u32 thread = bpf_get_current_pid_tgid();
   struct ks_operation *operation = bpf_map_lookup_elem(&ks_operations, &thread);
-  // Context, request, user's data, result.
-  if (!operation || !operation->request || operation->request != ctx->args[1]) return 0;
-  operation->result = ctx->args[3];
+  if (!operation || !operation->request) return 0;
+  // Context, request, user's data, result; before Linux 5.17 it does not name the request. A process cannot give its data the address
+  // of a request, which it does not know.
+  const struct io_kiocb___result *request = (const struct io_kiocb___result *)operation->request;
+  __u64 first = ctx->args[1], second = ctx->args[2], third = ctx->args[3];
+  asm volatile("" : "+r"(second), "+r"(third));
+  if (first == operation->request) {
+    operation->result = third;
+  } else if (first == BPF_CORE_READ(request, user_data)) {
+    operation->result = second;
+  } else {
+    return 0;
+  }
   operation->completed = 1;
   return 0;
 }

@@ -96,19 +96,28 @@ def judge(output, form, where, emulated):
     ring = next(one for one in closing["rings"] if one["ring"] == "alerts")
     print(f"{where}, {form}: {calls:,} events ({made[0]['made'] / made[0]['seconds']:,.0f}/s), {len(alerts)} alerts, {counted:,} suppressed, {told:,} told; "
           f"{kind['limited']:,} limited in the kernel, {ring['submitted']:,} records ({100 * ring['submitted'] / calls:.2f} %)")
+    # An emulated kernel that preempts programs skips others meanwhile (docs/blind-spots.md), says so, and so these may be missing.
+    skipped = closing["missed_runs"] if emulated else 0
+    if skipped:
+        print(f"  the kernel skipped {skipped} runs of programs; {calls - len(alerts) - counted} events are missing")
+
+    def all_but_skipped(count, of):
+        return of - skipped <= count <= of
+
     spans = [later - earlier for earlier, later in zip(times, times[COUNT:])]
     in_flood = [later - earlier for earlier, later in zip(times, times[COUNT:]) if later < times[0] + made[0]["seconds"]]
     checks = {
         "every call failed as it should": all(one["wrong"] == 0 for one in made),
         "identities: " + "; ".join(identities.violated(closing)): not identities.violated(closing),
         "the bundles were swapped once": closing["swaps"] == 1,
-        "every event alerted or was suppressed": len(alerts) + counted == calls,
-        "each suppressed event was told, but for those behind the last alert": counted - told == made[2]["made"] - 1,
+        "every event alerted or was suppressed": all_but_skipped(len(alerts) + counted, calls),
+        "each suppressed event was told, but for those behind the last alert": all_but_skipped(counted - told, made[2]["made"] - 1),
         f"no more than {COUNT} alerts in any {SPAN} s: {min(spans, default=0)}": all(span > SPAN for span in spans),
         f"alerts come as soon as they may: {max(in_flood, default=0)}": all(span < SPAN + SLACK for span in in_flood),
         "the first alerts are at once": len(times) > 1 and times[1] - times[0] < SLACK,
-        "what was seen was limited, or came up": kind["limited"] + kind["submitted"] + kind["dropped"] == calls,
-        "of the other rule all but one were suppressed": len(reached) == 1 and suppressed["limits.reach"] == sum(one["connected"] for one in made) - 1,
+        "what was seen was limited, or came up": all_but_skipped(kind["limited"] + kind["submitted"] + kind["dropped"], calls),
+        "of the other rule all but one were suppressed": len(reached) == 1 and
+        all_but_skipped(suppressed["limits.reach"], sum(one["connected"] for one in made) - 1),
         "they were in the kernel, so that its key is ours": connects["limited"] > 0,
         "the kernel half limited some": kind["limited"] > 0,
     }
