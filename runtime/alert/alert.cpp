@@ -99,7 +99,7 @@ bool MayLeave(FieldId field, const event::RuleInfo& rule) {
   return schema::Row(field).data_class == schema::DataClass::Metadata || std::ranges::count(rule.disclosed, field) != 0;
 }
 
-void SetFields(JsonObject& alert, const schema::Record& record, const std::vector<FieldId>& shown,
+void SetFields(JsonObject& alert, const schema::Record& record, std::span<const FieldId> shown,
                const event::RuleInfo& rule) {
   for (const bool top : {false, true}) {
     for (FieldId field : shown) {
@@ -112,7 +112,7 @@ void SetFields(JsonObject& alert, const schema::Record& record, const std::vecto
 
 std::vector<FieldId> CutFields(const event::Match& match) {
   std::vector<FieldId> cut;
-  const auto add = [&](const schema::Record& record, const std::vector<FieldId>& shown) {
+  const auto add = [&](const schema::Record& record, std::span<const FieldId> shown) {
     for (FieldId field : shown) {
       if (record[field].status == FieldStatus::Truncated && !std::ranges::count(cut, field)) cut.push_back(field);
     }
@@ -243,8 +243,7 @@ std::string FormatHuman(const event::Match& match, bool color) {
   std::string severity = match.rule->severity;
   std::ranges::transform(severity, severity.begin(),
                          [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-  std::string words;
-  for (const std::string& word : match.matched) words += (words.empty() ? "" : ", ") + word;
+  const std::string words = fmt::format("{}", fmt::join(match.matched, ", "));
   std::string doubts;
   for (const std::string& name : Names(match.uncertain)) doubts += (doubts.empty() ? "" : ", ") + name;
   const std::string_view on = color ? Color(match.rule->severity) : "", off = color ? "\x1b[0m" : "";

@@ -51,7 +51,7 @@ class Alert : public testing::Test {
     match_.rule = &rule_;
     match_.message = "cat read a credential file";
     match_.matched = {"credential_files#2"};
-    match_.shown = EveryMetadataField();
+    match_.shown = shown_;
   }
   void Set(FieldId field, schema::Value value, FieldStatus status = FieldStatus::Ok) {
     event_.record.Set(field, std::move(value), status);
@@ -63,6 +63,7 @@ class Alert : public testing::Test {
       "acme.runtime.shadow_read", "acme.runtime", "shadow_read", "Credential file read", "high", {"T1003.008"}, {}};
   Event event_;
   Match match_;
+  std::vector<FieldId> shown_ = EveryMetadataField();
   Origin origin_{"n1", "5d4c", "sha256:ab", 42, "sha256:cd"};
 };
 
@@ -123,8 +124,9 @@ TEST_F(Alert, EveryTypeInItsForm) {
 
 TEST_F(Alert, ShowsOnlyWhatIsShown) {
   EXPECT_EQ(Line().find("/etc/shadow"), std::string::npos);
-  match_.shown = {FieldId::process_args, FieldId::file_path};
-  rule_.disclosed = match_.shown;
+  shown_ = {FieldId::process_args, FieldId::file_path};
+  match_.shown = shown_;
+  rule_.disclosed = shown_;
   Set(FieldId::process_args, std::string("cat\0/etc/shadow\0", 16));
   Set(FieldId::file_path, std::string("shadow"), FieldStatus::Truncated);
   const Json alert = Parsed();
@@ -179,9 +181,10 @@ TEST_F(Alert, AnyEventIsValidJson) {
   event::RandomEvents random(12);
   for (int i = 0; i < 500; ++i) {
     event_ = random.Next(/*derived=*/true);
-    match_.shown.clear();
-    for (const schema::FieldRow& row : schema::Fields()) match_.shown.push_back(row.id);
-    rule_.disclosed = match_.shown;
+    shown_.clear();
+    for (const schema::FieldRow& row : schema::Fields()) shown_.push_back(row.id);
+    match_.shown = shown_;
+    rule_.disclosed = shown_;
     match_.message = event::Printable(random.Text(200));
     const std::string line = Line();
     for (char c : line) ASSERT_TRUE(static_cast<uint8_t>(c) >= 0x20 && c != 0x7f);

@@ -27,15 +27,6 @@ std::string JsonString(std::string_view text) {
   return out + '"';
 }
 
-std::string JsonStrings(const std::vector<std::string>& texts) {
-  std::string out = "[";
-  for (const std::string& text : texts) {
-    if (out.size() > 1) out += ',';
-    out += JsonString(text);
-  }
-  return out + "]";
-}
-
 void JsonObject::Set(std::string_view key, std::string json) {
   KS_CHECK(!json.empty(), "a member without a value");
   members_.push_back({std::string(key), std::move(json), {}});

@@ -5,13 +5,20 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace ks::alert {
 
 // A string with its quotes. Bytes that are not UTF-8 become U+FFFD; what could fake a line on a terminal is escaped.
 std::string JsonString(std::string_view text);
-std::string JsonStrings(const std::vector<std::string>& texts);
+template <typename Texts>
+std::string JsonStrings(const Texts& texts) {
+  std::string out = "[";
+  for (const std::string_view text : texts) {
+    if (out.size() > 1) out += ',';
+    out += JsonString(text);
+  }
+  return out + "]";
+}
 
 // An object whose members are finished JSON, or objects.
 class JsonObject {

@@ -10,7 +10,6 @@
 #include "compiler/ir/index.h"
 #include "compiler/ir/passes.h"
 #include "runtime/engine/message.h"
-#include "runtime/engine/prover.h"
 
 namespace ks::engine {
 namespace {
@@ -61,6 +60,18 @@ bool Told(FieldId field, const std::vector<FieldId>& copies) {
   return std::ranges::all_of(schema::DerivedFrom(field), [&](FieldId from) { return Contains(copies, from); });
 }
 
+// Of this thread, so that deciding takes no memory once it has been used.
+struct Scratch {
+  ir::IndexMatcher::Scratch index;
+  Prover::Memo memo;
+  std::vector<uint32_t> proven;
+  std::vector<uint64_t> passed;
+};
+Scratch& OfThread() {
+  thread_local Scratch scratch;
+  return scratch;
+}
+
 }  // namespace
 
 // By kind, made when they are first asked for: who decides only what the kernel passed needs none.
@@ -68,8 +79,8 @@ struct Engine::Indexes {
   struct One {
     std::once_flag once;
     std::optional<ir::IndexMatcher> matcher;
-    std::vector<bool> widened;  // by position in Kind::rules, as are the predicates of `prover`
-    Prover prover;
+    std::vector<bool> widened;  // by position in Kind::rules
+    Prover prover;              // that of the kind, and behind its predicates those of the rules as a whole
   };
   std::array<One, schema::kKindCount> kinds;
 };
@@ -113,6 +124,7 @@ Engine::Engine(ir::Program program) : program_(std::move(program)), indexes_(std
   for (const schema::EventRow& row : schema::Events()) {
     Kind& kind = kinds_[static_cast<size_t>(row.kind)];
     const PlanOf plan_of(plan_, row.kind);
+    kind.plan = plan_of.kind;
     std::vector<const ir::RulePlan*> rule_plans(program_.rules.size());
     for (size_t bit = 0; plan_of.kind && bit < plan_of.kind->rules.size(); ++bit) {
       rule_plans[plan_of.kind->rules[bit].rule] = &plan_of.kind->rules[bit];
@@ -120,15 +132,18 @@ Engine::Engine(ir::Program program) : program_(std::move(program)), indexes_(std
     for (uint32_t i = 0; i < program_.rules.size(); ++i) {
       if (!std::ranges::count(program_.rules[i].rule.kinds, row.kind)) continue;
       // Bits are in the order of the rules.
-      if (rule_plans[i]) kind.by_bit.push_back(kind.rules.size());
+      if (rule_plans[i]) kind.by_bit.push_back(static_cast<uint32_t>(kind.rules.size()));
       kind.rules.push_back(Prepare(i, row.kind, plan_of, rule_plans[i]));
+      kind.prover.Add(program_.rules[i].kernel);
+      kind.prover.Add(program_.rules[i].residual);
     }
   }
 }
 
 Engine::Prepared Engine::Prepare(uint32_t rule, schema::EventKind kind, const PlanOf& plan_of,
-                                 const ir::RulePlan* rule_plan) const {
+                                 const ir::RulePlan* rule_plan) {
   const ir::SplitRule& split = program_.rules[rule];
+  Kind& own = kinds_[static_cast<size_t>(kind)];
   Prepared prepared;
   prepared.rule = rule;
   const std::vector<FieldId> kernel = ir::FieldsOf(split.kernel), residual = ir::FieldsOf(split.residual);
@@ -151,30 +166,27 @@ Engine::Prepared Engine::Prepare(uint32_t rule, schema::EventKind kind, const Pl
     // A named test of metadata speaks if the record tells its value, so that it speaks live as in a replay.
     const bool told = !rule_plan || Told(field, rule_plan->copies);
     if (!ir::AsksOfSet(atom->test) || !(match_only || (told && !atom->label.empty()))) continue;
-    Speaker speaker{atom, std::nullopt};
+    Speaker speaker{atom, own.prover.AddAtom(*atom), std::nullopt, nullptr};
     if (match_only) speaker.reported_as = plan_of.Reported(*atom);
+    const auto [words, are_new] = own.words.try_emplace({speaker.number, atom->label});
+    for (uint32_t i = 0; are_new && i <= atom->literals.size(); ++i) words->second.push_back(MatchedWord(*atom, i));
+    speaker.words = &words->second;
     prepared.speakers.push_back(speaker);
   }
   return prepared;
 }
 
-const ir::KindPlan* Engine::PlanOfKind(schema::EventKind kind) const {
-  const auto at = std::ranges::find(plan_.kinds, kind, &ir::KindPlan::kind);
-  return at == plan_.kinds.end() ? nullptr : &*at;
-}
-
-// The rules of the clauses that passed, each once: a bit per rule of the kind.
-std::vector<uint64_t> Engine::PassedRules(const event::Event& event) const {
-  const ir::KindPlan* plan = PlanOfKind(event.kind);
-  std::vector<uint64_t> rules;
-  if (plan == nullptr || (plan->index != nullptr) != event.by_clause) return rules;
+// Of clauses: their rules, each once.
+std::span<const uint64_t> Engine::PassedRules(const event::Event& event, const Kind& kind) {
+  if (kind.plan == nullptr || (kind.plan->index != nullptr) != event.by_clause) return {};
   if (!event.by_clause) return event.passed;
-  rules.resize((plan->rules.size() + 63) / 64);
+  std::vector<uint64_t>& rules = OfThread().passed;
+  rules.assign((kind.plan->rules.size() + 63) / 64, 0);
   for (size_t word = 0; word < event.passed.size(); ++word) {
     for (uint64_t left = event.passed[word]; left != 0; left &= left - 1) {
       const size_t clause = word * 64 + static_cast<size_t>(std::countr_zero(left));
-      if (clause >= plan->index->clauses.size()) break;
-      const uint32_t rule = plan->index->clauses[clause].rule;
+      if (clause >= kind.plan->index->clauses.size()) break;
+      const uint32_t rule = kind.plan->index->clauses[clause].rule;
       rules[rule / 64] |= uint64_t{1} << rule % 64;
     }
   }
@@ -183,27 +195,28 @@ std::vector<uint64_t> Engine::PassedRules(const event::Event& event) const {
 
 std::vector<event::Match> Engine::DecidePassed(const event::Event& event) const {
   KS_CHECK(plan_status_, "events of the kernel are decided without the plan that it runs");
-  const Kind& kind = kinds_[static_cast<size_t>(event.kind)];
-  const std::vector<uint64_t> passed = PassedRules(event);
+  const Kind& kind = Of(event.kind);
+  Prover::Memo& memo = OfThread().memo;
+  memo.Forget();
+  const std::span<const uint64_t> passed = PassedRules(event, kind);
   std::vector<event::Match> matches;
   for (size_t word = 0, bit = 0; word < passed.size(); ++word) {
     for (uint64_t left = passed[word]; left != 0; left &= left - 1) {
       bit = word * 64 + static_cast<size_t>(std::countr_zero(left));
       if (bit >= kind.by_bit.size()) break;
-      const Prepared& prepared = kind.rules[kind.by_bit[bit]];
-      const ir::SplitRule& split = program_.rules[prepared.rule];
+      const uint32_t rule = kind.by_bit[bit];
       // Fields that the kernel did not send are unknown here, which never turns what it passed into False. What it sent
       // because it could not read it may.
-      if (ir::Eval(split.kernel, event.record) == Truth::False) continue;
-      if (ir::Eval(split.residual, event.record) == Truth::False) continue;
-      matches.push_back(MakeMatch(event, prepared, /*from_ring=*/true));
+      if (kind.prover.Prove(2 * rule, event.record, &memo) == Truth::False) continue;
+      if (kind.prover.Prove(2 * rule + 1, event.record, &memo) == Truth::False) continue;
+      MakeMatch(event, kind, kind.rules[rule], /*from_ring=*/true, &memo, &matches);
     }
   }
   return matches;
 }
 
 const ir::IndexMatcher* Engine::IndexOf(schema::EventKind kind) const {
-  const std::vector<Prepared>& rules = kinds_[static_cast<size_t>(kind)].rules;
+  const std::vector<Prepared>& rules = Of(kind).rules;
   if (rules.empty() || rules.size() > ir::kMaxIndexClauses) return nullptr;
   Indexes::One& one = indexes_->kinds[static_cast<size_t>(kind)];
   std::call_once(one.once, [&] {
@@ -215,22 +228,20 @@ const ir::IndexMatcher* Engine::IndexOf(schema::EventKind kind) const {
     one.matcher.emplace(ir::BuildIndex(all, options));
     one.widened.resize(rules.size());
     for (const ir::Widened& widened : one.matcher->index().widened) one.widened[widened.rule] = true;
+    one.prover = Of(kind).prover;
     for (const ir::IndexRule& rule : all) one.prover.Add(*rule.when);
   });
   return &*one.matcher;
 }
 
 std::span<const uint32_t> Engine::MatchingRules(const event::Event& event) const {
-  thread_local struct {
-    ir::IndexMatcher::Scratch index;
-    Prover::Memo memo;
-    std::vector<uint32_t> proven;
-  } scratch;
+  Scratch& scratch = OfThread();
   std::vector<uint32_t>& proven = scratch.proven;
   proven.clear();
+  scratch.memo.Forget();
   const ir::IndexMatcher* index = IndexOf(event.kind);
+  const std::vector<Prepared>& rules = Of(event.kind).rules;
   if (index == nullptr) {
-    const std::vector<Prepared>& rules = kinds_[static_cast<size_t>(event.kind)].rules;
     for (uint32_t i = 0; i < rules.size(); ++i) {
       if (ir::Eval(program_.rules[rules[i].rule].rule.when, event.record) != Truth::False) proven.push_back(i);
     }
@@ -239,10 +250,12 @@ std::span<const uint32_t> Engine::MatchingRules(const event::Event& event) const
   const std::span<const uint32_t> candidates = index->Match(event.record, &scratch.index);
   if (candidates.empty()) return {};
   const Indexes::One& one = indexes_->kinds[static_cast<size_t>(event.kind)];
-  scratch.memo.Forget();
+  const auto first = static_cast<uint32_t>(2 * rules.size());
   for (const uint32_t candidate : candidates) {
     const bool holds = scratch.index.exact && !one.widened[candidate];
-    if (holds || one.prover.Prove(candidate, event.record, &scratch.memo) != Truth::False) proven.push_back(candidate);
+    if (holds || one.prover.Prove(first + candidate, event.record, &scratch.memo) != Truth::False) {
+      proven.push_back(candidate);
+    }
   }
   return proven;
 }
@@ -251,29 +264,32 @@ size_t Engine::CountMatches(const event::Event& event) const { return MatchingRu
 
 std::vector<event::Match> Engine::DecideAll(const event::Event& event) const {
   std::vector<event::Match> matches;
+  const Kind& kind = Of(event.kind);
   const std::span<const uint32_t> matching = MatchingRules(event);
   matches.reserve(matching.size());
   for (const uint32_t rule : matching) {
-    matches.push_back(MakeMatch(event, kinds_[static_cast<size_t>(event.kind)].rules[rule], /*from_ring=*/false));
+    MakeMatch(event, kind, kind.rules[rule], /*from_ring=*/false, &OfThread().memo, &matches);
   }
   return matches;
 }
 
 std::vector<event::Match> Engine::DecideAllByReference(const event::Event& event) const {
   std::vector<event::Match> matches;
-  for (const Prepared& prepared : kinds_[static_cast<size_t>(event.kind)].rules) {
+  const Kind& kind = Of(event.kind);
+  Prover::Memo& memo = OfThread().memo;
+  memo.Forget();
+  for (const Prepared& prepared : kind.rules) {
     if (ir::Eval(program_.rules[prepared.rule].rule.when, event.record) == Truth::False) continue;
-    matches.push_back(MakeMatch(event, prepared, /*from_ring=*/false));
+    MakeMatch(event, kind, prepared, /*from_ring=*/false, &memo, &matches);
   }
   return matches;
 }
 
 // Which literal of the atom matched, by what the kernel says of the index's dimensions.
-std::optional<uint32_t> Engine::ReportedLiteral(const event::Event& event, const ir::Atom& atom) const {
+std::optional<uint32_t> Engine::ReportedLiteral(const event::Event& event, const Kind& kind, const ir::Atom& atom) {
   if (schema::Row(atom.operand.field).data_class != DataClass::MatchOnly) return std::nullopt;
-  const ir::KindPlan* plan = PlanOfKind(event.kind);
-  if (plan == nullptr || !plan->index) return std::nullopt;
-  const ir::Index& index = *plan->index;
+  if (kind.plan == nullptr || !kind.plan->index) return std::nullopt;
+  const ir::Index& index = *kind.plan->index;
   for (size_t i = 0; i < event.atoms.size(); ++i) {
     const uint16_t number = event.atoms[i].atom;
     if (number >= index.dimensions.size()) continue;
@@ -291,8 +307,9 @@ std::optional<uint32_t> Engine::ReportedLiteral(const event::Event& event, const
   return std::nullopt;
 }
 
-event::Match Engine::MakeMatch(const event::Event& event, const Prepared& prepared, bool from_ring) const {
-  event::Match match;
+void Engine::MakeMatch(const event::Event& event, const Kind& kind, const Prepared& prepared, bool from_ring,
+                       Prover::Memo* memo, std::vector<event::Match>* matches) const {
+  event::Match& match = matches->emplace_back();
   match.event = &event;
   match.rule = &rules_[prepared.rule];
   match.shown = prepared.shown;
@@ -310,23 +327,23 @@ event::Match Engine::MakeMatch(const event::Event& event, const Prepared& prepar
       match.uncertain.push_back(prepared.asked[i]);
     }
   }
-  const auto say = [&](const ir::Atom& atom, uint32_t index) {
-    std::string word = MatchedWord(atom, index);
-    if (!std::ranges::count(match.matched, word)) match.matched.push_back(std::move(word));
+  const auto say = [&](const Speaker& speaker, uint32_t index) {
+    const std::vector<std::string>& words = *speaker.words;
+    const std::string_view word = words[std::min<size_t>(index, words.size() - 1)];
+    if (!std::ranges::count(match.matched, word)) match.matched.push_back(word);
   };
   for (const Speaker& speaker : prepared.speakers) {
-    const ir::AtomResult result = ir::EvalAtom(*speaker.atom, event.record);
+    const ir::AtomResult result = kind.prover.Ask(speaker.number, event.record, memo);
     if (result.truth == Truth::True) {
-      say(*speaker.atom, result.index);
+      say(speaker, result.index);
     } else if (result.truth == Truth::Unknown && from_ring && event.by_clause) {
-      if (const auto index = ReportedLiteral(event, *speaker.atom)) say(*speaker.atom, *index);
+      if (const auto index = ReportedLiteral(event, kind, *speaker.atom)) say(speaker, *index);
     } else if (result.truth == Truth::Unknown && from_ring && speaker.reported_as) {
       for (const event::AtomMatch& reported : event.atoms) {
-        if (reported.atom == *speaker.reported_as) say(*speaker.atom, reported.index);
+        if (reported.atom == *speaker.reported_as) say(speaker, reported.index);
       }
     }
   }
-  return match;
 }
 
 }  // namespace ks::engine

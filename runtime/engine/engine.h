@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,6 +11,7 @@
 #include "compiler/ir/index_match.h"
 #include "compiler/ir/ir.h"
 #include "compiler/support/result.h"
+#include "runtime/engine/prover.h"
 #include "runtime/event/event.h"
 
 namespace ks::engine {
@@ -51,10 +53,12 @@ class Engine {
   const Status& plan_status() const { return plan_status_; }
 
  private:
-  // A test that says a word when it is true, and its number among the atoms that the kernel reports.
+  // A test that says a word when it is true.
   struct Speaker {
     const ir::Atom* atom;
-    std::optional<uint16_t> reported_as;
+    uint32_t number;                        // among the atoms of the kind's prover
+    std::optional<uint16_t> reported_as;    // among those that the kernel reports
+    const std::vector<std::string>* words;  // by literal; the last one if it is not known which
   };
   // A rule for one kind of events.
   struct Prepared {
@@ -65,19 +69,25 @@ class Engine {
     std::vector<Speaker> speakers;
   };
   struct Kind {
+    const ir::KindPlan* plan = nullptr;  // if it has one
     std::vector<Prepared> rules;
-    std::vector<size_t> by_bit;  // of the kernel's verdict → rules
+    std::vector<uint32_t> by_bit;  // of the kernel's verdict → rules
+    Prover prover;                 // by position in `rules` twice: the kernel half, the residual
+    std::map<std::pair<uint32_t, std::string>, std::vector<std::string>> words;  // by atom and label
   };
   struct Indexes;
 
   struct PlanOf;
-  const ir::KindPlan* PlanOfKind(schema::EventKind kind) const;
-  std::vector<uint64_t> PassedRules(const event::Event& event) const;
-  std::optional<uint32_t> ReportedLiteral(const event::Event& event, const ir::Atom& atom) const;
+  const Kind& Of(schema::EventKind kind) const { return kinds_[static_cast<size_t>(kind)]; }
+  // A bit per rule of the kind. Valid until this thread decides again.
+  static std::span<const uint64_t> PassedRules(const event::Event& event, const Kind& kind);
+  static std::optional<uint32_t> ReportedLiteral(const event::Event& event, const Kind& kind, const ir::Atom& atom);
   // Positions in Kind::rules, ascending. Valid until this thread decides again.
   std::span<const uint32_t> MatchingRules(const event::Event& event) const;
-  Prepared Prepare(uint32_t rule, schema::EventKind kind, const PlanOf& plan_of, const ir::RulePlan* rule_plan) const;
-  event::Match MakeMatch(const event::Event& event, const Prepared& prepared, bool from_ring) const;
+  Prepared Prepare(uint32_t rule, schema::EventKind kind, const PlanOf& plan_of, const ir::RulePlan* rule_plan);
+  // Adds one. `memo` is of this event, and of the kind's prover or one that has its atoms.
+  void MakeMatch(const event::Event& event, const Kind& kind, const Prepared& prepared, bool from_ring,
+                 Prover::Memo* memo, std::vector<event::Match>* matches) const;
 
   ir::Program program_;
   ir::Plan plan_;

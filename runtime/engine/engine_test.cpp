@@ -23,6 +23,8 @@ ir::Atom Text(FieldId field, ir::Test test, std::vector<std::string> literals, s
   return atom;
 }
 
+using Words = std::vector<std::string_view>;
+
 class ShadowRead : public testing::Test {
  protected:
   static ir::Program Program() {
@@ -56,7 +58,7 @@ TEST_F(ShadowRead, SaysItInThePolicysWords) {
   EXPECT_EQ(matches[0].event, &event);
   EXPECT_EQ(matches[0].rule->id, "t.shadow_read");
   EXPECT_EQ(matches[0].rule->severity, "high");
-  EXPECT_EQ(matches[0].matched, std::vector<std::string>{"credential_files#2"});
+  EXPECT_EQ(matches[0].matched, Words{"credential_files#2"});
   EXPECT_EQ(matches[0].message, "cat looked");
   EXPECT_TRUE(matches[0].uncertain.empty());
   EXPECT_FALSE(std::ranges::count(matches[0].shown, FieldId::file_path));
@@ -96,11 +98,11 @@ TEST_F(ShadowRead, TheKernelsVerdictIsEnough) {
   }
   const auto matches = engine_.DecidePassed(event);
   ASSERT_EQ(matches.size(), 1u);
-  EXPECT_EQ(matches[0].matched, std::vector<std::string>{"credential_files#2"});
+  EXPECT_EQ(matches[0].matched, Words{"credential_files#2"});
   EXPECT_TRUE(matches[0].uncertain.empty());
   // An index that no literal has comes from no program of ours: the name alone is said.
   event.atoms[0].index = 77;
-  EXPECT_EQ(engine_.DecidePassed(event)[0].matched, std::vector<std::string>{"credential_files"});
+  EXPECT_EQ(engine_.DecidePassed(event)[0].matched, Words{"credential_files"});
   event.passed = {};
   EXPECT_TRUE(engine_.DecidePassed(event).empty());
   event.passed = {~uint64_t{3}, ~uint64_t{0}};  // bits that no rule has
@@ -149,6 +151,7 @@ TEST(Engine, SaysWhyThereIsNoPlan) {
 }
 
 TEST(Engine, Words) {
+  using Texts = std::vector<std::string>;  // they outlive the engine
   const auto word = [](ir::Atom atom, schema::Record record) {
     ir::Program program;
     program.rules.push_back(Make("r", {EventKind::connect_}, ir::MakeAtom(std::move(atom))));
@@ -157,25 +160,25 @@ TEST(Engine, Words) {
     event.kind = EventKind::connect_;
     event.record = std::move(record);
     const auto matches = engine.DecideAll(event);
-    return matches.size() == 1 ? matches[0].matched : std::vector<std::string>{"no match"};
+    if (matches.size() != 1) return Texts{"no match"};
+    return Texts(matches[0].matched.begin(), matches[0].matched.end());
   };
-  using Words = std::vector<std::string>;
   schema::Record record;
   record.Set(FieldId::process_exe, std::string("/usr/bin/nc"));
   record.Set(FieldId::process_name, std::string("nc"));
   record.Set(FieldId::process_args, std::string("nc\0-e\0", 6));
   record.Set(FieldId::process_uid, int64_t{0});
-  EXPECT_EQ(word(Text(FieldId::process_exe, ir::Test::Under, {"/bin", "/usr"}), record), Words{"\"/usr\""});
-  EXPECT_EQ(word(Text(FieldId::process_exe, ir::Test::Under, {"/bin", "/usr"}, "bins"), record), Words{"bins#2"});
-  EXPECT_EQ(word(Text(FieldId::process_args, ir::Test::HasElement, {"-e"}), record), Words{"\"-e\""});
-  EXPECT_EQ(word(Text(FieldId::process_name, ir::Test::In, {"sh", "nc"}, "tools"), record), Words{"tools#2"});
-  EXPECT_EQ(word(Text(FieldId::process_name, ir::Test::In, {"nc"}), record), Words{});  // metadata is shown itself
+  EXPECT_EQ(word(Text(FieldId::process_exe, ir::Test::Under, {"/bin", "/usr"}), record), Texts{"\"/usr\""});
+  EXPECT_EQ(word(Text(FieldId::process_exe, ir::Test::Under, {"/bin", "/usr"}, "bins"), record), Texts{"bins#2"});
+  EXPECT_EQ(word(Text(FieldId::process_args, ir::Test::HasElement, {"-e"}), record), Texts{"\"-e\""});
+  EXPECT_EQ(word(Text(FieldId::process_name, ir::Test::In, {"sh", "nc"}, "tools"), record), Texts{"tools#2"});
+  EXPECT_EQ(word(Text(FieldId::process_name, ir::Test::In, {"nc"}), record), Texts{});  // metadata is shown itself
   ir::Atom root;
   root.operand.field = FieldId::process_uid;
   root.test = ir::Test::Range;
   root.literals = {int64_t{0}, int64_t{0}};
   root.label = "ids";
-  EXPECT_EQ(word(root, record), Words{});
+  EXPECT_EQ(word(root, record), Texts{});
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ ir::Pred Ask(schema::FieldId field, ir::Test test, const std::string& literal) {
 bool Same(const std::vector<Match>& a, const std::vector<Match>& b) {
   return std::ranges::equal(a, b, [](const Match& x, const Match& y) {
     return x.rule == y.rule && x.probe == y.probe && x.message == y.message && x.matched == y.matched &&
-           x.uncertain == y.uncertain && x.shown == y.shown && x.time_ns == y.time_ns;
+           x.uncertain == y.uncertain && std::ranges::equal(x.shown, y.shown) && x.time_ns == y.time_ns;
   });
 }
 

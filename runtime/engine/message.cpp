@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
+#include "compiler/ir/reading.h"
 #include "runtime/event/event.h"
 
 namespace ks::engine {
@@ -14,33 +16,39 @@ using schema::TypeId;
 using FieldStatus = schema::Status;
 
 // Arguments as one would type them; those that would not come out as one are in quotes.
-std::string JoinArguments(std::string_view list) {
-  std::string out;
-  while (!list.empty()) {
+void AppendArguments(std::string_view list, std::string* out) {
+  for (bool first = true; !list.empty(); first = false) {
     const size_t end = std::min(list.find('\0'), list.size());
     const std::string_view element = list.substr(0, end);
     list.remove_prefix(std::min(end + 1, list.size()));
-    if (!out.empty()) out += ' ';
+    if (!first) *out += ' ';
     const bool quote = element.empty() || element.find_first_of(" \t\n\"") != std::string_view::npos;
-    const std::string text = event::Printable(element);
-    out += quote ? '"' + text + '"' : text;
+    if (quote) *out += '"';
+    event::AppendPrintable(element, out);
+    if (quote) *out += '"';
   }
-  return out;
 }
 
-std::string Shown(const schema::FieldValue& value, const ir::Operand& operand) {
+void AppendValue(const ir::Reading& read, const ir::Operand& operand, std::string* out) {
   const schema::FieldRow& row = schema::Row(operand.field);
   const TypeId type = ir::TypeOf(operand);
-  const bool cut = value.status == FieldStatus::Truncated;
-  if (const auto* text = std::get_if<std::string>(&value.value)) {
-    if (type == TypeId::StringList) return JoinArguments(*text) + (cut ? " …" : "");
-    std::string printable = event::Printable(*text);
-    if (!cut) return printable;
-    return type == TypeId::Path ? "…" + printable : printable + "…";  // of a path the tail is kept
+  const bool cut = read.status == FieldStatus::Truncated;
+  if (const auto* text = std::get_if<std::string>(&read.value())) {
+    if (cut && type == TypeId::Path) *out += "…";  // of a path the tail is kept
+    if (type == TypeId::StringList) {
+      AppendArguments(*text, out);
+      if (cut) *out += " …";
+      return;
+    }
+    event::AppendPrintable(*text, out);
+    if (cut && type != TypeId::Path) *out += "…";
+  } else if (const auto* ip = std::get_if<schema::IpAddress>(&read.value())) {
+    *out += ToString(*ip);
+  } else if (operand.part == ir::Part::Port) {
+    fmt::format_to(std::back_inserter(*out), "{}", std::get<int64_t>(read.value()));
+  } else {
+    *out += ToString(read.value(), row.type, row.enumeration);
   }
-  if (const auto* ip = std::get_if<schema::IpAddress>(&value.value)) return ToString(*ip);
-  if (operand.part == ir::Part::Port) return fmt::format("{}", std::get<int64_t>(value.value));
-  return ToString(value.value, row.type, row.enumeration);
 }
 
 const schema::Record* RecordOf(const ir::Operand& operand, const ir::Frame& frame) {
@@ -48,15 +56,23 @@ const schema::Record* RecordOf(const ir::Operand& operand, const ir::Frame& fram
   return operand.step <= frame.steps.size() ? frame.steps[operand.step - 1] : nullptr;
 }
 
-std::string Fill(const ir::TemplatePart& part, const ir::Frame& frame, const std::vector<schema::FieldId>& disclosed) {
+void Fill(const ir::TemplatePart& part, const ir::Frame& frame, const std::vector<schema::FieldId>& disclosed,
+          std::string* out) {
   const schema::FieldId id = part.operand->field;
   const schema::Record* record = RecordOf(*part.operand, frame);
   const bool locked = schema::Row(id).data_class == DataClass::MatchOnly && !std::ranges::count(disclosed, id);
-  if (record == nullptr || locked) return "?";
-  const schema::FieldValue value = ir::ReadOperand(*part.operand, *record);
-  if (value.status == FieldStatus::Absent) return part.fallback ? event::Printable(*part.fallback) : "none";
-  if (value.status == FieldStatus::Ok || value.status == FieldStatus::Truncated) return Shown(value, *part.operand);
-  return "?";
+  if (record == nullptr || locked) {
+    *out += '?';
+    return;
+  }
+  const ir::Reading read(*part.operand, *record);
+  if (read.readable()) {
+    AppendValue(read, *part.operand, out);
+  } else if (read.status == FieldStatus::Absent) {
+    event::AppendPrintable(part.fallback ? std::string_view(*part.fallback) : "none", out);
+  } else {
+    *out += '?';
+  }
 }
 
 }  // namespace
@@ -65,8 +81,8 @@ std::string FillTemplate(const std::vector<ir::TemplatePart>& parts, const ir::F
                          const std::vector<schema::FieldId>& disclosed, std::optional<uint64_t> measure) {
   std::string out;
   for (const ir::TemplatePart& part : parts) {
-    out += event::Printable(part.text);
-    if (part.operand) out += Fill(part, frame, disclosed);
+    event::AppendPrintable(part.text, &out);
+    if (part.operand) Fill(part, frame, disclosed, &out);
     if (part.measure) out += measure ? fmt::format("{}", *measure) : "?";
   }
   return out;

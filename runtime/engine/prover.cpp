@@ -37,7 +37,7 @@ uint32_t Prover::Add(const Pred& pred) {
 
 void Prover::AddNode(const Pred& pred) {
   const size_t at = nodes_.size();
-  nodes_.push_back({pred.op, pred.atom ? NumberOf(*pred.atom) : 0, 0});
+  nodes_.push_back({pred.op, pred.atom ? AddAtom(*pred.atom) : 0, 0});
   std::vector<const Pred*> operands;
   for (const Pred& operand : pred.operands) operands.push_back(&operand);
   std::ranges::stable_sort(operands, {}, [](const Pred* operand) { return Rank(*operand); });
@@ -45,7 +45,7 @@ void Prover::AddNode(const Pred& pred) {
   nodes_[at].end = static_cast<uint32_t>(nodes_.size());
 }
 
-uint32_t Prover::NumberOf(const ir::Atom& atom) {
+uint32_t Prover::AddAtom(const ir::Atom& atom) {
   const size_t hash = ir::HashOf(atom);
   const auto [begin, end] = numbers_.equal_range(hash);
   for (auto at = begin; at != end; ++at) {
@@ -61,8 +61,14 @@ uint32_t Prover::NumberOf(const ir::Atom& atom) {
 }
 
 Truth Prover::Prove(uint32_t number, const schema::Record& record, Memo* memo) const {
-  if (memo->known_.size() < atoms_.size()) memo->known_.resize(atoms_.size());
   return OfNode(roots_[number], record, memo);
+}
+
+const ir::AtomResult& Prover::Ask(uint32_t atom, const schema::Record& record, Memo* memo) const {
+  if (memo->known_.size() < atoms_.size()) memo->known_.resize(atoms_.size());
+  Memo::Known& known = memo->known_[atom];
+  if (known.record != memo->record_) known = {memo->record_, OfAtom(atoms_[atom], record)};
+  return known.result;
 }
 
 Truth Prover::OfNode(uint32_t at, const schema::Record& record, Memo* memo) const {
@@ -72,11 +78,8 @@ Truth Prover::OfNode(uint32_t at, const schema::Record& record, Memo* memo) cons
       return Truth::True;
     case Pred::Op::False:
       return Truth::False;
-    case Pred::Op::Atom: {
-      Memo::Known& known = memo->known_[node.atom];
-      if (known.record != memo->record_) known = {memo->record_, OfAtom(atoms_[node.atom], record)};
-      return known.truth;
-    }
+    case Pred::Op::Atom:
+      return Ask(node.atom, record, memo).truth;
     case Pred::Op::Not: {
       const Truth truth = OfNode(at + 1, record, memo);
       if (truth == Truth::Unknown) return truth;
@@ -99,13 +102,15 @@ Truth Prover::OfNode(uint32_t at, const schema::Record& record, Memo* memo) cons
   return result;
 }
 
-Truth Prover::OfAtom(const Atom& atom, const schema::Record& record) const {
-  if (atom.globs.empty() || atom.atom->operand.step != ir::kThisEvent) return ir::EvalAtom(*atom.atom, record).truth;
+ir::AtomResult Prover::OfAtom(const Atom& atom, const schema::Record& record) const {
+  if (atom.globs.empty() || atom.atom->operand.step != ir::kThisEvent) return ir::EvalAtom(*atom.atom, record);
   const ir::Reading read(atom.atom->operand, record);
-  if (!read.readable() || read.status != schema::Status::Ok) return ir::EvalAtom(*atom.atom, record).truth;
+  if (!read.readable() || read.status != schema::Status::Ok) return ir::EvalAtom(*atom.atom, record);
   const std::string_view text = std::get<std::string>(read.value());
-  const auto fits = [&](const std::vector<ir::GlobToken>& glob) { return ir::GlobMatches(glob, text); };
-  return std::ranges::any_of(atom.globs, fits) ? Truth::True : Truth::False;
+  for (uint32_t i = 0; i < atom.globs.size(); ++i) {
+    if (ir::GlobMatches(atom.globs[i], text)) return {Truth::True, i};
+  }
+  return {Truth::False, 0};
 }
 
 }  // namespace ks::engine

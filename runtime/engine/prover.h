@@ -22,7 +22,7 @@ class Prover {
     friend class Prover;
     struct Known {
       uint64_t record = 0;  // 0: of none
-      ir::Truth truth{};
+      ir::AtomResult result;
     };
     std::vector<Known> known_;  // by atom
     uint64_t record_ = 1;
@@ -31,6 +31,9 @@ class Prover {
   // Predicates are numbered from 0. `pred` is copied as far as it is needed, but its atoms must outlive the prover.
   uint32_t Add(const ir::Pred& pred);
   ir::Truth Prove(uint32_t number, const schema::Record& record, Memo* memo) const;
+  // So are atoms, those of the predicates among them.
+  uint32_t AddAtom(const ir::Atom& atom);
+  const ir::AtomResult& Ask(uint32_t atom, const schema::Record& record, Memo* memo) const;
 
  private:
   struct Atom {
@@ -44,9 +47,8 @@ class Prover {
     uint32_t end;  // behind its operands
   };
   void AddNode(const ir::Pred& pred);
-  uint32_t NumberOf(const ir::Atom& atom);
   ir::Truth OfNode(uint32_t at, const schema::Record& record, Memo* memo) const;
-  ir::Truth OfAtom(const Atom& atom, const schema::Record& record) const;
+  ir::AtomResult OfAtom(const Atom& atom, const schema::Record& record) const;
 
   std::vector<Atom> atoms_;
   std::unordered_multimap<size_t, uint32_t> numbers_;  // by hash

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,10 +45,11 @@ struct RuleInfo {
 struct StepMatch {
   std::string step;  // its name, or its number from 1
   const Event* event = nullptr;
-  uint64_t events = 1;                    // of a repeated step; `event` is the last of them
-  std::vector<schema::FieldId> shown;
+  uint64_t events = 1;  // of a repeated step; `event` is the last of them
+  std::span<const schema::FieldId> shown;
 };
 
+// What it points to belongs to the event, to the bundle's engine, or, of rules over several events, to what they keep.
 struct Match {
   const Event* event = nullptr;  // of a sequence: that of its last step that matched
   const RuleInfo* rule = nullptr;
@@ -58,11 +60,11 @@ struct Match {
   std::string key;               // of a rule with a key: what tells its keys apart; only of values that may be shown
   uint64_t suppressed = 0;       // alerts of the same rule and key that a limit held back since the last one
   std::string message;                     // the alert template, filled; Printable
-  std::vector<std::string> matched;        // the policy's own words: "credential_files#2", "\"/etc/shadow\""
+  std::vector<std::string_view> matched;   // the policy's own words: "credential_files#2", "\"/etc/shadow\""
   std::vector<schema::FieldId> uncertain;  // fields that were unknown or cut, and that the rule asks for
   // Fields that an alert may show, ascending: metadata that the rule's record carries, what is computed from it, and
   // what the rule discloses. The same live and in a replay, whatever else a trace holds.
-  std::vector<schema::FieldId> shown;
+  std::span<const schema::FieldId> shown;
 };
 
 // Ring record → Event. `boot_to_utc_ns` is added to the record's time. Refuses records that lie about their sizes, hold
@@ -83,6 +85,7 @@ std::string NormalizePath(std::string_view path);
 // Text that others chose (process names, paths), safe for a terminal and for one line: control characters, invisible
 // and direction-changing ones, bytes that are not UTF-8, and backslashes become escapes (\n \x1b \u{202e} \\).
 std::string Printable(std::string_view text);
+void AppendPrintable(std::string_view text, std::string* out);
 
 // Control characters, and those that are invisible or change the direction of what follows: a name with them can fake a
 // line.

@@ -212,7 +212,9 @@ void SetTime(Event& event, uint64_t time_ns) {
   event.record.Set(FieldId::event_time, static_cast<int64_t>(time_ns));
 }
 
-Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
+namespace {
+
+Status DecodeTo(std::string_view record, int64_t boot_to_utc_ns, Event* out) {
   if (record.size() < sizeof(ks_record)) return Refuse(record, "it is shorter than its head");
   if (record.size() > KS_RECORD_MAX) return Refuse(record, fmt::format("it is longer than {} bytes", +KS_RECORD_MAX));
   const auto head = Load<ks_record>(record);
@@ -223,7 +225,7 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
   size_t at = sizeof(ks_record) + head.words * sizeof(uint64_t);
   if (at > record.size()) return Refuse(record, "it ends within its words of rules");
 
-  Event event;
+  Event& event = *out;
   event.kind = static_cast<schema::EventKind>(head.kind);
   event.sequence = head.sequence;
   event.generation = head.generation;
@@ -295,7 +297,16 @@ Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
     }
     at = data_at + Padded(len);
   }
-  return event;
+  return Ok();
+}
+
+}  // namespace
+
+// Where it is to stay: an event is some 4 KB.
+Result<Event> Decode(std::string_view record, int64_t boot_to_utc_ns) {
+  Result<Event> decoded{Event()};
+  if (Status status = DecodeTo(record, boot_to_utc_ns, &*decoded); !status) decoded = status.error();
+  return decoded;
 }
 
 std::string Encode(const Event& event) {

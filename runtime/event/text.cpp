@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "runtime/event/event.h"
@@ -54,25 +55,36 @@ int32_t DecodeUtf8(std::string_view text, size_t* length) {
 std::string Printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (size_t length = 0; !text.empty(); text.remove_prefix(length)) {
+  AppendPrintable(text, &out);
+  return out;
+}
+
+void AppendPrintable(std::string_view text, std::string* out) {
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '\\'; };
+  while (!text.empty()) {
+    const auto plain = static_cast<size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
+    *out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) return;
+    size_t length = 0;
     const int32_t point = DecodeUtf8(text, &length);
     if (point == '\n') {
-      out += "\\n";
+      *out += "\\n";
     } else if (point == '\t') {
-      out += "\\t";
+      *out += "\\t";
     } else if (point == '\r') {
-      out += "\\r";
+      *out += "\\r";
     } else if (point == '\\') {
-      out += "\\\\";
+      *out += "\\\\";
     } else if (point < 0 || (point < 0x80 && IsDeceptive(point))) {
-      out += fmt::format("\\x{:02x}", static_cast<uint8_t>(text[0]));
+      *out += fmt::format("\\x{:02x}", static_cast<uint8_t>(text[0]));
     } else if (IsDeceptive(point)) {
-      out += fmt::format("\\u{{{:x}}}", point);
+      *out += fmt::format("\\u{{{:x}}}", point);
     } else {
-      out += text.substr(0, length);
+      *out += text.substr(0, length);
     }
+    text.remove_prefix(length);
   }
-  return out;
 }
 
 }  // namespace ks::event

@@ -297,11 +297,11 @@ class FastOrdered : public Rule {
       std::vector<schema::FieldId> doubts;
       Truth truth = Fits(partial, passed, exact, &doubts);
       if (truth == Truth::False) continue;
-      if (truth == Truth::True && passed.kept->uncertain.empty()) {
+      if (truth == Truth::True && passed.kept->said->uncertain.empty()) {
         Remove(i);
         continue;
       }
-      AddDoubts(passed.kept->uncertain, &partial);
+      AddDoubts(passed.kept->said->uncertain, &partial);
       AddDoubts(doubts, &partial);
     }
   }
@@ -325,7 +325,7 @@ class FastOrdered : public Rule {
       Touch(i);
       ++partial.counted;
       if (passed.step->repeat > 1) {
-        AddDoubts(passed.kept->uncertain, &partial);
+        AddDoubts(passed.kept->said->uncertain, &partial);
         AddDoubts(doubts, &partial);
       }
       if (partial.counted < passed.step->repeat) continue;
@@ -381,7 +381,7 @@ class FastOrdered : public Rule {
     times.push_back(now_);
     if (times.size() > repeat) times.erase(times.begin());
     while (times.front() + within() < now_) times.erase(times.begin());
-    AddFields(passed.kept->uncertain, &partial.rare.doubts);
+    AddFields(passed.kept->said->uncertain, &partial.rare.doubts);
     if (plan_.positives.size() > 1 || times.size() < repeat) return Insert(key, std::move(partial));
     if (same != kNone) Remove(same);
     partial.start = times.front();

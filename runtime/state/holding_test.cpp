@@ -100,7 +100,7 @@ class Pair {
       ++received;
       std::vector<event::Match> matches = engine.DecideAll(event);
       std::erase_if(matches, [&](const event::Match& match) { return !std::ranges::count(passed, match.probe); });
-      tracker.Take(event, std::move(matches), [&](const event::Match& match) { alerts.push_back(Bench::Say(match)); });
+      tracker.Take(event, matches, [&](const event::Match& match) { alerts.push_back(Bench::Say(match)); });
     }
     ring.clear();
   }

@@ -14,12 +14,19 @@
 
 namespace ks::state {
 
+// What the engine said of an event; the same of most that one rule passes.
+struct Said {
+  std::vector<std::string> matched;
+  std::vector<schema::FieldId> uncertain, shown;
+  auto operator<=>(const Said&) const = default;
+};
+
 // An event that a probe passed, with what the engine said of it.
 struct Kept {
   event::Event event;
-  std::vector<std::string> matched;
-  std::vector<schema::FieldId> uncertain, shown;
+  std::shared_ptr<const Said> said;
 };
+std::shared_ptr<const Said> MakeSaid(const event::Match& match);
 
 // Of one event what stateful rules get, as its engine keeps it while it waits for late ones.
 class Taken {
@@ -36,6 +43,7 @@ struct LoadedState {
 class Machinery {
  public:
   virtual ~Machinery() = default;
+  // Of matches: those of rules with state.
   virtual std::unique_ptr<Taken> Keep(const event::Event& event, std::span<const event::Match> matches) = 0;
   // Only after Close(time_ns).
   virtual void Handle(uint64_t time_ns, Taken& taken, const OnAlert& on_alert) = 0;

@@ -1,5 +1,6 @@
 #include "runtime/state/packed.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace ks::state {
@@ -15,8 +16,11 @@ struct Head {
 static_assert(sizeof(Head) == 32);
 
 void PutVarint(uint64_t number, std::string* out) {
-  for (; number >= 128; number >>= 7) *out += static_cast<char>(number | 128);
-  *out += static_cast<char>(number);
+  char bytes[10];
+  size_t size = 0;
+  for (; number >= 128; number >>= 7) bytes[size++] = static_cast<char>(number | 128);
+  bytes[size++] = static_cast<char>(number);
+  out->append(bytes, size);
 }
 
 template <typename T>
@@ -83,15 +87,37 @@ size_t FormOf(schema::FieldId field) {
 
 }  // namespace
 
-Blob Packer::Pack(const Kept& kept) {
-  const auto [said, is_new] = numbers_.emplace(Said{kept.matched, kept.uncertain, kept.shown}, said_.size());
-  if (is_new) said_.push_back(&said->first);
-  const event::Event& event = kept.event;
-  std::string out(sizeof(Head), '\0');
-  Head head{event.time_ns, event.sequence, event.generation, said->second, event.cpu, 0, static_cast<uint8_t>(event.kind), {}};
+int Packer::Before::Compare(const Said& a, const View& b) {
+  const auto of = [](const auto& x, const auto& y) {
+    const auto order = std::lexicographical_compare_three_way(x.begin(), x.end(), y.begin(), y.end());
+    return order < 0 ? -1 : order > 0 ? 1 : 0;
+  };
+  if (const int words = of(a.matched, b.matched); words != 0) return words;
+  if (const int fields = of(a.uncertain, b.uncertain); fields != 0) return fields;
+  return of(a.shown, b.shown);
+}
+
+uint32_t Packer::Number(std::shared_ptr<const Said> said) {
+  const auto [place, is_new] = numbers_.try_emplace(said.get(), said_.size());
+  if (is_new) said_.push_back(std::move(said));
+  return place->second;
+}
+
+Blob Packer::Pack(const event::Event& event, const FieldSet& fields, const event::Match& match) {
+  const auto known = numbers_.find(View{match.matched, match.uncertain, match.shown});
+  if (known != numbers_.end()) return PackSaid(event, fields, known->second);
+  return PackSaid(event, fields, Number(MakeSaid(match)));
+}
+
+Blob Packer::Pack(const Kept& kept) { return PackSaid(kept.event, FieldSet().set(), Number(kept.said)); }
+
+Blob Packer::PackSaid(const event::Event& event, const FieldSet& fields, uint32_t said) {
+  std::string& out = bytes_;
+  out.assign(sizeof(Head), '\0');
+  Head head{event.time_ns, event.sequence, event.generation, said, event.cpu, 0, static_cast<uint8_t>(event.kind), {}};
   for (size_t i = 0; i < schema::kFieldCount; ++i) {
     const schema::FieldValue& field = event.record[static_cast<schema::FieldId>(i)];
-    if (field.status == schema::Status::Unread) continue;
+    if (!fields.test(i) || field.status == schema::Status::Unread) continue;
     ++head.fields;
     PutVarint(i, &out);
     const bool has_value = field.status == schema::Status::Ok || field.status == schema::Status::Truncated;
@@ -122,7 +148,7 @@ std::shared_ptr<const Kept> Packer::Parse(SavedReader* in, bool is_own) const {
   event.generation = head.generation;
   event.cpu = head.cpu;
   event.kind = static_cast<schema::EventKind>(head.kind);
-  std::tie(kept->matched, kept->uncertain, kept->shown) = *said_[head.said];
+  kept->said = said_[head.said];
   size_t next = 0;
   for (uint16_t i = 0; i < head.fields && in->ok(); ++i) {
     const size_t number = in->Number(schema::kFieldCount - 1);
@@ -142,25 +168,21 @@ std::shared_ptr<const Kept> Packer::Parse(SavedReader* in, bool is_own) const {
 
 void Packer::Save(SavedWriter* out) const {
   out->Number(said_.size());
-  for (const Said* said : said_) {
-    const auto& [words, uncertain, shown] = *said;
-    out->Number(words.size());
-    for (const std::string& word : words) out->Text(word);
-    out->Fields(uncertain);
-    out->Fields(shown);
+  for (const auto& said : said_) {
+    out->Number(said->matched.size());
+    for (const std::string& word : said->matched) out->Text(word);
+    out->Fields(said->uncertain);
+    out->Fields(said->shown);
   }
 }
 
 void Packer::Load(SavedReader* in) {
   for (size_t i = 0, n = in->Count(); i < n && in->ok(); ++i) {
     Said said;
-    auto& [words, uncertain, shown] = said;
-    for (size_t j = 0, m = in->Count(); j < m && in->ok(); ++j) words.emplace_back(in->Text());
-    uncertain = in->Fields();
-    shown = in->Fields();
-    const auto [place, is_new] = numbers_.emplace(std::move(said), said_.size());
-    in->Require(is_new);
-    if (is_new) said_.push_back(&place->first);
+    for (size_t j = 0, m = in->Count(); j < m && in->ok(); ++j) said.matched.emplace_back(in->Text());
+    said.uncertain = in->Fields();
+    said.shown = in->Fields();
+    in->Require(Number(std::make_shared<const Said>(std::move(said))) == i);
   }
 }
 

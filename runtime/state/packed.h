@@ -1,9 +1,11 @@
 // Events as few bytes: only the fields that are there, and what is said of them once for all events that say the same.
 #pragma once
 
+#include <bitset>
 #include <map>
 #include <memory>
-#include <tuple>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "runtime/state/blob.h"
@@ -12,8 +14,12 @@
 
 namespace ks::state {
 
+using FieldSet = std::bitset<schema::kFieldCount>;
+
 class Packer {
  public:
+  // Of the event's fields these.
+  Blob Pack(const event::Event& event, const FieldSet& fields, const event::Match& said);
   Blob Pack(const Kept& kept);
   std::shared_ptr<const Kept> Unpack(const Blob& packed) const;
 
@@ -24,12 +30,25 @@ class Packer {
   std::shared_ptr<const Kept> LoadEvent(SavedReader* in) const;
 
  private:
+  // Said, whoever holds it: it is looked up without a copy.
+  struct View {
+    std::span<const std::string_view> matched;
+    std::span<const schema::FieldId> uncertain, shown;
+  };
+  struct Before {
+    using is_transparent = void;
+    bool operator()(const Said* a, const Said* b) const { return *a < *b; }
+    bool operator()(const Said* a, const View& b) const { return Compare(*a, b) < 0; }
+    bool operator()(const View& a, const Said* b) const { return Compare(*b, a) > 0; }
+    static int Compare(const Said& a, const View& b);
+  };
+  uint32_t Number(std::shared_ptr<const Said> said);
+  Blob PackSaid(const event::Event& event, const FieldSet& fields, uint32_t said);
   std::shared_ptr<const Kept> Parse(SavedReader* in, bool is_own) const;
 
-  // Words, uncertain fields, shown fields: a handful per rule.
-  using Said = std::tuple<std::vector<std::string>, std::vector<schema::FieldId>, std::vector<schema::FieldId>>;
-  std::map<Said, uint32_t> numbers_;
-  std::vector<const Said*> said_;
+  std::map<const Said*, uint32_t, Before> numbers_;
+  std::vector<std::shared_ptr<const Said>> said_;  // a handful per rule
+  std::string bytes_;  // while one is packed
 };
 
 }  // namespace ks::state

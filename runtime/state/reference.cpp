@@ -45,6 +45,7 @@ class Reference : public Machinery {
   Reference(const engine::Engine& engine, bool fast, Holding* holding)
       : engine_(engine), fast_(fast), holding_(holding), limited_(engine.program().machines.size()) {
     for (const ir::Machine& machine : engine.program().machines) {
+      if (!fast_ || machine.rule.sequence) closing_.push_back(static_cast<uint32_t>(rules_.size()));
       rules_.push_back(Make(machine));
       const bool held = holding != nullptr && machine.rule.limit && !machine.rule.sequence && !machine.rule.aggregate;
       ids_.push_back(held ? std::optional(ir::LimitId(machine)) : std::nullopt);
@@ -56,7 +57,8 @@ class Reference : public Machinery {
     auto waiting = std::make_unique<Waiting>();
     for (const event::Match& match : matches) {
       const ir::SplitRule& probe = engine_.program().rules[match.probe];
-      auto kept = std::make_shared<Kept>(Kept{event, match.matched, match.uncertain, match.shown});
+      if (!probe.machine) continue;
+      auto kept = std::make_shared<Kept>(Kept{event, MakeSaid(match)});
       waiting->passed[*probe.machine].push_back(PassedOf(*probe.machine, probe.step, std::move(kept)));
     }
     return waiting;
@@ -65,11 +67,11 @@ class Reference : public Machinery {
   void Expect(const event::Event& event, std::span<const event::Match> matches, uint64_t edge_ns) override {
     static const std::deque<uint64_t> kNone;
     for (const event::Match& match : matches) {
-      const uint32_t machine = *engine_.program().rules[match.probe].machine;
-      if (!ids_[machine]) continue;
-      const std::string key = EncodeKey(engine_.program().machines[machine].rule.limit->by, event.record);
-      const LimitEntry* known = FindLimit(key, limited_[machine]);
-      holding_->Came(*ids_[machine], event.record, std::max(event.time_ns, edge_ns), closed_ns_, known ? known->times : kNone);
+      const std::optional<uint32_t> machine = engine_.program().rules[match.probe].machine;
+      if (!machine || !ids_[*machine]) continue;
+      const std::string key = EncodeKey(engine_.program().machines[*machine].rule.limit->by, event.record);
+      const LimitEntry* known = FindLimit(key, limited_[*machine]);
+      holding_->Came(*ids_[*machine], event.record, std::max(event.time_ns, edge_ns), closed_ns_, known ? known->times : kNone);
     }
   }
 
@@ -80,12 +82,16 @@ class Reference : public Machinery {
 
   void Close(uint64_t time_ns, const OnAlert& on_alert) override {
     closed_ns_ = std::max(closed_ns_, time_ns);
+    if (next_end_ >= time_ns) return;
+    next_end_ = UINT64_MAX;
     std::vector<std::pair<uint32_t, Fired>> closed;
-    for (uint32_t i = 0; i < rules_.size(); ++i) {
-      if (fast_ && rules_[i]->next_end() >= time_ns) continue;
-      std::vector<Fired> fired;
-      rules_[i]->Close(time_ns, &fired);
-      for (Fired& found : fired) closed.emplace_back(i, std::move(found));
+    for (const uint32_t i : closing_) {
+      if (rules_[i]->next_end() < time_ns) {
+        std::vector<Fired> fired;
+        rules_[i]->Close(time_ns, &fired);
+        for (Fired& found : fired) closed.emplace_back(i, std::move(found));
+      }
+      next_end_ = std::min(next_end_, rules_[i]->next_end());
     }
     std::ranges::stable_sort(closed, {}, [](const auto& entry) { return entry.second.finding.time_ns; });
     for (const auto& [machine, found] : closed) Raise(machine, found, on_alert);
@@ -94,6 +100,8 @@ class Reference : public Machinery {
   size_t Adopt(Machinery& old_machinery) override {
     auto* old = dynamic_cast<Reference*>(&old_machinery);
     size_t adopted = 0;
+    next_end_ = 0;
+    if (old != nullptr) old->next_end_ = 0;
     for (uint32_t i = 0; old != nullptr && i < rules_.size(); ++i) {
       for (uint32_t j = 0; j < old->rules_.size(); ++j) {
         if (!old->rules_[j]) continue;
@@ -169,6 +177,7 @@ class Reference : public Machinery {
       limited_[i] = std::move(state.second);
     }
     closed_ns_ = std::max(closed_ns_, edge_ns);
+    next_end_ = 0;
     return LoadedState{loaded.size(), edge_ns};
   }
 
@@ -234,10 +243,12 @@ class Reference : public Machinery {
     waiting->passed.reserve(matches.size());
     for (const event::Match& match : matches) {
       const ir::SplitRule& probe = engine_.program().rules[match.probe];
-      const Kept kept{Needed(event, match, probe), match.matched, match.uncertain, match.shown};
-      waiting->passed.push_back({*probe.machine, probe.step, packer_.Pack(kept)});
+      if (!probe.machine) continue;
+      waiting->passed.push_back({*probe.machine, probe.step, packer_.Pack(event, Needed(match, probe), match)});
     }
-    std::ranges::stable_sort(waiting->passed, {}, &PackedWaiting::One::machine);
+    if (!std::ranges::is_sorted(waiting->passed, {}, &PackedWaiting::One::machine)) {
+      std::ranges::stable_sort(waiting->passed, {}, &PackedWaiting::One::machine);
+    }
     return waiting;
   }
 
@@ -256,6 +267,7 @@ class Reference : public Machinery {
     std::vector<Fired> fired;
     if (fast_) rules_[machine]->Close(time_ns, &fired);  // what ends before it without an alert
     rules_[machine]->Handle(time_ns, passed, &fired);
+    next_end_ = std::min(next_end_, rules_[machine]->next_end());
     for (const Fired& found : fired) Raise(machine, found, on_alert);
   }
 
@@ -267,20 +279,12 @@ class Reference : public Machinery {
   }
 
   // What this probe's rule reads of an event, and what its alert may show.
-  static event::Event Needed(const event::Event& event, const event::Match& match, const ir::SplitRule& probe) {
-    event::Event needed;
-    needed.kind = event.kind;
-    needed.time_ns = event.time_ns;
-    needed.sequence = event.sequence;
-    needed.generation = event.generation;
-    needed.cpu = event.cpu;
-    const auto copy = [&](FieldId field) {
-      needed.record.Set(field, event.record[field].value, event.record[field].status);
-    };
-    for (FieldId field : match.shown) copy(field);
-    for (const ir::Operand& operand : probe.needs) copy(operand.field);
+  static FieldSet Needed(const event::Match& match, const ir::SplitRule& probe) {
+    FieldSet needed;
+    for (FieldId field : match.shown) needed.set(static_cast<size_t>(field));
+    for (const ir::Operand& operand : probe.needs) needed.set(static_cast<size_t>(operand.field));
     for (const ir::TemplatePart& part : probe.rule.alert) {
-      if (part.operand) copy(part.operand->field);
+      if (part.operand) needed.set(static_cast<size_t>(part.operand->field));
     }
     return needed;
   }
@@ -346,6 +350,9 @@ class Reference : public Machinery {
   Holding* const holding_;
   std::vector<std::optional<uint64_t>> ids_;  // by machine: of those that holding_ is asked about
   uint64_t closed_ns_ = 0;
+  // Nothing waits for its window to close before `next_end_`; whose windows do anything when they close.
+  uint64_t next_end_ = 0;
+  std::vector<uint32_t> closing_;
   std::vector<std::unique_ptr<Rule>> rules_;
   std::vector<Limited> limited_;
 };

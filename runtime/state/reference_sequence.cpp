@@ -114,9 +114,9 @@ class Ordered : public Rule {
       std::vector<schema::FieldId> doubts;
       Truth truth = Fits(partial, passed, &doubts);
       if (truth == Truth::False) return false;
-      if (!passed.kept->uncertain.empty()) truth = Truth::Unknown;
+      if (!passed.kept->said->uncertain.empty()) truth = Truth::Unknown;
       if (truth == Truth::True) return true;
-      AddFields(passed.kept->uncertain, &partial.doubts);
+      AddFields(passed.kept->said->uncertain, &partial.doubts);
       AddFields(doubts, &partial.doubts);
       return false;
     });
@@ -132,7 +132,7 @@ class Ordered : public Rule {
       partial.used = ++ticks_;
       ++partial.counted;
       if (passed.step->repeat > 1) {
-        AddFields(passed.kept->uncertain, &partial.doubts);
+        AddFields(passed.kept->said->uncertain, &partial.doubts);
         AddFields(doubts, &partial.doubts);
       }
       if (partial.counted < passed.step->repeat) continue;
@@ -166,7 +166,7 @@ class Ordered : public Rule {
       partial.times.push_back(now);
       if (partial.times.size() > repeat) partial.times.pop_front();
       while (partial.times.front() + within() < now) partial.times.pop_front();
-      AddFields(passed.kept->uncertain, &partial.doubts);
+      AddFields(passed.kept->said->uncertain, &partial.doubts);
       if (positives_.size() == 1 && IsReady(partial, now)) {
         std::erase_if(partials_, [&](const Partial& same) { return !same.waits && IsSame(same, partial); });
         partial.start = partial.times.front();

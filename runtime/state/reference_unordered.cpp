@@ -68,7 +68,7 @@ class Unordered : public Rule {
     place.last = event;
     found->newest = now;
     found->used = ++ticks_;
-    if (steps_[chosen]->repeat > 1) AddFields(event->uncertain, &found->doubts);
+    if (steps_[chosen]->repeat > 1) AddFields(event->said->uncertain, &found->doubts);
     if (Completes(now, *found, event, fired)) {
       partials_.erase(found);
     } else if (partials_.size() > rule_->max_keys) {
@@ -169,8 +169,8 @@ class Unordered : public Rule {
     std::vector<schema::FieldId> doubts;
     Truth truth = Holds(*until.step, until.kept->event.record, *partial, &doubts);
     if (truth == Truth::False) return false;
-    if (truth == Truth::True && until.kept->uncertain.empty()) return true;
-    AddFields(until.kept->uncertain, &partial->doubts);
+    if (truth == Truth::True && until.kept->said->uncertain.empty()) return true;
+    AddFields(until.kept->said->uncertain, &partial->doubts);
     AddFields(doubts, &partial->doubts);
     return false;
   }

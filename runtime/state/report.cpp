@@ -25,12 +25,18 @@ std::string KeyToTell(const ir::Rule& rule, const Kept& kept) {
   const ir::Key& by = rule.sequence ? rule.sequence->by : rule.aggregate ? rule.aggregate->by : rule.limit->by;
   ir::Key shown;
   for (const ir::Operand& operand : by) {
-    if (operand.step == ir::kThisEvent && std::ranges::count(kept.shown, operand.field)) shown.push_back(operand);
+    if (operand.step == ir::kThisEvent && std::ranges::count(kept.said->shown, operand.field)) shown.push_back(operand);
   }
   return EncodeKey(shown, kept.event.record);
 }
 
 }  // namespace
+
+std::shared_ptr<const Said> MakeSaid(const event::Match& match) {
+  return std::make_shared<const Said>(Said{{match.matched.begin(), match.matched.end()},
+                                           match.uncertain,
+                                           {match.shown.begin(), match.shown.end()}});
+}
 
 bool IsExcepted(const ir::Rule& rule, const Finding& finding) {
   if (!rule.sequence) return false;  // its probe has decided
@@ -61,15 +67,15 @@ void Report(const engine::Engine& engine, const ir::Machine& machine, const Find
   match.time_ns = finding.time_ns;
   match.measure = finding.measure;
   match.suppressed = suppressed;
-  match.shown = finding.last->shown;
+  match.shown = finding.last->said->shown;
   match.key = KeyToTell(rule, *finding.last);
   match.message = engine::FillTemplate(rule.alert, records.frame, match.rule->disclosed, finding.measure);
   if (match.message.empty()) match.message = engine::PlainMessage(*match.rule);
   match.uncertain = finding.doubts;
   const auto add = [&](const Kept& kept) {
-    AddFields(kept.uncertain, &match.uncertain);
-    for (const std::string& word : kept.matched) {
-      if (!std::ranges::count(match.matched, word)) match.matched.push_back(word);
+    AddFields(kept.said->uncertain, &match.uncertain);
+    for (const std::string& word : kept.said->matched) {
+      if (!std::ranges::count(match.matched, word)) match.matched.emplace_back(word);
     }
   };
   if (finding.steps.empty()) add(*finding.last);
@@ -80,7 +86,7 @@ void Report(const engine::Engine& engine, const ir::Machine& machine, const Find
     const Piece& piece = finding.steps[number++];
     add(*piece.kept);
     match.steps.push_back({step.name.empty() ? std::to_string(number) : step.name, &piece.kept->event, piece.events,
-                           piece.kept->shown});
+                           piece.kept->said->shown});
   }
   on_alert(match);
 }

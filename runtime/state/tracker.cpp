@@ -37,14 +37,16 @@ Tracker::Tracker(Tracker&&) noexcept = default;
 Tracker& Tracker::operator=(Tracker&&) noexcept = default;
 Tracker::~Tracker() = default;
 
-void Tracker::Take(const event::Event& event, std::vector<event::Match> matches, const OnAlert& on_alert) {
-  const auto is_final = [&](const event::Match& match) { return !state_->engine.program().rules[match.probe].machine; };
-  auto stateful = std::stable_partition(matches.begin(), matches.end(), is_final);
-  for (auto match = matches.begin(); match != stateful; ++match) on_alert(*match);
-  if (stateful != matches.end()) {
-    const std::span<const event::Match> kept(stateful, matches.end());
-    state_->order.Put(event.time_ns, event.cpu, event.sequence, state_->machinery->Keep(event, kept));
-    state_->machinery->Expect(event, kept, state_->order.edge());
+void Tracker::Take(const event::Event& event, std::span<const event::Match> matches, const OnAlert& on_alert) {
+  bool is_kept = false;
+  for (const event::Match& match : matches) {
+    const bool has_state = state_->engine.program().rules[match.probe].machine.has_value();
+    is_kept = is_kept || has_state;
+    if (!has_state) on_alert(match);
+  }
+  if (is_kept) {
+    state_->order.Put(event.time_ns, event.cpu, event.sequence, state_->machinery->Keep(event, matches));
+    state_->machinery->Expect(event, matches, state_->order.edge());
   } else {
     state_->order.Advance(event.time_ns);
   }
@@ -69,7 +71,7 @@ std::vector<event::Match> Tracker::TakeOf(const Tracker& of, const event::Event&
     match.rule = &state_->engine.info(match.probe);
     taken.push_back(std::move(match));
   }
-  if (!taken.empty()) Take(event, std::move(taken), on_alert);
+  if (!taken.empty()) Take(event, taken, on_alert);
   return rest;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,7 +59,7 @@ class Tracker {
 
   // An event, and what `engine` said of it. Matches of rules without state become alerts at once; the others when they
   // are decided, in the order of time. Copies what it keeps.
-  void Take(const event::Event& event, std::vector<event::Match> matches, const OnAlert& on_alert);
+  void Take(const event::Event& event, std::span<const event::Match> matches, const OnAlert& on_alert);
 
   // Of an event that another program's engine decided (its bundle was swapped out while the event was on its way): what
   // it says of rules that are the same here is taken, as if this engine had said it. Returns the rest, for `of`.
