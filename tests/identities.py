@@ -3,15 +3,16 @@
 
   identities.py LOG…      what agents said on stderr, as text or JSON; those that did not say "stopped" are left out
 
-seen = filtered + limited + submitted + dropped, by kind; by ring: submitted = received, and dropped = what the gaps in the
-sequence numbers prove lost. Exit status 1 if one does not hold.
+seen = filtered + limited + submitted + dropped, by kind; by ring: submitted = received + unread, and dropped + unread = what the
+gaps in the sequence numbers prove lost. Unread is what an agent left in the rings and said so; else 0. Exit status 1 if one does not
+hold.
 """
 import json
 import re
 import sys
 
-STOPPED = re.compile(r"(\d+) events seen, (\d+) filtered, (\d+) limited, (\d+) submitted, (\d+) dropped; (\d+) received.*?(\d+) lost")
-NAMES = ("seen", "filtered", "limited", "submitted", "dropped", "received", "lost")
+STOPPED = re.compile(r"(\d+) events seen, (\d+) filtered, (\d+) limited, (\d+) submitted, (\d+) dropped; (\d+) received.*?(\d+) lost in \d+ gaps, (\d+) of them unread")
+NAMES = ("seen", "filtered", "limited", "submitted", "dropped", "received", "lost", "unread")
 
 
 def violated(closing):
@@ -23,10 +24,11 @@ def violated(closing):
                          f"{c['submitted']} submitted + {c['dropped']} dropped")
     for ring in [closing, *closing.get("rings", [])]:
         name = ring.get("ring", "both rings")
-        if ring["submitted"] != ring["received"]:
-            wrong.append(f"{name}: {ring['submitted']} submitted, but {ring['received']} received")
-        if ring["dropped"] != ring["lost"]:
-            wrong.append(f"{name}: {ring['dropped']} dropped, but the sequence numbers prove {ring['lost']}")
+        unread = ring.get("unread", 0)
+        if ring["submitted"] != ring["received"] + unread:
+            wrong.append(f"{name}: {ring['submitted']} submitted, but {ring['received']} received and {unread} unread")
+        if ring["dropped"] + unread != ring["lost"]:
+            wrong.append(f"{name}: {ring['dropped']} dropped and {unread} unread, but the sequence numbers prove {ring['lost']}")
     return wrong
 
 

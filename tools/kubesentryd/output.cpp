@@ -61,6 +61,8 @@ Output::Output(Output&& other) noexcept
       stop_fd_(other.stop_fd_),
       regular_(other.regular_),
       kept_(std::move(other.kept_)),
+      last_wait_since_(other.last_wait_since_),
+      unwritten_(other.unwritten_),
       on_wait_(std::move(other.on_wait_)) {}
 
 Output& Output::operator=(Output&& other) noexcept {
@@ -69,6 +71,8 @@ Output& Output::operator=(Output&& other) noexcept {
   std::swap(stop_fd_, other.stop_fd_);
   std::swap(regular_, other.regular_);
   std::swap(kept_, other.kept_);
+  std::swap(last_wait_since_, other.last_wait_since_);
+  std::swap(unwritten_, other.unwritten_);
   std::swap(on_wait_, other.on_wait_);
   return *this;
 }
@@ -87,23 +91,26 @@ Status Output::Line(std::string_view line) {
   return kept_.size() < kKeep ? Ok() : Flush();
 }
 
+Error Output::GiveUp(std::string_view rest, std::string_view cause) {
+  const auto lines = static_cast<uint64_t>(std::count(rest.begin(), rest.end(), '\n'));
+  unwritten_ += lines;
+  kept_.clear();
+  return CannotWrite(name_, fmt::format("{}; {} alerts are given up", cause, lines));
+}
+
 Status Output::Flush() {
   std::string_view rest = kept_;
   const uint64_t since = BootNs();
   uint64_t next_word = since + kSecondNs;
-  uint64_t last_wait_since = 0;
+  const auto is_over = [&] { return last_wait_since_ != 0 && BootNs() - last_wait_since_ > kLastWaitNs; };
   while (!rest.empty()) {
     // A pipe that polls writable takes PIPE_BUF bytes without blocking; more might block beyond the reach of a signal.
     pollfd out{fd_, POLLOUT, 0};
-    if (!regular_ && poll(&out, 1, 100) == 0) {
+    if (!regular_ && poll(&out, 1, is_over() ? 0 : 100) == 0) {
       const uint64_t now = BootNs();
       pollfd stop{stop_fd_, POLLIN, 0};
-      if (last_wait_since == 0 && poll(&stop, 1, 0) > 0) last_wait_since = now;
-      if (last_wait_since != 0 && now - last_wait_since > kLastWaitNs) {
-        const auto lines = std::count(rest.begin(), rest.end(), '\n');
-        kept_.clear();
-        return CannotWrite(name_, fmt::format("its reader is not reading; {} alerts are given up", lines));
-      }
+      if (last_wait_since_ == 0 && poll(&stop, 1, 0) > 0) last_wait_since_ = now;
+      if (is_over()) return GiveUp(rest, "its reader is not reading");
       if (now >= next_word) {
         next_word = now + kSecondNs;
         if (on_wait_) on_wait_((now - since) / 1000000);
@@ -112,11 +119,8 @@ Status Output::Flush() {
     }
     const ssize_t written = write(fd_, rest.data(), regular_ ? rest.size() : std::min<size_t>(rest.size(), PIPE_BUF));
     if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (written < 0) {
-      Error error = CannotWrite(name_, std::strerror(errno));
-      kept_.clear();
-      return error;
-    }
+    if (written < 0) return GiveUp(rest, std::strerror(errno));
+    last_wait_since_ = 0;
     rest.remove_prefix(static_cast<size_t>(written));
   }
   kept_.clear();

@@ -23,10 +23,13 @@ class Output {
 
   // Keeps the line; a lot of them is written on.
   Status Line(std::string_view line);
-  // Writes what was kept. Waits for a slow reader, but no longer than two seconds once the daemon is to end.
+  // Writes what was kept. Waits for a slow reader; once the daemon is to end, for two seconds in which nothing is read, and from then
+  // on not at all.
   Status Flush();
   // Whether Line is about to write.
   bool full() const;
+  // Lines that could not be written.
+  uint64_t unwritten() const { return unwritten_; }
 
   // To be called with the milliseconds that it takes so far, after each second of waiting for the reader.
   void set_on_wait(std::function<void(uint64_t)> on_wait) { on_wait_ = std::move(on_wait); }
@@ -34,11 +37,14 @@ class Output {
 
  private:
   Output(int fd, std::string name, int stop_fd);
+  Error GiveUp(std::string_view rest, std::string_view cause);
   int fd_;
   std::string name_;
   int stop_fd_;
   bool regular_ = false;
   std::string kept_;
+  uint64_t last_wait_since_ = 0;  // the daemon is to end, and nothing was read since; 0: not so
+  uint64_t unwritten_ = 0;
   std::function<void(uint64_t)> on_wait_;
 };
 

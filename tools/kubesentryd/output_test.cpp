@@ -12,6 +12,8 @@
 #include <sstream>
 #include <thread>
 
+#include "tools/kubesentryd/clock.h"
+
 namespace ks::agent {
 namespace {
 
@@ -103,6 +105,13 @@ TEST_F(OutputTest, GivesUpOnTheReaderWhenTheDaemonIsToEnd) {
   if (written) written = output->Flush();
   ASSERT_FALSE(written);
   EXPECT_NE(written.error().cause.find("alerts are given up"), std::string::npos) << written.error().cause;
+  // What follows from the records that are still in the ring is not waited for again.
+  const uint64_t given_up = output->unwritten(), begin = BootNs();
+  EXPECT_GT(given_up, 0u);
+  for (int i = 0; i < 2000; i++) written = output->Line(line);
+  EXPECT_FALSE(output->Flush());
+  EXPECT_EQ(output->unwritten(), given_up + 2000);
+  EXPECT_LT(BootNs() - begin, 1'000'000'000u);
 }
 
 TEST_F(OutputTest, AReaderThatIsGoneIsAnError) {
@@ -113,7 +122,7 @@ TEST_F(OutputTest, AReaderThatIsGoneIsAnError) {
   ASSERT_TRUE(output->Line("x"));
   const Status written = output->Flush();
   ASSERT_FALSE(written);
-  EXPECT_EQ(written.error().cause, "Broken pipe");
+  EXPECT_EQ(written.error().cause, "Broken pipe; 1 alerts are given up");
 }
 
 }  // namespace

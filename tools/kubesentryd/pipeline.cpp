@@ -83,7 +83,7 @@ Status Pipeline::Take(std::string_view record, Output& output) {
     Generation& active = Of(*loader_.active());
     matches = active.tracker.TakeOf(own.tracker, *event, std::move(matches), Writer(active, output, &written));
   }
-  own.tracker.Take(*event, std::move(matches), Writer(own, output, &written));
+  own.tracker.Take(*event, matches, Writer(own, output, &written));
   return written;
 }
 
@@ -149,17 +149,31 @@ kernel::Progress Pipeline::Progress() const {
   return progress;
 }
 
+void Pipeline::End(const kernel::Kernel& kernel) {
+  const std::vector<kernel::KindCounters> counters = kernel.Counters();
+  const std::array<kernel::RingStatus, kernel::kRings> rings = kernel.Rings();
+  for (size_t ring = 0; ring < kernel::kRings; ++ring) {
+    uint64_t submitted = 0;
+    for (const kernel::KindCounters& kind : counters) submitted += kind.submitted_to[ring];
+    unread_[ring] = submitted - std::min(submitted, rings[ring].received);
+  }
+  gaps_.End(kernel.Streams());
+}
+
 void Pipeline::Announce(const Gap& gap, const std::vector<kernel::KindCounters>& counters, Log& log) {
   constexpr size_t kNamed = 5, kListed = 100;
-  const std::vector<schema::EventKind> kinds = lost_kinds_.Of(gap.ring, counters);
+  // Of what was not read nobody knows the kind.
+  const bool is_unread = unread(gap.ring) > 0;
+  const std::vector<schema::EventKind> kinds =
+      is_unread ? std::vector<schema::EventKind>{} : lost_kinds_.Of(gap.ring, counters);
   std::vector<std::string> rules;
   if (loader_.active()) rules = MayHaveMissed(loader_.active()->engine(), kinds, gap.ring);
   may_have_missed_.insert(rules.begin(), rules.end());
   std::vector<std::string_view> names;
   for (schema::EventKind kind : kinds) names.push_back(schema::Row(kind).name);
   const size_t named = std::min(rules.size(), kNamed), listed = std::min(rules.size(), kListed);
-  std::string text = fmt::format("{} records of CPU {} were lost: the ring of {} was full", gap.records, gap.cpu,
-                                 Name(gap.ring));
+  std::string text = fmt::format("{} records of CPU {} were lost: the ring of {} was {}", gap.records, gap.cpu,
+                                 Name(gap.ring), is_unread ? "not read to its end" : "full");
   if (!names.empty()) text += fmt::format(". Events: {}", fmt::join(names, ", "));
   if (named > 0) text += fmt::format(". Rules that may have missed: {}", fmt::join(rules.begin(), rules.begin() + static_cast<ptrdiff_t>(named), ", "));
   if (rules.size() > named) text += fmt::format(" and {} more", rules.size() - named);

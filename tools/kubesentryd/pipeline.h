@@ -1,6 +1,7 @@
 // An event's way through the daemon: record → Event → matches → alert lines. Counts what happens on it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -57,13 +58,17 @@ class Pipeline {
   std::string SaveState() const;
   // After the rings were read: announces what was lost, and which rules may have missed. The next alert carries its number.
   void Settle(const kernel::Kernel& kernel, Log& log);
-  // Nothing is written any more, and all has been read: what was lost at the very end shows, too. Before the last Settle.
-  void End(const kernel::Kernel& kernel) { gaps_.End(kernel.Streams()); }
+  // Nothing comes into the rings any more, and they are not read any further: what was lost at the very end shows, too, and
+  // what was left unread with it. Before the last Settle.
+  void End(const kernel::Kernel& kernel);
 
   // Rules over several events, of the active bundle.
   state::Counts state_counts() const;
   const PipelineCounts& counts() const { return counts_; }
   const GapTracker& gaps() const { return gaps_; }
+  // Records that End found in the rings.
+  uint64_t unread() const { return unread_[0] + unread_[1]; }
+  uint64_t unread(kernel::RingId ring) const { return unread_[static_cast<size_t>(ring)]; }
   const RecordSizes& record_sizes() const { return record_sizes_; }
   // Ids of rules that a loss was announced for.
   const std::set<std::string>& may_have_missed() const { return may_have_missed_; }
@@ -87,6 +92,7 @@ class Pipeline {
   Enricher* enricher_ = nullptr;
   int64_t boot_to_utc_ns_ = 0;
   GapTracker gaps_;
+  std::array<uint64_t, kernel::kRings> unread_{};
   LostKinds lost_kinds_;
   std::set<std::string> may_have_missed_;
   std::optional<uint64_t> read_up_to_ns_;

@@ -135,6 +135,24 @@ TEST_F(PipelineTest, ALossNamesTheRulesThatAskForWhatWasDropped) {
   EXPECT_EQ(StatusReport(kernel_, loader_, pipeline_, 5)["may_have_missed"][0], "acme.r1");
 }
 
+TEST_F(PipelineTest, WhatIsLeftInTheRingsIsLostAndSaidToBe) {
+  Activate(1);
+  kernel_.counters = {{.kind = schema::EventKind::setuid_, .submitted_to = {5, 0}, .dropped_from = {2, 0}}};
+  kernel_.received = {1, 0};
+  kernel_.streams = {{.cpu = 0, .stream = KS_RING_ALERTS, .next = 7}};
+  ASSERT_TRUE(pipeline_.Take(Record(1, 0), *output_));
+  pipeline_.End(kernel_);
+  EXPECT_EQ(pipeline_.unread(), 4u);
+  EXPECT_EQ(pipeline_.unread(kernel::RingId::Alerts), 4u);
+  testing::internal::CaptureStderr();
+  pipeline_.Settle(kernel_, log_);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find(R"("records":6,"ring":"alerts","kinds":[],"rules":["acme.r1"])"), std::string::npos) << said;
+  EXPECT_EQ(pipeline_.gaps().lost(), 2 + pipeline_.unread());
+  EXPECT_EQ(StatusReport(kernel_, loader_, pipeline_, 5)["rings"][0]["unread"], 4);
+  EXPECT_FALSE(StatusReport(kernel_, loader_, pipeline_, 5)["rings"][1].contains("unread"));
+}
+
 TEST_F(PipelineTest, WhatCannotBeReadOrPlacedIsCountedAndSaid) {
   Activate(1);
   ASSERT_TRUE(pipeline_.Take("junk", *output_));

@@ -119,6 +119,7 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
                             {"received", status.received},
                             {"dropped", dropped},
                             {"lost", pipeline.gaps().lost(ring)}});
+    if (pipeline.unread(ring) > 0) out["rings"].back()["unread"] = pipeline.unread(ring);
   }
   out["received"] = pipeline.counts().received;
   out["malformed"] = pipeline.counts().malformed;

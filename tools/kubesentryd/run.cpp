@@ -11,6 +11,7 @@
 
 #include "tools/cli/args.h"
 #include "tools/kubesentryd/clock.h"
+#include "tools/kubesentryd/closing.h"
 #include "tools/kubesentryd/commands.h"
 #include "tools/kubesentryd/host.h"
 #include "tools/kubesentryd/limits.h"
@@ -70,8 +71,8 @@ class Runner {
                 log_);
     if (!steps.Up()) return cli::kWorldFailed;
     log_.Info("ready", "ready: " + ReadyText(*kernel_, *loader_->active()), ReadyFacts(*kernel_, *loader_->active()));
-    const bool good = Loop() && Drain();
-    Summarise();
+    const bool good = Drain(Loop());
+    SayStopped(*kernel_, *loader_, *pipeline_, *output_, Uptime(), log_);
     steps.Down();
     return good ? cli::kFine : cli::kWorldFailed;
   }
@@ -316,47 +317,32 @@ class Runner {
     missed_ = missed;
   }
 
-  // What the ring holds is still decided. Pinned programs go on, and the next agent with what they send from here on; else
-  // nothing new is seen any more.
-  bool Drain() {
+  // What the rings hold is still decided, if that can go anywhere (`good`). Pinned programs go on, and the next agent with what they
+  // send from here on; else nothing new is seen any more, and what then is left in the rings is lost, and said to be.
+  bool Drain(bool good) {
     const bool ends = !kernel_->pinned();
     if (ends) kernel_->Detach();
     const uint64_t give_up = BootNs() + kLongestDrainNs;
-    size_t records = 1;
-    do {
-      if (!ReadRing(0, &records)) return false;
-    } while (records >= (ends ? 1 : kernel::kRecordsPerConsume) && BootNs() < give_up);
-    if (ends && records == 0) {
+    const size_t least = ends ? 1 : kernel::kRecordsPerConsume;
+    for (size_t records = least; good && records >= least && BootNs() < give_up;) good = ReadRing(0, &records);
+    if (ends) {
       pipeline_->End(*kernel_);
+      if (const uint64_t unread = pipeline_->unread(); unread > 0) {
+        log_.Warn("unread",
+                  fmt::format("{} records were left in the rings: {}", unread,
+                              good ? fmt::format("reading them took more than {} s", kLongestDrainNs / kSecondNs)
+                                   : "what follows from them cannot be written"),
+                  {{"records", unread}});
+      }
       pipeline_->Settle(*kernel_, log_);
     }
+    if (!good) return false;
     // What waited for late events is decided; windows that are still open end with us, and the closing line counts them.
     Status written = pipeline_->Flush(*output_);
     if (Status one = WriteAlerts(); !one && written) written = one;
     if (!written) log_.Failure("alerts", written.error());
     SaveState();
     return bool(written);
-  }
-
-  void Summarise() {
-    const auto total = Total(kernel_->Counters());
-    const PipelineCounts& counts = pipeline_->counts();
-    uint64_t refused = 0;
-    for (const auto& [code, count] : loader_->counts().refusals) refused += count;
-    const uint64_t swaps = Swaps(loader_->counts());
-    auto facts = StatusReport(*kernel_, *loader_, *pipeline_, Uptime());
-    facts["seen"] = total.seen;
-    facts["filtered"] = total.filtered;
-    facts["limited"] = total.limited;
-    facts["submitted"] = total.submitted;
-    facts["dropped"] = total.dropped;
-    log_.Info("stopped",
-              fmt::format(
-                  "stopped: {} events seen, {} filtered, {} limited, {} submitted, {} dropped; {} received, {} alerts; "
-                  "{} lost in {} gaps; {} swaps, {} refused",
-                  total.seen, total.filtered, total.limited, total.submitted, total.dropped, counts.received,
-                  counts.alerts, pipeline_->gaps().lost(), pipeline_->gaps().gaps(), swaps, refused),
-              std::move(facts));
   }
 
   uint64_t Uptime() const { return (BootNs() - started_ns_) / kSecondNs; }

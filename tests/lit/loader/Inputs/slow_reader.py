@@ -33,9 +33,15 @@ command(f"{binaries}/ksc", "bundle", "keygen", "-o", scratch / "k.pem")
 policy = (here / "number.ksp").read_text().replace("1000000", str(FIRST)).replace("2000000", str(2 * FIRST))
 (scratch / "n.ksp").write_text(policy)
 command(f"{binaries}/ksc", "compile", scratch / "n.ksp", "-o", scratch / "n.kspb", "--key", scratch / "k.pem")
-# A pipe: `sleep` holds its other end and does not read.
-sleeper = subprocess.Popen(["sh", "-c", 'sleep 5; exec cat > "$1"', "sh", str(scratch / "alerts")], stdin=subprocess.PIPE)
-agent = Agent(f"{binaries}/kubesentryd", str(scratch / "n.kspb"), str(scratch / "k.pub"), sleeper.stdin, str(scratch / "socket"))
+
+
+def begin(reader, name):
+    """An agent whose alerts go to a pipe, the other end of which `reader`, a line for sh, holds."""
+    process = subprocess.Popen(["sh", "-c", reader, "sh", str(scratch / "alerts")], stdin=subprocess.PIPE)
+    return process, Agent(f"{binaries}/kubesentryd", str(scratch / "n.kspb"), str(scratch / "k.pub"), process.stdin, str(scratch / name))
+
+
+sleeper, agent = begin('sleep 5; exec cat > "$1"', "socket")
 try:
     print("start:", agent.wait_for("ready")["what"])
     make(FIRST, MADE)
@@ -59,5 +65,20 @@ print("sequence numbers prove each loss:", closing["lost"] == closing["dropped"]
 print("alerts carry each loss:", sum(alert["lost_before"] for alert in alerts) == closing["lost"])
 print("none twice:", len(set(numbers)) == len(numbers))
 print("missing are as many as dropped:", MADE + 2 - len(numbers) == closing["dropped"])
+
+# Somebody who never reads: the agent ends all the same, and says what it did not read.
+sleeper, agent = begin("exec sleep 60", "never")
+try:
+    agent.wait_for("ready")
+    make(FIRST, MADE)
+    never = agent.stop()  # the identities hold
+finally:
+    agent.kill()
+    sleeper.kill()
+    sleeper.wait()
+print("left in the ring:", 0 < never["unread"] < never["submitted"])
+print("said to be:", [said["records"] for said in agent.said if said["what"] == "unread"] == [never["unread"]])
+print("alerts that nobody took are counted:", 0 < never["unwritten"] <= never["alerts"])
+print("and lost:", never["lost"] == never["dropped"] + never["unread"])
 if "--figures" in sys.argv:
     print(made, closing["dropped"], closing["lost"], sum(alert["lost_before"] for alert in alerts), len(alerts), file=sys.stderr)
