@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Instructions that the engine takes to decide a recorded event, counted by callgrind: the same on a busy machine.
 
-  engine_cost.py --bin DIR [--rules 100,10000] [--most 100:2000,1000:3000] TRACE.kst…
+  engine_cost.py --bin DIR [--rules 100,10000] [--most 100:2000,1000:3000] [--most-match 700] TRACE.kst…
 
---most N:I: fail if with N rules an event takes more than I instructions. Of a trace about 4,000 events are counted, evenly
+--most N:I: fail if with N rules an event takes more than I instructions; --most-match I: if making a match does. Of a trace about 4,000 events are counted, evenly
 taken. Exit status 77: no valgrind here, or the bench was built without its headers.
 """
 import argparse
@@ -40,6 +40,7 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--rules", default="100,10000")
     parser.add_argument("--most", default="")
+    parser.add_argument("--most-match", type=int)
     arguments = parser.parse_args()
     if not shutil.which("valgrind"):
         print("engine_cost: skipped: no valgrind")
@@ -59,6 +60,9 @@ def main():
                   flush=True)
             if rules in most and each > most[rules]:
                 print(f"FAIL: more than {most[rules]:,} instructions an event with {rules} rules")
+                good = False
+            if arguments.most_match and making > arguments.most_match:
+                print(f"FAIL: more than {arguments.most_match:,} instructions to make a match")
                 good = False
     return 0 if good else 1
 

@@ -156,7 +156,8 @@ std::vector<std::string> Records(const engine::Engine& engine, uint64_t count) {
   event::Event event;
   event.kind = setgid_;
   event.passed = {1};
-  for (FieldId field : engine.plan().kinds.front().rules.front().copies) {
+  const auto plan = std::ranges::find(engine.plan().kinds, setgid_, &ir::KindPlan::kind);
+  for (FieldId field : plan->rules.front().copies) {
     const schema::Slot slot = schema::Row(schema::Row(field).type).slot;
     if (slot == schema::Slot::Int) event.record.Set(field, int64_t{1000});
     if (slot == schema::Slot::Text) event.record.Set(field, std::string("worker"));
@@ -170,13 +171,18 @@ std::vector<std::string> Records(const engine::Engine& engine, uint64_t count) {
   return records;
 }
 
-// The agent's way from the ring to the tracker.
-void FromTheRing(uint64_t count) {
+// The agent's way from the ring to the tracker, beside rules with state that ask for other events.
+void FromTheRing(uint64_t count, int others) {
   const ir::Pred asked = Is(Of(FieldId::target_gid), int64_t{1000});
   ir::Step first = Match("begin", setgid_);
   first.when = asked;
-  Bench bench(Options::Engine::Fast, {SequenceRule({first, Match("end", exec_)}, 1, {Of(FieldId::process_session)})},
-              kDefaultLateBoundNs);
+  std::vector<ir::Rule> rules = {SequenceRule({first, Match("end", exec_)}, 1, {Of(FieldId::process_session)})};
+  for (int i = 0; i < others; ++i) {
+    rules.push_back(i % 2 == 0 ? AggregateRule(ir::Aggregate::Function::Count, 20, 60)
+                               : SequenceRule({Match("a", open_), Match("b", chmod_)}, 60));
+    rules.back().id += std::to_string(i);
+  }
+  Bench bench(Options::Engine::Fast, std::move(rules), kDefaultLateBoundNs);
   const std::vector<std::string> records = Records(*bench.engine, count);
   uint64_t alerts = 0, matches = 0;
   const double start = CpuNs();
@@ -188,8 +194,8 @@ void FromTheRing(uint64_t count) {
     matches += decided.size();
     bench.tracker.Take(*event, decided, [&](const event::Match&) { ++alerts; });
   }
-  fmt::print("{} records of {} bytes from the ring: {:.0f} ns each, {} matches, {} alerts\n", count, records[0].size(),
-             (CpuNs() - start) / static_cast<double>(count), matches, alerts);
+  fmt::print("{} records of {} bytes from the ring, beside {} other rules with state: {:.0f} ns each, {} matches, {} alerts\n",
+             count, records[0].size(), others, (CpuNs() - start) / static_cast<double>(count), matches, alerts);
 }
 
 int Main(bool smoke) {
@@ -207,7 +213,7 @@ int Main(bool smoke) {
   }
   fmt::print("from the least to the most: {:.2f} times\n", last / first);
   Throughput(smoke ? 20'000 : 10'000'000);
-  FromTheRing(smoke ? 20'000 : 300'000);
+  for (const int others : {0, 1000}) FromTheRing(smoke ? 20'000 : 300'000, others);
   return 0;
 }
 
