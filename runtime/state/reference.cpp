@@ -99,20 +99,22 @@ class Reference : public Machinery {
 
   size_t Adopt(Machinery& old_machinery) override {
     auto* old = dynamic_cast<Reference*>(&old_machinery);
+    if (old == nullptr) return 0;
+    next_end_ = old->next_end_ = 0;
+    std::multimap<std::string, uint32_t> theirs;
+    for (uint32_t j = 0; j < old->rules_.size(); ++j) theirs.emplace(ir::Fingerprint(old->engine_.program().machines[j]), j);
     size_t adopted = 0;
-    next_end_ = 0;
-    if (old != nullptr) old->next_end_ = 0;
-    for (uint32_t i = 0; old != nullptr && i < rules_.size(); ++i) {
-      for (uint32_t j = 0; j < old->rules_.size(); ++j) {
-        if (!old->rules_[j]) continue;
-        if (ir::Fingerprint(engine_.program().machines[i]) != ir::Fingerprint(old->engine_.program().machines[j])) continue;
-        std::swap(rules_[i], old->rules_[j]);
-        std::swap(limited_[i], old->limited_[j]);
-        rules_[i]->Rebind(engine_.program().machines[i]);
-        old->rules_[j]->Rebind(old->engine_.program().machines[j]);
-        ++adopted;
-        break;
-      }
+    for (uint32_t i = 0; i < rules_.size(); ++i) {
+      const std::string fingerprint = ir::Fingerprint(engine_.program().machines[i]);
+      const auto same = theirs.lower_bound(fingerprint);
+      if (same == theirs.end() || same->first != fingerprint) continue;
+      const uint32_t j = same->second;
+      theirs.erase(same);
+      std::swap(rules_[i], old->rules_[j]);
+      std::swap(limited_[i], old->limited_[j]);
+      rules_[i]->Rebind(engine_.program().machines[i]);
+      old->rules_[j]->Rebind(old->engine_.program().machines[j]);
+      ++adopted;
     }
     return adopted;
   }

@@ -13,7 +13,10 @@ struct Tracker::State {
       : engine(of),
         order(static_cast<uint64_t>(std::max<int64_t>(options.late_bound_ns, 0))),
         machinery(options.engine == Options::Engine::Fast ? MakeFast(of, options.holding) : MakeReference(of, options.holding)) {
-    for (uint32_t i = 0; i < of.program().machines.size(); ++i) by_fingerprint[ir::Fingerprint(of.program().machines[i])] = i;
+    for (uint32_t i = 0; i < of.program().machines.size(); ++i) {
+      fingerprints.push_back(ir::Fingerprint(of.program().machines[i]));
+      by_fingerprint[fingerprints.back()] = i;
+    }
   }
 
   void Handle(uint64_t time_ns, Taken& taken, const OnAlert& on_alert) {
@@ -28,6 +31,7 @@ struct Tracker::State {
   const engine::Engine& engine;
   Order<std::unique_ptr<Taken>> order;
   std::unique_ptr<Machinery> machinery;
+  std::vector<std::string> fingerprints;           // by machine
   std::map<std::string, uint32_t> by_fingerprint;  // machines
 };
 
@@ -61,7 +65,7 @@ std::vector<event::Match> Tracker::TakeOf(const Tracker& of, const event::Event&
   for (event::Match& match : matches) {
     const ir::SplitRule& probe = theirs.rules[match.probe];
     auto same = state_->by_fingerprint.end();
-    if (probe.machine) same = state_->by_fingerprint.find(ir::Fingerprint(theirs.machines[*probe.machine]));
+    if (probe.machine) same = state_->by_fingerprint.find(of.state_->fingerprints[*probe.machine]);
     if (same == state_->by_fingerprint.end()) {
       rest.push_back(std::move(match));
       continue;

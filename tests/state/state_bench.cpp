@@ -171,17 +171,32 @@ std::vector<std::string> Records(const engine::Engine& engine, uint64_t count) {
   return records;
 }
 
+// That no test's events concern.
+std::vector<ir::Rule> Others(int count) {
+  std::vector<ir::Rule> rules;
+  for (int i = 0; i < count; ++i) {
+    rules.push_back(i % 2 == 0 ? AggregateRule(ir::Aggregate::Function::Count, 20, 60)
+                               : SequenceRule({Match("a", open_), Match("b", chmod_)}, 60));
+    rules.back().id += std::to_string(i);
+  }
+  return rules;
+}
+
+// A swap: another program with the same rules takes over what this one's keep.
+void TakeOver(int rules) {
+  Bench old(Options::Engine::Fast, Others(rules)), next(Options::Engine::Fast, Others(rules));
+  const double start = CpuNs();
+  const size_t taken = next.tracker.Adopt(old.tracker, old.Listener());
+  fmt::print("{} of {} rules taken over by the next program: {:.1f} ms\n", taken, rules, (CpuNs() - start) / 1e6);
+}
+
 // The agent's way from the ring to the tracker, beside rules with state that ask for other events.
 void FromTheRing(uint64_t count, int others) {
   const ir::Pred asked = Is(Of(FieldId::target_gid), int64_t{1000});
   ir::Step first = Match("begin", setgid_);
   first.when = asked;
-  std::vector<ir::Rule> rules = {SequenceRule({first, Match("end", exec_)}, 1, {Of(FieldId::process_session)})};
-  for (int i = 0; i < others; ++i) {
-    rules.push_back(i % 2 == 0 ? AggregateRule(ir::Aggregate::Function::Count, 20, 60)
-                               : SequenceRule({Match("a", open_), Match("b", chmod_)}, 60));
-    rules.back().id += std::to_string(i);
-  }
+  std::vector<ir::Rule> rules = Others(others);
+  rules.push_back(SequenceRule({first, Match("end", exec_)}, 1, {Of(FieldId::process_session)}));
   Bench bench(Options::Engine::Fast, std::move(rules), kDefaultLateBoundNs);
   const std::vector<std::string> records = Records(*bench.engine, count);
   uint64_t alerts = 0, matches = 0;
@@ -214,6 +229,7 @@ int Main(bool smoke) {
   fmt::print("from the least to the most: {:.2f} times\n", last / first);
   Throughput(smoke ? 20'000 : 10'000'000);
   for (const int others : {0, 1000}) FromTheRing(smoke ? 20'000 : 300'000, others);
+  TakeOver(1000);
   return 0;
 }
 
