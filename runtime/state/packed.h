@@ -19,7 +19,7 @@ using FieldSet = std::bitset<schema::kFieldCount>;
 class Packer {
  public:
   // Of the event's fields these.
-  Blob Pack(const event::Event& event, const FieldSet& fields, const event::Match& said);
+  Blob Pack(const event::Event& event, const FieldSet& fields, const event::Match& match);
   Blob Pack(const Kept& kept);
   std::shared_ptr<const Kept> Unpack(const Blob& packed) const;
 

@@ -71,7 +71,8 @@ class Reference : public Machinery {
       if (!machine || !ids_[*machine]) continue;
       const std::string key = EncodeKey(engine_.program().machines[*machine].rule.limit->by, event.record);
       const LimitEntry* known = FindLimit(key, limited_[*machine]);
-      holding_->Came(*ids_[*machine], event.record, std::max(event.time_ns, edge_ns), closed_ns_, known ? known->times : kNone);
+      holding_->Came(*ids_[*machine], event.record, std::max(event.time_ns, edge_ns), closed_ns_,
+                     known ? known->times : kNone);
     }
   }
 
@@ -102,7 +103,9 @@ class Reference : public Machinery {
     if (old == nullptr) return 0;
     next_end_ = old->next_end_ = 0;
     std::multimap<std::string, uint32_t> theirs;
-    for (uint32_t j = 0; j < old->rules_.size(); ++j) theirs.emplace(ir::Fingerprint(old->engine_.program().machines[j]), j);
+    for (uint32_t j = 0; j < old->rules_.size(); ++j) {
+      theirs.emplace(ir::Fingerprint(old->engine_.program().machines[j]), j);
+    }
     size_t adopted = 0;
     for (uint32_t i = 0; i < rules_.size(); ++i) {
       const std::string fingerprint = ir::Fingerprint(engine_.program().machines[i]);

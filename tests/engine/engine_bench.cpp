@@ -155,8 +155,8 @@ bool Measure(const engine::Engine& engine, int rules, const Events& events) {
       Run(part, 1, [&](const event::Event& event) { return engine.DecideAllByReference(event).size(); });
   const Numbers again = Run(part, 1, match);
   fmt::print(
-      "{:>6} rules: {:.0f} ns an event, {:.0f} ns with its matches: {:.0f} ns of the {} that match nothing, {:.0f} ns of the {} that match {:.1f} "
-      "rules each, {:.0f} ns with the matches made; reference {:.0f} ns; index {} KB in {:.0f} ms, {} rules widened\n",
+      "{:>6} rules: {:.0f} ns an event, {:.0f} ns with its matches: {:.0f} ns of the {} that match nothing, {:.0f} ns of "
+      "the {} that match {:.1f} rules each, {:.0f} ns with the matches made; reference {:.0f} ns; index {} KB in {:.0f} ms, {} rules widened\n",
       rules, fast.ns, whole, none.ns, silent.size(), some.ns, loud.size(),
       static_cast<double>(some.matches) / static_cast<double>(std::max<size_t>(1, loud.size())), made.ns, reference.ns,
       bytes / 1000, built, widened);

@@ -164,7 +164,7 @@ std::vector<std::string> Records(const engine::Engine& engine, uint64_t count) {
   }
   std::vector<std::string> records;
   for (uint64_t i = 0; i < count; ++i) {
-    event::SetTime(event, i * 100'000);  // so that most come out again: the window, and what is waited, are a second each
+    event::SetTime(event, i * 100'000);  // so that most come out again: window and late bound are a second each
     event.sequence = i;
     records.push_back(event::Encode(event));
   }
@@ -209,7 +209,8 @@ void FromTheRing(uint64_t count, int others) {
     matches += decided.size();
     bench.tracker.Take(*event, decided, [&](const event::Match&) { ++alerts; });
   }
-  fmt::print("{} records of {} bytes from the ring, beside {} other rules with state: {:.0f} ns each, {} matches, {} alerts\n",
+  fmt::print("{} records of {} bytes from the ring, beside {} other rules with state: {:.0f} ns each, {} matches, "
+             "{} alerts\n",
              count, records[0].size(), others, (CpuNs() - start) / static_cast<double>(count), matches, alerts);
 }
 

@@ -8,8 +8,8 @@
 
 namespace ks::agent {
 
-void SayStopped(const kernel::Kernel& kernel, const loader::Loader& loader, const Pipeline& pipeline, const Output& output,
-                uint64_t uptime_s, Log& log) {
+void SayStopped(const kernel::Kernel& kernel, const loader::Loader& loader, const Pipeline& pipeline,
+                const Output& output, uint64_t uptime_s, Log& log) {
   const auto total = Total(kernel.Counters());
   const PipelineCounts& counts = pipeline.counts();
   uint64_t refused = 0;
@@ -25,10 +25,11 @@ void SayStopped(const kernel::Kernel& kernel, const loader::Loader& loader, cons
   facts["unwritten"] = output.unwritten();
   log.Info("stopped",
            fmt::format(
-               "stopped: {} events seen, {} filtered, {} limited, {} submitted, {} dropped; {} received, {} alerts, {} of them "
-               "not written; {} lost in {} gaps, {} of them unread; {} swaps, {} refused",
-               total.seen, total.filtered, total.limited, total.submitted, total.dropped, counts.received, counts.alerts,
-               output.unwritten(), pipeline.gaps().lost(), pipeline.gaps().gaps(), pipeline.unread(), swaps, refused),
+               "stopped: {} events seen, {} filtered, {} limited, {} submitted, {} dropped; {} received, {} alerts, {} of "
+               "them not written; {} lost in {} gaps, {} of them unread; {} swaps, {} refused",
+               total.seen, total.filtered, total.limited, total.submitted, total.dropped, counts.received,
+               counts.alerts, output.unwritten(), pipeline.gaps().lost(), pipeline.gaps().gaps(),
+               pipeline.unread(), swaps, refused),
            std::move(facts));
 }
 

@@ -10,7 +10,7 @@
 namespace ks::agent {
 
 // What was seen, and what became of it. The pipeline has ended, so that the identities hold.
-void SayStopped(const kernel::Kernel& kernel, const loader::Loader& loader, const Pipeline& pipeline, const Output& output,
-                uint64_t uptime_s, Log& log);
+void SayStopped(const kernel::Kernel& kernel, const loader::Loader& loader, const Pipeline& pipeline,
+                const Output& output, uint64_t uptime_s, Log& log);
 
 }  // namespace ks::agent

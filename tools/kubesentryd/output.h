@@ -23,8 +23,8 @@ class Output {
 
   // Keeps the line; a lot of them is written on.
   Status Line(std::string_view line);
-  // Writes what was kept. Waits for a slow reader; once the daemon is to end, for two seconds in which nothing is read, and from then
-  // on not at all.
+  // Writes what was kept. Waits for a slow reader; once the daemon is to end, for two seconds in which nothing is read,
+  // and from then on not at all.
   Status Flush();
   // Whether Line is about to write.
   bool full() const;

@@ -58,8 +58,8 @@ class Pipeline {
   std::string SaveState() const;
   // After the rings were read: announces what was lost, and which rules may have missed. The next alert carries its number.
   void Settle(const kernel::Kernel& kernel, Log& log);
-  // Nothing comes into the rings any more, and they are not read any further: what was lost at the very end shows, too, and
-  // what was left unread with it. Before the last Settle.
+  // Nothing comes into the rings any more, and they are not read any further: what was lost at the very end shows, too,
+  // and what was left unread with it. Before the last Settle.
   void End(const kernel::Kernel& kernel);
 
   // Rules over several events, of the active bundle.

@@ -317,8 +317,9 @@ class Runner {
     missed_ = missed;
   }
 
-  // What the rings hold is still decided, if that can go anywhere (`good`). Pinned programs go on, and the next agent with what they
-  // send from here on; else nothing new is seen any more, and what then is left in the rings is lost, and said to be.
+  // What the rings hold is still decided, if that can go anywhere (`good`). Pinned programs go on, and the next agent with
+  // what they send from here on; else nothing new is seen any more, and what is left in the rings then is lost, and said
+  // to be.
   bool Drain(bool good) {
     const bool ends = !kernel_->pinned();
     if (ends) kernel_->Detach();
