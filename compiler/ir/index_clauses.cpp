@@ -72,22 +72,19 @@ class Expander {
   Alternatives OfAtom(const Atom& atom, bool negated) {
     if (AsksOfSet(atom.test) && atom.literals.empty()) return negated ? Alternatives{{}} : Alternatives{};
     const Place& place = layout_.Find(atom);
-    if (!place.left_out.empty()) return LeaveOut(atom, place.left_out);
-    const bool found = layout_.groups[place.group].IsFound();
-    if (!found) return {{{place.group, {{place.numbers.front() * 2 + (negated ? 1u : 0u)}}}}};
-    if (!place.exact) {
-      Alternatives all = LeaveOut(atom, "a pattern is looked for by the text between its stars");
-      if (negated) return all;
+    Alternative asked;
+    if (place.below && !negated) asked[place.below->first] = {{place.below->second * 2}};
+    if (!place.left_out.empty() || !place.exact) {
+      const char* pattern = "a pattern is looked for by the text between its stars";
+      Widen(MakeAtom(atom), place.left_out.empty() ? pattern : place.left_out);
+      if (negated || place.numbers.empty()) return {asked};
+    }
+    if (!layout_.groups[place.group].IsFound()) {
+      return {{{place.group, {{place.numbers.front() * 2 + (negated ? 1u : 0u)}}}}};
     }
     if (negated) return {{{place.group + kLayers, {{place.numbers.front() * 2 + 1}}}}};
-    Alternative alternative;
-    for (uint32_t i = 0; i < place.numbers.size(); ++i) alternative[place.group + i] = {{place.numbers[i] * 2}};
-    return {alternative};
-  }
-
-  Alternatives LeaveOut(const Atom& atom, const std::string& why) {
-    Widen(MakeAtom(atom), why);
-    return {{}};
+    for (uint32_t i = 0; i < place.numbers.size(); ++i) asked[place.group + i] = {{place.numbers[i] * 2}};
+    return {asked};
   }
 
   // Where nothing else tells the rule from others.

@@ -133,28 +133,49 @@ class LayoutMaker {
     return Class::Text;
   }
 
-  void PlaceInSet(uint32_t number) {
-    Place& place = layout_.places[number];
-    const Class what = ClassOf(*place.atom);
+  // Group and number.
+  std::pair<uint32_t, uint32_t> AddToSet(const Atom* atom) {
+    const Class what = ClassOf(*atom);
     const auto [known, is_new] =
-        sets_.try_emplace({KeyOf(place.atom->operand), what}, static_cast<uint32_t>(layout_.groups.size()));
+        sets_.try_emplace({KeyOf(atom->operand), what}, static_cast<uint32_t>(layout_.groups.size()));
     if (is_new) {
       Group group;
       group.what = what;
-      group.operand = place.atom->operand;
+      group.operand = atom->operand;
       layout_.groups.push_back(std::move(group));
     }
     Group& group = layout_.groups[known->second];
-    place.group = known->second;
-    place.numbers = {static_cast<uint32_t>(group.atoms.size())};
-    group.atoms.push_back(place.atom);
+    group.atoms.push_back(atom);
+    return {known->second, static_cast<uint32_t>(group.atoms.size() - 1)};
+  }
+
+  void PlaceInSet(uint32_t number) {
+    Place& place = layout_.places[number];
+    const auto [group, in_group] = AddToSet(place.atom);
+    place.group = group;
+    place.numbers = {in_group};
+  }
+
+  // Where patterns begin with folders, as most do, a path is looked up among these first, and few are scanned.
+  void PlaceBelow(Place* place) {
+    Atom below;
+    below.operand = place->atom->operand;
+    below.test = Test::Under;
+    for (const Value& literal : place->atom->literals) {
+      const std::optional<Needle> needle = NeedleOf(*place->atom, literal);
+      if (!needle || needle->folder.empty()) return;
+      below.literals.emplace_back(needle->folder);
+    }
+    layout_.folders.push_back(std::move(below));
+    place->below = AddToSet(&layout_.folders.back());
   }
 
   void PlaceScanned() {
     std::map<OperandKey, std::vector<uint32_t>> waiting;
     for (uint32_t i = 0; i < layout_.places.size(); ++i) {
-      const Place& place = layout_.places[i];
+      Place& place = layout_.places[i];
       if (place.left_out.empty() && !is_test_[i] && IsScanned(place.atom->test)) {
+        PlaceBelow(&place);
         waiting[KeyOf(place.atom->operand)].push_back(i);
       }
     }
@@ -207,10 +228,20 @@ class LayoutMaker {
       place->exact = place->exact && needle->exact;
       needles.push_back(std::move(*needle));
     }
-    // Several patterns of which one must match: of each the longest piece. One pattern: all its pieces.
+    if (place->below && !place->exact) {
+      // A piece that is no more than the folder has been asked for.
+      const auto is_folder = [](const Scanner::Literal& piece) { return piece.at_begin && piece.text.ends_with('/'); };
+      for (Needle& needle : needles) std::erase_if(needle.all, is_folder);
+      if (std::any_of(needles.begin(), needles.end(), [](const Needle& needle) { return needle.all.empty(); })) {
+        return true;
+      }
+    }
+    // Several patterns of which one must match: of each the longest piece. One pattern: the two longest ones.
     std::vector<std::vector<Scanner::Literal>> wanted;
     if (needles.size() == 1) {
-      for (Scanner::Literal& literal : needles.front().all) wanted.push_back({std::move(literal)});
+      std::vector<Scanner::Literal>& pieces = needles.front().all;
+      if (pieces.size() > 2) pieces.resize(2);
+      for (Scanner::Literal& literal : pieces) wanted.push_back({std::move(literal)});
     } else {
       wanted.emplace_back();
       for (Needle& needle : needles) wanted.back().push_back(std::move(needle.all.front()));

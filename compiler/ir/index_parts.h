@@ -1,6 +1,7 @@
 // What the steps of BuildIndex hand to each other. Not for others.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <unordered_map>
 
@@ -35,6 +36,8 @@ struct Place {
   uint32_t group = 0;    // of AnyFound: the first of kLayers; NoneFound follows them
   // Numbers in the group. All must hold: only what a pattern asks for is more than one thing.
   std::vector<uint32_t> numbers;
+  // Of patterns that all begin with a folder: that the path is below one of these, as group and number. Holds besides.
+  std::optional<std::pair<uint32_t, uint32_t>> below;
   bool exact = true;  // else more passes than the atom says, and its negation is left out
 };
 
@@ -46,6 +49,7 @@ struct Layout {
   std::vector<Group> groups;
   std::vector<Scanner> scanners;
   std::vector<std::string> spilled;
+  std::deque<Atom> folders;  // tests that are in no rule, made for Place::below; groups point to them
   const Place& Find(const Atom& atom) const;
   std::unordered_multimap<size_t, uint32_t> by_hash;  // → places
 };
@@ -98,8 +102,9 @@ class ScannerBuilder {
 // What Contains, HasElement or Like of this literal asks of a scanner. Nothing: every text has it, or none has.
 // `exact` is false where the pattern says more.
 struct Needle {
-  std::vector<Scanner::Literal> all;  // all of these must be found
+  std::vector<Scanner::Literal> all;  // all of these must be found; the longest first
   bool exact = true;
+  std::string folder;  // every text that it matches is below that; "": it begins with none
 };
 std::optional<Needle> NeedleOf(const Atom& atom, const Value& literal);
 

@@ -165,6 +165,36 @@ TEST(Index, TenThousandLiteralsTakeFewBytesEach) {
   EXPECT_EQ(matcher.Match(record, &scratch).size(), 10'000u);
 }
 
+// Patterns that begin with a folder are looked up among folders; what an automaton has to look for is the little rest.
+TEST(Index, LooksForAPatternBelowItsFolder) {
+  std::vector<Pred> preds;
+  for (int i = 0; i < 1'000; ++i) {
+    const std::string folder = "/var/lib/app" + std::to_string(i);
+    preds.push_back(
+        MakeAtom(Asks(FieldId::file_path, ir::Test::Like, {folder + "/*.key", folder + "/etc/[ab]*.pem"})));
+  }
+  std::vector<IndexRule> rules;
+  for (uint32_t i = 0; i < preds.size(); ++i) rules.push_back({i, &preds[i]});
+  IndexOptions options;
+  options.test_patterns = false;
+  const IndexMatcher matcher(BuildIndex(rules, options));
+  ASSERT_EQ(matcher.index().dimensions.size(), 2u);
+  EXPECT_EQ(matcher.index().dimensions[0].what, Dimension::Class::Under);
+  EXPECT_LT(matcher.index().scanners.at(0).hit_of.size(), 20u);
+  EXPECT_EQ(matcher.index().widened.size(), rules.size());
+  schema::Record record;
+  IndexMatcher::Scratch scratch;
+  for (const char* path : {"/var/lib/app77/x.key", "/var/lib/app77/etc/a.pem"}) {
+    record.Set(FieldId::file_path, std::string(path));
+    ASSERT_EQ(matcher.Match(record, &scratch).size(), 1u) << path;
+    EXPECT_EQ(scratch.rules[0], 77u);
+  }
+  for (const char* path : {"/var/lib/app77/x", "/var/lib/app/x.key", "/srv/app77/x.key", "/var/lib/app77"}) {
+    record.Set(FieldId::file_path, std::string(path));
+    EXPECT_TRUE(matcher.Match(record, &scratch).empty()) << path;
+  }
+}
+
 // What does not fit is named, with its field for whoever decides it.
 TEST(Index, SaysWhatItLeavesOut) {
   std::vector<Value> many;

@@ -24,24 +24,33 @@ std::optional<Scanner::Literal> Piece(const std::vector<GlobToken>& tokens, size
   return piece;
 }
 
-// The plain text with stars at its ends, or the two longest plain pieces of anything else.
+// What stands before the last slash of a text that begins a path.
+std::string FolderOf(const Scanner::Literal& piece) {
+  const size_t slash = piece.text.rfind('/');
+  return piece.at_begin && slash != std::string::npos ? piece.text.substr(0, slash) : "";
+}
+
+// The plain text with stars at its ends, or the plain pieces of anything else.
 std::optional<Needle> NeedleOfPattern(const std::string& pattern) {
   const std::vector<GlobToken> tokens = ParseGlob(pattern);
   const size_t begin = !tokens.empty() && tokens.front().star ? 1 : 0;
   const size_t end = tokens.size() > begin && tokens.back().star ? tokens.size() - 1 : tokens.size();
   if (begin == end) return std::nullopt;
-  if (std::optional<Scanner::Literal> whole = Piece(tokens, begin, end)) return Needle{{std::move(*whole)}, true};
-  Needle needle{{}, false};
+  if (std::optional<Scanner::Literal> whole = Piece(tokens, begin, end)) {
+    std::string folder = FolderOf(*whole);
+    return Needle{{std::move(*whole)}, true, std::move(folder)};
+  }
+  Needle needle{{}, false, ""};
   for (size_t from = 0; from < tokens.size();) {
     size_t to = from;
     while (to < tokens.size() && !tokens[to].star && tokens[to].bytes.count() == 1) ++to;
     if (to > from) needle.all.push_back(*Piece(tokens, from, to));
     from = to + 1;
   }
+  if (needle.all.empty()) return std::nullopt;
+  needle.folder = FolderOf(needle.all.front());
   std::stable_sort(needle.all.begin(), needle.all.end(),
                    [](const auto& a, const auto& b) { return a.text.size() > b.text.size(); });
-  if (needle.all.empty()) return std::nullopt;
-  if (needle.all.size() > 2) needle.all.resize(2);
   return needle;
 }
 
@@ -50,11 +59,15 @@ std::optional<Needle> NeedleOfPattern(const std::string& pattern) {
 std::optional<Needle> NeedleOf(const Atom& atom, const Value& literal) {
   const auto& text = std::get<std::string>(literal);
   const bool list = TypeOf(atom.operand) == schema::TypeId::StringList;
-  if (atom.test == Test::Like) return NeedleOfPattern(text);
+  if (atom.test == Test::Like) {
+    std::optional<Needle> needle = NeedleOfPattern(text);
+    if (needle && list) needle->folder.clear();
+    return needle;
+  }
   if (list && text.find('\0') != std::string::npos) return std::nullopt;
-  if (atom.test == Test::HasElement) return Needle{{{text, true, true}}, true};
+  if (atom.test == Test::HasElement) return Needle{{{text, true, true}}, true, ""};
   if (text.empty()) return std::nullopt;
-  return Needle{{{text, false, false}}, true};
+  return Needle{{{text, false, false}}, true, ""};
 }
 
 ScannerBuilder::ScannerBuilder(const Operand& operand, const IndexOptions& options)
