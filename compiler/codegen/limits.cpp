@@ -171,8 +171,8 @@ llvm::Function* Limits::Clauses() {
   llvm::Type* u32 = code.b.getInt32Ty();
   llvm::Type* pointer = code.b.getPtrTy();
   code.b.CreateRet(code.b.CreateCall(
-      unit_.Linked("ks_rows_settle", u32, {pointer, u32, u32, u32, u32, pointer}),
-      {code.scratch, code.hook, code.function->getArg(1), code.function->getArg(2), code.b.getInt32(0), word}));
+      unit_.Linked("ks_rows_settle", u32, {pointer, u32, u32, u32, pointer}),
+      {code.scratch, code.hook, code.function->getArg(1), code.function->getArg(2), word}));
   return code.function;
 }
 

@@ -23,6 +23,8 @@ constexpr uint32_t kFree = 0xffffffff;
 constexpr size_t kProbes = 16;
 constexpr size_t kLongestKey = 512;
 constexpr size_t kBlockWords = 8;
+constexpr uint32_t kScanCells = 8 + 256;
+constexpr uint32_t kScanHit = 1;
 
 template <typename T>
 void Append(std::string* bytes, T value) {
@@ -34,7 +36,10 @@ void Append(std::string* bytes, const std::vector<T>& values) {
   bytes->append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
 }
 
-uint32_t Mix(uint32_t hash, uint64_t word) { return static_cast<uint32_t>((hash ^ word) * 0xd6e8feb86659fd93u >> 32); }
+uint32_t Mix(uint32_t hash, uint64_t word) {
+  word ^= hash;
+  return static_cast<uint32_t>((word ^ word >> 32) * 0xd6e8feb86659fd93u >> 32);
+}
 
 uint32_t HashKey(std::string_view key) {
   uint32_t hash = 0x9e3779b9;
@@ -216,7 +221,11 @@ uint32_t Rows::PlaceBlocks(const ir::Dimension& dimension) {
 }
 
 uint32_t Rows::PlaceScanner(const ir::Scanner& scanner) {
-  const auto row = [&](uint32_t state) { return state * 4 * (2 + scanner.class_count); };
+  const uint32_t first = Place({}) + kScanCells;
+  const auto row = [&](uint32_t state) {
+    const uint32_t place = first + state * 4 * (2 + scanner.class_count);
+    return scanner.hit_of[state] == ir::Scanner::kNoHit ? place : place | kScanHit;
+  };
   Bytes table;
   Append(&table, row(scanner.start));
   Append(&table, static_cast<uint32_t>(!scanner.at_end.empty()));
@@ -372,9 +381,10 @@ llvm::Function* Rows::Function(size_t map, const std::string& name) {
       {"address", {"slot", "list", "port"}, "probe", Shape::Hook},
       {"number", {"slot", "table", "port"}, nullptr, 0},
       {"span", {"slot", "table", "port"}, nullptr, 0},
-      {"scan", {"text", "table", "scanner"}, nullptr, Shape::Longest},
+      {"hit", {"scanner", "hit"}, nullptr, 0},
+      {"scan", {"text", "table", "scanner"}, "hit", Shape::Hook | Shape::Longest},
       {"word", {"kind", "word"}, nullptr, 0},
-      {"settle", {"kind", "number", "few"}, "word", Shape::Hook | Shape::NoTables},
+      {"settle", {"kind", "number"}, "word", Shape::Hook | Shape::NoTables},
       {"found", {"kind", "dimension"}, nullptr, 0},
       {"ask", {"kind", "word"}, nullptr, 0},
       {"append", {"kind", "number"}, "ask", Shape::Hook | Shape::NoTables},
@@ -514,10 +524,28 @@ llvm::Value* Rows::AndFound(Code& code, const ir::KindPlan& kind, size_t dimensi
 }
 
 llvm::Value* Rows::Settle(Code& code, const ir::KindPlan& kind, bool few) {
-  llvm::Value* any = code.b.getInt32(0);
-  for (uint32_t i = 0; i < kind.index->summary_words; i++)
-    any = code.b.CreateOr(any, Call(code, kind, "settle", {kinds_.at(kind.kind).head, i, few ? 1U : 0U}));
-  return code.b.CreateICmpNE(any, code.b.getInt32(0));
+  constexpr int kFew = 4;
+  llvm::Value* zero = code.b.getInt64(0);
+  const auto alive = [&](size_t i) { return code.Load(64, offsetof(ks_scratch, rows.alive) + 8 * i); };
+  for (uint32_t i = 0; i < kind.index->summary_words; i++) {
+    llvm::BasicBlock* settle = code.Block("settle");
+    llvm::BasicBlock* behind = code.Block("settled");
+    llvm::Value* left = alive(i);
+    llvm::Value* wanted = code.b.CreateICmpNE(left, zero);
+    if (few) {
+      llvm::Value* more = left;
+      for (int bit = 0; bit < kFew; bit++) more = code.b.CreateAnd(more, code.b.CreateSub(more, code.b.getInt64(1)));
+      wanted = code.b.CreateAnd(wanted, code.b.CreateICmpEQ(more, zero));
+    }
+    code.b.CreateCondBr(wanted, settle, behind);
+    code.b.SetInsertPoint(settle);
+    Call(code, kind, "settle", {kinds_.at(kind.kind).head, i});
+    code.b.CreateBr(behind);
+    code.b.SetInsertPoint(behind);
+  }
+  llvm::Value* any = zero;
+  for (uint32_t i = 0; i < kind.index->summary_words; i++) any = code.b.CreateOr(any, alive(i));
+  return code.b.CreateICmpNE(any, zero);
 }
 
 void Rows::Collect(Code& code, const ir::KindPlan& kind) { Call(code, kind, "collect", {kinds_.at(kind.kind).head}); }

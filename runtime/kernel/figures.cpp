@@ -6,7 +6,8 @@ namespace ks::kernel {
 namespace {
 
 constexpr uint32_t kLogStatistics = 4;  // BPF_LOG_STATS of include/linux/bpf_verifier.h
-constexpr size_t kLogBytes = 16 * 1024;
+// Even so kernels write a line for each call of a global function on the way (6.12, 6.18), and refuse what has no room for them.
+constexpr size_t kLogBytes = 256 * 1024;
 
 uint32_t NumberBehind(std::string_view log, std::string_view words) {
   const size_t at = log.rfind(words);

@@ -31,8 +31,12 @@ static KS_ROWS_INLINE int has_length(const __u8 *tables, __u32 size, __u32 table
   if (length >= 1024) return 0;
   return at64(tables, size, (__u64)table + 8 + (length >> 6) * 8) >> (length & 63) & 1;
 }
-// Word by word; the last one, which may be empty, cut to the key's bytes.
-static KS_ROWS_INLINE __u32 mix(__u32 hash, __u64 word) { return ((hash ^ word) * 0xd6e8feb86659fd93ull) >> 32; }
+// Word by word; the last one, which may be empty, cut to the key's bytes. A product's low bits know nothing of the word's high bytes,
+// in which keys often differ: these are folded in first.
+static KS_ROWS_INLINE __u32 mix(__u32 hash, __u64 word) {
+  __u64 both = hash ^ word;
+  return ((both ^ both >> 32) * 0xd6e8feb86659fd93ull) >> 32;
+}
 // 0x80 in each byte of a path that is '/', and where it ends, if it has less than 8 bytes `left`.
 static KS_ROWS_INLINE __u64 ends_of(__u64 word, __u64 left, __u32 anywhere) {
   word ^= 0x2f2f2f2f2f2f2f2full;
@@ -205,47 +209,47 @@ KS_ROWS_INLINE __u32 ks_rows_span(const __u8 *scratch, __u32 slot, const __u8 *t
 }
 
 // Automata: u32 start, u32 ends, u8 classes[256], then by state u32s: the hit, that at the text's end (if ends), then by class the
-// place of the next state, counted in bytes from the first.
-enum { KS_SCAN_HEAD = 8, KS_SCAN_CELLS = KS_SCAN_HEAD + 256, KS_NO_HIT = 0xffff };
+// next state. A state is the place of its row, with KS_SCAN_HIT if it has a hit: places are in fours, and an access drops that bit.
+enum { KS_SCAN_HEAD = 8, KS_SCAN_CELLS = KS_SCAN_HEAD + 256, KS_SCAN_HIT = 1, KS_NO_HIT = 0xffff };
 
-// Of a whole text. The loop branches only to end: hits are always written, and count if there is one that is not the last again.
-KS_ROWS_INLINE __u32 ks_rows_scan(struct ks_scratch *s, __u32 text, __u32 longest, const __u8 *tables, __u32 size, __u32 table,
-                                  __u32 scanner) {
+// Takes down a hit, unless it is the last one again.
+KS_ROWS_INLINE __u32 ks_rows_hit(struct ks_scratch *s, __u32 scanner, __u32 hit) {
   __u64 place = scanner;
   KS_ROWS_HIDE(place);
   if (place >= KS_ROWS_SCANNERS) return 0;
   volatile __u16 *hits = s->rows.hits[place];
   volatile __u8 *hit_count = &s->rows.hit_count[place];
+  __u64 count = *hit_count, last = count - 1;
+  KS_ROWS_HIDE(last);
+  if (count && hits[last & (KS_ROWS_HITS - 1)] == hit) return 0;
+  *hit_count = count < KS_ROWS_HITS ? count + 1 : KS_ROWS_UNDECIDED;
+  KS_ROWS_HIDE(count);
+  if (count < KS_ROWS_HITS) hits[count] = hit;
+  return 0;
+}
+
+// Of a whole text. Hits are seldom: the loop calls for them, and is short.
+typedef __u32 ks_hit(__u32 hook, __u32 scanner, __u32 hit);
+KS_ROWS_INLINE __u32 ks_rows_scan(struct ks_scratch *s, __u32 hook, __u32 text, __u32 longest, const __u8 *tables, __u32 size,
+                                  __u32 table, __u32 scanner, ks_hit *take) {
+  __u64 place = scanner;
+  KS_ROWS_HIDE(place);
+  if (place >= KS_ROWS_SCANNERS) return 0;
+  *(volatile __u8 *)&s->rows.hit_count[place] = 0;
   KS_ROWS_SLOT(slot, (const __u8 *)s, text);
   __u32 length = KS_ROWS_LENGTH(slot);
-  __u64 cells = (__u64)table + KS_SCAN_CELLS;
-  __u64 state = cells + at32(tables, size, table);
-  __u64 count = 0, last = KS_NO_HIT;
+  __u64 state = at32(tables, size, table);
   KS_ROWS_LOOP(i, longest) {
     KS_ROWS_HIDE(i);
     if (i >= length) break;
     __u64 class = at8(tables, size, (__u64)table + KS_SCAN_HEAD + slot[8 + (__u64)i]);
-    state = cells + at32(tables, size, state + 8 + 4 * class);
-    __u64 hit = at32(tables, size, state);
-    __u64 other = hit ^ last, some = hit ^ KS_NO_HIT;
-    __u64 is_new = ((other | -other) & (some | -some)) >> 63;
-    KS_ROWS_HIDE(is_new);
-    __u64 at = count & (KS_ROWS_HITS - 1);
-    KS_ROWS_HIDE(at);
-    hits[at & (KS_ROWS_HITS - 1)] = hit;
-    last ^= other & -is_new;
-    count += is_new;
+    state = at32(tables, size, state + 8 + 4 * class);
+    if (state & KS_SCAN_HIT) take(hook, scanner, at32(tables, size, state));
   }
   if (at32(tables, size, (__u64)table + 4)) {
-    __u64 hit = at32(tables, size, state + 4);
-    if (hit != KS_NO_HIT && hit != last) {
-      __u64 at = count & (KS_ROWS_HITS - 1);
-      KS_ROWS_HIDE(at);
-      hits[at & (KS_ROWS_HITS - 1)] = hit;
-      count++;
-    }
+    __u32 hit = at32(tables, size, state + 4);
+    if (hit != KS_NO_HIT) take(hook, scanner, hit);
   }
-  *hit_count = count > KS_ROWS_HITS ? KS_ROWS_UNDECIDED : count;
   return 1;
 }
 
@@ -254,11 +258,19 @@ KS_ROWS_INLINE __u32 ks_rows_scan(struct ks_scratch *s, __u32 text, __u32 longes
 
 enum { KS_KIND_HEAD = 36, KS_KIND_DIMENSION = 16, KS_BLOCK_WORDS = 8 };
 
-static KS_ROWS_INLINE __u64 word_of(const __u8 *tables, __u32 size, __u32 kind, __u32 row, __u32 word) {
-  __u32 row_blocks = at32(tables, size, (__u64)kind + 8);
-  __u64 block_of = at32(tables, size, (__u64)kind + 20), blocks = at32(tables, size, (__u64)kind + 24);
-  __u64 block = at16(tables, size, block_of + 2 * ((__u64)row * row_blocks + word / KS_BLOCK_WORDS));
-  return at64(tables, size, blocks + 8 * (block * KS_BLOCK_WORDS + word % KS_BLOCK_WORDS));
+// Where one word of all rows is: the number of a row's block, and the word in a block.
+struct column {
+  __u64 bytes, block_of, words;  // of a row's numbers; where those of the first row and the first block are
+};
+static KS_ROWS_INLINE struct column column_of(const __u8 *tables, __u32 size, __u32 kind, __u32 word) {
+  struct column column = {2 * (__u64)at32(tables, size, (__u64)kind + 8),
+                          (__u64)at32(tables, size, (__u64)kind + 20) + 2 * (__u64)(word / KS_BLOCK_WORDS),
+                          (__u64)at32(tables, size, (__u64)kind + 24) + 8 * (__u64)(word % KS_BLOCK_WORDS)};
+  return column;
+}
+static KS_ROWS_INLINE __u64 word_of(const __u8 *tables, __u32 size, const struct column *column, __u64 row) {
+  __u64 block = at16(tables, size, column->block_of + row * column->bytes);
+  return at64(tables, size, column->words + 8 * KS_BLOCK_WORDS * block);
 }
 
 static KS_ROWS_INLINE void add_row(struct ks_scratch *s, __u32 row) {
@@ -270,12 +282,13 @@ static KS_ROWS_INLINE void add_row(struct ks_scratch *s, __u32 row) {
 
 // The AND of the rows in the list, in one word, into words[]. No branch but the end.
 KS_ROWS_INLINE __u32 ks_rows_word(struct ks_scratch *s, const __u8 *tables, __u32 size, __u32 kind, __u32 word) {
-  __u64 all = word_of(tables, size, kind, 0, word), any = 0;
+  struct column column = column_of(tables, size, kind, word);
+  __u64 all = word_of(tables, size, &column, 0), any = 0;
   KS_ROWS_LOOP(i, KS_ROWS_LIST) {
     KS_ROWS_HIDE(i);
     if (i >= *(volatile __u32 *)&s->rows.listed || i >= KS_ROWS_LIST) break;
     __u64 row = *(volatile __u32 *)&s->rows.list[i];
-    any |= word_of(tables, size, kind, row & ~KS_ROWS_MORE, word);
+    any |= word_of(tables, size, &column, row & ~(__u64)KS_ROWS_MORE);
     __u64 more = -(row >> 31);
     all &= any | more;
     any &= more;
@@ -287,20 +300,14 @@ KS_ROWS_INLINE __u32 ks_rows_word(struct ks_scratch *s, const __u8 *tables, __u3
   return all != 0;
 }
 
-// Decides words that one word of the summary still has. With `few` only if there are no more than four of them: before something
-// costly is read. Whether any is left.
+// Decides words that one word of the summary still has. Whether any is left.
 typedef __u32 ks_word(__u32 hook, __u32 kind, __u32 word);
-KS_ROWS_INLINE __u32 ks_rows_settle(struct ks_scratch *s, __u32 hook, __u32 kind, __u32 number, __u32 few, ks_word *decide) {
+KS_ROWS_INLINE __u32 ks_rows_settle(struct ks_scratch *s, __u32 hook, __u32 kind, __u32 number, ks_word *decide) {
   __u64 place = number;
   KS_ROWS_HIDE(place);
   if (place >= KS_ROWS_SUMMARY) return 0;
   volatile __u64 *alive = &s->rows.alive[place];
   __u64 left = *alive;
-  __u64 more = left & (left - 1);  // 0 stays 0
-  more &= more - 1;
-  more &= more - 1;
-  more &= more - 1;
-  if (few && more) return 1;
   KS_ROWS_LOOP(n, 64) {
     KS_ROWS_HIDE(n);
     if (!left) break;
