@@ -70,7 +70,7 @@ def statistics_of(pid, arguments):
 
 def parse_statistics(text):
     """By program's id and name: (ns, runs)."""
-    found = (line.split() for line in text.splitlines() if line)
+    found = (line.split() for line in text.splitlines() if line.strip())  # a machine's console has blank ones
     return {(program, name): (int(ns), int(runs)) for program, name, ns, runs in found if int(runs) > 0}
 
 
@@ -204,6 +204,7 @@ for hand in $hand_written; do
   exec 3>&-; wait $!
 done
 cat /tmp/costs
+echo "COST end"
 """
 
 
@@ -218,7 +219,10 @@ def measure_in_machine(arguments, numbers, folder):
     if run.returncode != 0:
         raise (Skipped if run.returncode == 3 else Failure)(run.stdout + run.stderr)
     names = {name: subject for subject, (name, _) in HAND_WRITTEN.items()}
-    for part in run.stdout.split("COST subject ")[1:]:
+    told, end, _ = run.stdout.partition("COST end")  # the kernel goes on talking
+    if not end:
+        raise Failure(run.stdout)
+    for part in told.split("COST subject ")[1:]:
         name = part.splitlines()[0].strip()
         yield names.get(name, name), costs_of(part.split("COST statistics")[1:], arguments.opens, arguments.execs)
 
