@@ -6,7 +6,7 @@ namespace ks::kernel {
 namespace {
 
 constexpr uint32_t kLogStatistics = 4;  // BPF_LOG_STATS of include/linux/bpf_verifier.h
-// Even so kernels write a line for each call of a global function on the way (6.12, 6.18), and refuse what has no room for them.
+// With less, 6.18 refuses (ENOSPC) what it has verified where a loop calls a global function: it seems to log each call on the way.
 constexpr size_t kLogBytes = 256 * 1024;
 
 uint32_t NumberBehind(std::string_view log, std::string_view words) {
