@@ -76,7 +76,8 @@ def act(arguments, folder):
         return (folder / "result").read_text().splitlines()
     command = f"mkdir -p /tmp/evasion && cp /files/policy.kspb /files/k.pub /tmp/evasion && sh /files/act.sh /files /tmp/evasion {arguments.races} {' '.join(options)}"
     files = [arguments.bin / "kubesentryd", arguments.bin / "evade", HERE / "act.sh", folder / "policy.kspb", folder / "k.pub"]
-    done = subprocess.run([ROOT / "tools/vm", arguments.vm, "--run", command, "--files", *files, "--get", f"/tmp/evasion/result:{folder}/result"],
+    # An emulated processor makes some hundred races a second beside all else.
+    done = subprocess.run([ROOT / "tools/vm", arguments.vm, "--timeout", str(180 + arguments.races // 20), "--run", command, "--files", *files, "--get", f"/tmp/evasion/result:{folder}/result"],
                           stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         print(done.stdout)
