@@ -61,12 +61,12 @@ KS_SUBPROGRAM __u64 ks_sub_event_file(__u32 hook) {
     file = (__u64)BPF_CORE_READ(ks_task(s), mm, exe_file);
   } else if (fd == KS_RESULT) {
     if (s->context.ret >= 0) file = ks_sub_fd_file(s->context.task, s->context.ret);
-    if (file && ks_is_captured_file(s) && !is_captured(s, (struct file *)file)) file = 0;
   } else if (fd != KS_NO_ARGUMENT) {
     file = ks_sub_fd_file(s->context.task, ks_argument(s, fd));
   } else if (is_by_descriptor(s)) {
     file = ks_sub_fd_file(s->context.task, s->context.arg[0]);
   }
+  if (file && fd != KS_NO_ARGUMENT && ks_is_captured_file(s) && !is_captured(s, (struct file *)file)) file = 0;
   s->context.file = file;
   return file;
 }
@@ -91,6 +91,7 @@ KS_SUBPROGRAM __u64 ks_sub_event_path(__u32 hook, __u32 old) {
   __u32 dir = old ? row->old_dir : row->dir;
   // A call that names no file in any way (init_module) has none; one whose descriptor is gone had one.
   if (path == KS_NO_ARGUMENT) return KS_TEXT_RESULT(0, 0, !old && row->fd == KS_NO_ARGUMENT ? KS_ABSENT : KS_UNKNOWN);
+  if (s->context.captured == KS_CAPTURED_NAMES) return ks_sub_argument(hook, old, 0);
   return ks_sub_argument(hook, dir == KS_NO_ARGUMENT ? (__u32)KS_AT_FDCWD : ks_argument(s, dir), ks_argument(s, path));
 }
 

@@ -136,17 +136,28 @@ static KS_INLINE int is_raw(struct ks_scratch *s, __u64 len) {
 }
 
 // A path as the caller gave it, from user memory: the folder's path (of a descriptor, of the working directory, or of the
-// root for an absolute one), then the text. What it means is for userspace to say if it has "." or ".." in it.
+// root for an absolute one), then the text. What it means is for userspace to say if it has "." or ".." in it. Of a call whose names
+// were captured: these, `dir` says which (1: file.old_path).
 KS_SUBPROGRAM __u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 text) {
   struct ks_scratch *s = ks_scratch_of(hook);
   if (!s) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   struct task_struct *task = ks_task(s);
+  const struct ks_captured_name *captured = 0;
+  if (s->context.captured == KS_CAPTURED_NAMES) {
+    __u32 thread = bpf_get_current_pid_tgid();
+    captured = bpf_map_lookup_elem(&ks_captured_names, &thread);
+    if (!captured) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+    captured += dir & 1;
+  }
   char start_of[2] = {};
-  if (ks_read_text(s, start_of, sizeof(start_of), text) < 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  if (!captured && ks_read_text(s, start_of, sizeof(start_of), text) < 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   char first = start_of[0];
   struct vfsmount *mnt;
   struct dentry *dentry;
-  if (first == '/') {
+  if (captured) {
+    mnt = (struct vfsmount *)captured->mnt;
+    dentry = (struct dentry *)captured->dentry;
+  } else if (first == '/') {
     mnt = BPF_CORE_READ(task, fs, root.mnt);
     dentry = BPF_CORE_READ(task, fs, root.dentry);
   } else if ((int)dir == KS_AT_FDCWD) {
@@ -169,7 +180,8 @@ KS_SUBPROGRAM __u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 text) {
   s->path[KS_PATH_END] = '/';
   // One more than fits, to tell a text that is too long from one that just fits.
   enum { READ = KS_PATH_CAPTURE + 2 };
-  long got = ks_read_text(s, s->path + KS_PATH_END + join, READ, text);
+  char *joined = s->path + KS_PATH_END + join;
+  long got = captured ? bpf_probe_read_kernel_str(joined, READ, captured->name) : ks_read_text(s, joined, READ, text);
   if (got < 0) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   // Some kernels (5.10) count the final NUL except of an empty text.
   __u32 len = (got ? (__u32)got - 1 : 0) + join;

@@ -47,6 +47,16 @@ static KS_INLINE struct ks_captured *captured_of_call(__u32 what) {
   return captured;
 }
 
+static KS_INLINE void keep_file(struct ks_captured *captured, const struct path *path, const struct inode *inode) {
+  captured->file.mnt = (__u64)path->mnt;
+  captured->file.dentry = (__u64)path->dentry;
+  captured->file.inode = (__u64)inode;
+  captured->file.number = BPF_CORE_READ(inode, i_ino);
+  captured->file.device = BPF_CORE_READ(inode, i_sb, s_dev);
+  captured->file.i_mode = BPF_CORE_READ(inode, i_mode);
+  captured->what = KS_CAPTURED_FILE;
+}
+
 SEC("fentry/security_file_open")
 int ks_capture_security_file_open(__u64 *ctx) {
   struct file *file = (struct file *)ctx[0];
@@ -61,15 +71,93 @@ int ks_capture_security_file_open(__u64 *ctx) {
   captured->last_dentry = (__u64)path.dentry;
   captured->last_inode = (__u64)inode;
   if (captured->what) return 0;
-  captured->file.mnt = (__u64)path.mnt;
-  captured->file.dentry = (__u64)path.dentry;
-  captured->file.inode = (__u64)inode;
-  captured->file.number = BPF_CORE_READ(inode, i_ino);
-  captured->file.device = BPF_CORE_READ(inode, i_sb, s_dev);
-  captured->file.i_mode = BPF_CORE_READ(inode, i_mode);
+  keep_file(captured, &path, inode);
   captured->file.f_mode = mode;
   captured->file.f_flags = BPF_CORE_READ(file, f_flags);
-  captured->what = KS_CAPTURED_FILE;
+  return 0;
+}
+
+// What is changed without being opened. Not by security_path_chown, whose arguments 5.10 does not take.
+static KS_INLINE int capture_path(const struct path *changed) {
+  struct ks_captured *captured = captured_of_call(KS_CAPTURED_FILE);
+  // An open that cuts its file has opened it by then.
+  if (!captured || captured->what) return 0;
+  struct path path = {};
+  bpf_probe_read_kernel(&path, sizeof(path), changed);
+  struct inode *inode = BPF_CORE_READ(path.dentry, d_inode);
+  keep_file(captured, &path, inode);
+  captured->file.f_mode = captured->file.f_flags = 0;
+  captured->last_dentry = (__u64)path.dentry;
+  captured->last_inode = (__u64)inode;
+  return 0;
+}
+
+SEC("fentry/security_path_chmod")
+int ks_capture_security_path_chmod(__u64 *ctx) { return capture_path((const struct path *)ctx[0]); }
+
+SEC("fentry/security_path_truncate")
+int ks_capture_security_path_truncate(__u64 *ctx) { return capture_path((const struct path *)ctx[0]); }
+
+static const struct ks_captured_name no_names[2] = {};
+
+// file.path and file.old_path of this call, to be filled. Null if it has them.
+static KS_INLINE struct ks_captured_name *names_of_call(void) {
+  struct ks_captured *captured = captured_of_call(KS_CAPTURED_NAMES);
+  if (!captured || captured->what) return 0;
+  __u32 thread = bpf_get_current_pid_tgid();
+  bpf_map_update_elem(&ks_captured_names, &thread, &no_names, BPF_ANY);
+  captured->what = KS_CAPTURED_NAMES;
+  return bpf_map_lookup_elem(&ks_captured_names, &thread);
+}
+
+static KS_INLINE void keep_place(struct ks_captured_name *name, const struct path *dir, const struct dentry *dentry) {
+  struct path path = {};
+  bpf_probe_read_kernel(&path, sizeof(path), dir);
+  name->mnt = (__u64)path.mnt;
+  name->dentry = (__u64)path.dentry;
+  bpf_probe_read_kernel_str(name->name, sizeof(name->name), BPF_CORE_READ(dentry, d_name.name));
+}
+
+static KS_INLINE int capture_name(__u64 *ctx) {
+  struct ks_captured_name *names = names_of_call();
+  if (names) keep_place(&names[0], (const struct path *)ctx[0], (const struct dentry *)ctx[1]);
+  return 0;
+}
+
+SEC("fentry/security_path_unlink")
+int ks_capture_security_path_unlink(__u64 *ctx) { return capture_name(ctx); }
+
+SEC("fentry/security_path_rmdir")
+int ks_capture_security_path_rmdir(__u64 *ctx) { return capture_name(ctx); }
+
+SEC("fentry/security_path_mkdir")
+int ks_capture_security_path_mkdir(__u64 *ctx) { return capture_name(ctx); }
+
+SEC("fentry/security_path_mknod")
+int ks_capture_security_path_mknod(__u64 *ctx) { return capture_name(ctx); }
+
+SEC("fentry/security_path_symlink")
+int ks_capture_security_path_symlink(__u64 *ctx) { return capture_name(ctx); }
+
+SEC("fentry/security_path_link")
+int ks_capture_security_path_link(__u64 *ctx) {
+  struct ks_captured_name *names = names_of_call();
+  if (!names) return 0;
+  const struct dentry *old = (const struct dentry *)ctx[0];
+  const struct path *dir = (const struct path *)ctx[1];
+  keep_place(&names[0], dir, (const struct dentry *)ctx[2]);
+  // Links do not cross mounts.
+  keep_place(&names[1], dir, old);
+  names[1].dentry = (__u64)BPF_CORE_READ(old, d_parent);
+  return 0;
+}
+
+SEC("fentry/security_path_rename")
+int ks_capture_security_path_rename(__u64 *ctx) {
+  struct ks_captured_name *names = names_of_call();
+  if (!names) return 0;
+  keep_place(&names[1], (const struct path *)ctx[0], (const struct dentry *)ctx[1]);
+  keep_place(&names[0], (const struct path *)ctx[2], (const struct dentry *)ctx[3]);
   return 0;
 }
 

@@ -12,6 +12,15 @@ static KS_INLINE __u32 captures_of(__u32 kind) {
     case KS_KIND_connect: return 1 << KS_CAPTURE_security_socket_connect | 1 << KS_CAPTURE_security_socket_sendmsg;
     case KS_KIND_bind: return 1 << KS_CAPTURE_security_socket_bind;
     case KS_KIND_sendto: return 1 << KS_CAPTURE_security_socket_sendmsg;
+    case KS_KIND_chmod: return 1 << KS_CAPTURE_security_path_chmod;
+    case KS_KIND_truncate: return 1 << KS_CAPTURE_security_path_truncate;
+    case KS_KIND_unlink: return 1 << KS_CAPTURE_security_path_unlink;
+    case KS_KIND_rmdir: return 1 << KS_CAPTURE_security_path_rmdir;
+    case KS_KIND_mkdir: return 1 << KS_CAPTURE_security_path_mkdir;
+    case KS_KIND_mknod: return 1 << KS_CAPTURE_security_path_mknod;
+    case KS_KIND_symlink: return 1 << KS_CAPTURE_security_path_symlink;
+    case KS_KIND_link: return 1 << KS_CAPTURE_security_path_link;
+    case KS_KIND_rename: return 1 << KS_CAPTURE_security_path_rename;
     default: return 0;
   }
 }

@@ -37,6 +37,15 @@
   CAPTURE(security_socket_connect) \
   CAPTURE(security_socket_bind)    \
   CAPTURE(security_socket_sendmsg) \
+  CAPTURE(security_path_chmod)     \
+  CAPTURE(security_path_truncate)  \
+  CAPTURE(security_path_unlink)    \
+  CAPTURE(security_path_rmdir)     \
+  CAPTURE(security_path_mkdir)     \
+  CAPTURE(security_path_mknod)     \
+  CAPTURE(security_path_symlink)   \
+  CAPTURE(security_path_link)      \
+  CAPTURE(security_path_rename)    \
   CAPTURE(io_issue_sqe)            \
   CAPTURE(io_uring_complete)
 
@@ -48,6 +57,15 @@
   KIND(security_socket_bind, bind)         \
   KIND(security_socket_sendmsg, sendto)    \
   KIND(security_socket_sendmsg, connect)   \
+  KIND(security_path_chmod, chmod)         \
+  KIND(security_path_truncate, truncate)   \
+  KIND(security_path_unlink, unlink)       \
+  KIND(security_path_rmdir, rmdir)         \
+  KIND(security_path_mkdir, mkdir)         \
+  KIND(security_path_mknod, mknod)         \
+  KIND(security_path_symlink, symlink)     \
+  KIND(security_path_link, link)           \
+  KIND(security_path_rename, rename)       \
   KIND(io_issue_sqe, io_uring)             \
   KIND(io_uring_complete, io_uring)
 

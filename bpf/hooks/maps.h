@@ -125,6 +125,19 @@ struct ks_map_captured {
   __type(key, __u32);
   __type(value, struct ks_captured);
 };
+// What KS_CAPTURED_NAMES is about: file.path and file.old_path, each as its folder and its name there.
+enum { KS_NAME_MAX = 255 };  // NAME_MAX of include/uapi/linux/limits.h
+struct ks_captured_name {
+  __u64 mnt, dentry;  // addresses: the folder's
+  char name[KS_NAME_MAX + 1];
+};
+// By thread id.
+struct ks_map_captured_names {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 2048);
+  __type(key, __u32);
+  __type(value, struct ks_captured_name[2]);
+};
 // Only userspace adds and takes away: where the table is full, records are sent as if there were no limit.
 struct ks_map_limits {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -189,6 +202,7 @@ extern struct ks_map_sequence ks_sequence;
 extern struct ks_map_inodes ks_inodes;
 extern struct ks_map_exited ks_exited;
 extern struct ks_map_captured ks_captured;
+extern struct ks_map_captured_names ks_captured_names;
 extern struct ks_map_living ks_living;
 extern struct ks_map_forkers ks_forkers;
 extern struct ks_map_living_since ks_living_since;

@@ -117,7 +117,7 @@ struct ks_context {
 
 // What a function of the kernel was given during a call: the kernel's own copy, which no other thread writes. Addresses may be
 // those of things that are gone when they are read.
-enum ks_captured_what { KS_CAPTURED_NOTHING, KS_CAPTURED_FILE, KS_CAPTURED_SOCKET };
+enum ks_captured_what { KS_CAPTURED_NOTHING, KS_CAPTURED_FILE, KS_CAPTURED_SOCKET, KS_CAPTURED_NAMES };
 struct ks_captured_file {
   __u64 mnt, dentry, inode;  // addresses
   __u64 number;              // of the inode
