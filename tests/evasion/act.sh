@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs evade under an agent, on this machine or in a virtual one (busybox will do), and leaves what was done and what was told in
-# FOLDER/result.
+# FOLDER/result.gz: a million races are told in 100 MB, and a virtual machine hands them out by a serial line.
 #   act.sh BIN FOLDER RACES [OPTIONS OF THE AGENT…]      BIN: kubesentryd, evade · FOLDER: policy.kspb, k.pub
 bin=$1 folder=$2 races=$3
 shift 3
@@ -43,4 +43,4 @@ trap - EXIT
   for race in path descriptor address datagram; do echo "race $race $(cat "$folder/race-$race")"; done
   sed 's/^/state /' "$folder/state"
   sed 's/^/log /' "$folder/log"
-} > "$folder/result"
+} | gzip > "$folder/result.gz"

@@ -15,6 +15,7 @@ Exit status 77 if this machine cannot run it.
 """
 import argparse
 import collections
+import gzip
 import json
 import os
 import pathlib
@@ -68,21 +69,26 @@ def build_policy(bin_folder, folder, there):
     return named
 
 
+def result_in(folder):
+    with gzip.open(folder / "result.gz", "rt") as file:
+        return file.read().splitlines()
+
+
 def act(arguments, folder):
     """Does it, here or there. Returns the lines of the result."""
     options = ["--tier", arguments.tier] if arguments.tier else []
     if not arguments.vm:
         run([HERE / "act.sh", arguments.bin, folder, arguments.races, *options])
-        return (folder / "result").read_text().splitlines()
+        return result_in(folder)
     command = f"mkdir -p /tmp/evasion && cp /files/policy.kspb /files/k.pub /tmp/evasion && sh /files/act.sh /files /tmp/evasion {arguments.races} {' '.join(options)}"
     files = [arguments.bin / "kubesentryd", arguments.bin / "evade", HERE / "act.sh", folder / "policy.kspb", folder / "k.pub"]
     # An emulated processor makes some hundred races a second beside all else.
-    done = subprocess.run([ROOT / "tools/vm", arguments.vm, "--timeout", str(180 + arguments.races // 20), "--run", command, "--files", *files, "--get", f"/tmp/evasion/result:{folder}/result"],
+    done = subprocess.run([ROOT / "tools/vm", arguments.vm, "--timeout", str(180 + arguments.races // 20), "--run", command, "--files", *files, "--get", f"/tmp/evasion/result.gz:{folder}/result.gz"],
                           stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         print(done.stdout)
         raise SystemExit("evasion: the virtual machine failed")
-    return (folder / "result").read_text().splitlines()
+    return result_in(folder)
 
 
 class Result:
