@@ -307,6 +307,10 @@ class Runner {
                 {{"records", dropped - dropped_}, {"total", dropped}});
     }
     dropped_ = dropped;
+    SayMissed();
+  }
+
+  void SayMissed() {
     uint64_t missed = 0;
     for (const kernel::HookStatus& hook : kernel_->Hooks()) missed += hook.missed;
     if (missed > missed_) {
@@ -323,6 +327,7 @@ class Runner {
   bool Drain(bool good) {
     const bool ends = !kernel_->pinned();
     if (ends) kernel_->Detach();
+    SayMissed();
     const uint64_t give_up = BootNs() + kLongestDrainNs;
     const size_t least = ends ? 1 : kernel::kRecordsPerConsume;
     for (size_t records = least; good && records >= least && BootNs() < give_up;) good = ReadRing(0, &records);
