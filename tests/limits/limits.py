@@ -97,7 +97,7 @@ def judge(output, form, where, emulated):
     print(f"{where}, {form}: {calls:,} events ({made[0]['made'] / made[0]['seconds']:,.0f}/s), {len(alerts)} alerts, {counted:,} suppressed, {told:,} told; "
           f"{kind['limited']:,} limited in the kernel, {ring['submitted']:,} records ({100 * ring['submitted'] / calls:.2f} %)")
     # An emulated kernel that preempts programs skips others meanwhile (docs/blind-spots.md), says so, and so these may be missing.
-    skipped = closing["missed_runs"] if emulated else 0
+    skipped = sum(hook["missed"] for hook in closing["hooks"]) if emulated else 0
     if skipped:
         print(f"  the kernel skipped {skipped} runs of programs; {calls - len(alerts) - counted} events are missing")
 
@@ -133,7 +133,7 @@ def outputs(arguments, folder):
         yield "here", subprocess.run(command, shell=True, cwd=folder, stdout=subprocess.PIPE, text=True, check=False).stdout
         return
     logs = folder.parent / "logs"
-    done = subprocess.run([ROOT / "tools/vm", *arguments.vm, "--run", f"cd /l && sh {command}", "--files", f"{folder}:/l", "--logs", logs],
+    done = subprocess.run([ROOT / "tools/vm", *arguments.vm, "--timeout", "280", "--run", f"cd /l && sh {command}", "--files", f"{folder}:/l", "--logs", logs],
                           capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         print(done.stdout + done.stderr, file=sys.stderr)
