@@ -157,6 +157,9 @@ KS_SUBPROGRAM __u64 ks_sub_argument(__u32 hook, __u32 dir, __u64 text) {
   if (captured) {
     mnt = (struct vfsmount *)captured->mnt;
     dentry = (struct dentry *)captured->dentry;
+    // Gone since, and its memory another's.
+    struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+    if ((__u64)inode != captured->inode || BPF_CORE_READ(inode, i_ino) != captured->number) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   } else if (first == '/') {
     mnt = BPF_CORE_READ(task, fs, root.mnt);
     dentry = BPF_CORE_READ(task, fs, root.dentry);

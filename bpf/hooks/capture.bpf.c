@@ -21,9 +21,9 @@ static KS_INLINE const struct ks_operation *operation_of(__u32 thread, const __u
   return operation && operation->request && ks_same_call(operation->call, call) ? operation : 0;
 }
 
-// The thread's copy, for this call or operation: empty (what is not `what`) if this is the first of it. Null for threads of the
-// kernel that do neither.
-static KS_INLINE struct ks_captured *captured_of_call(__u32 what) {
+// The thread's copy, for this call or operation: KS_CAPTURED_NOTHING if this is the first of it. Or what the end of a call before it
+// did not take, with the same registers: the kernel may skip programs. Null for threads of the kernel that do neither.
+static KS_INLINE struct ks_captured *captured_of_call(void) {
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
   __u64 call[KS_CALL_WORDS];
   if (ks_read_call(call, registers(task))) return 0;
@@ -41,7 +41,7 @@ static KS_INLINE struct ks_captured *captured_of_call(__u32 what) {
     captured = bpf_map_lookup_elem(&ks_captured, &thread);
     if (!captured) return 0;
   }
-  if (captured->what == what && ks_same_call(captured->call, call)) return captured;
+  if (ks_same_call(captured->call, call)) return captured;
   captured->what = KS_CAPTURED_NOTHING;
   for (int i = 0; i < KS_CALL_WORDS; i++) captured->call[i] = call[i];
   return captured;
@@ -63,14 +63,16 @@ int ks_capture_security_file_open(__u64 *ctx) {
   __u32 mode = BPF_CORE_READ(file, f_mode);
   // A file system's own, behind the one that was asked for: overlayfs opens such.
   if (mode & KS_FMODE_NOACCOUNT) return 0;
-  struct ks_captured *captured = captured_of_call(KS_CAPTURED_FILE);
+  struct ks_captured *captured = captured_of_call();
   if (!captured) return 0;
   struct path path = {};
   bpf_probe_read_kernel(&path, sizeof(path), __builtin_preserve_access_index(&file->f_path));
+  // What a file system opens beneath itself for a call about names: overlayfs copies a file up before it renames it.
+  if (captured->what == KS_CAPTURED_NAMES && captured->file.mnt != (__u64)path.mnt) return 0;
   struct inode *inode = BPF_CORE_READ(file, f_inode);
   captured->last_dentry = (__u64)path.dentry;
   captured->last_inode = (__u64)inode;
-  if (captured->what) return 0;
+  if (captured->what == KS_CAPTURED_FILE) return 0;
   keep_file(captured, &path, inode);
   captured->file.f_mode = mode;
   captured->file.f_flags = BPF_CORE_READ(file, f_flags);
@@ -79,12 +81,13 @@ int ks_capture_security_file_open(__u64 *ctx) {
 
 // What is changed without being opened. Not by security_path_chown, whose arguments 5.10 does not take.
 static KS_INLINE int capture_path(const struct path *changed) {
-  struct ks_captured *captured = captured_of_call(KS_CAPTURED_FILE);
-  // An open that cuts its file has opened it by then.
-  if (!captured || captured->what) return 0;
+  struct ks_captured *captured = captured_of_call();
+  if (!captured) return 0;
   struct path path = {};
   bpf_probe_read_kernel(&path, sizeof(path), changed);
   struct inode *inode = BPF_CORE_READ(path.dentry, d_inode);
+  // An open that cuts its file has opened it by then.
+  if (captured->what == KS_CAPTURED_FILE && captured->file.inode == (__u64)inode) return 0;
   keep_file(captured, &path, inode);
   captured->file.f_mode = captured->file.f_flags = 0;
   captured->last_dentry = (__u64)path.dentry;
@@ -100,27 +103,36 @@ int ks_capture_security_path_truncate(__u64 *ctx) { return capture_path((const s
 
 static const struct ks_captured_name no_names[2] = {};
 
-// file.path and file.old_path of this call, to be filled. Null if it has them.
-static KS_INLINE struct ks_captured_name *names_of_call(void) {
-  struct ks_captured *captured = captured_of_call(KS_CAPTURED_NAMES);
-  if (!captured || captured->what) return 0;
+// file.path and file.old_path of this call, to be filled: where the kernel came to last. `dir` is the folder of the one or the other.
+static KS_INLINE struct ks_captured_name *names_of_call(const struct path *dir) {
+  struct ks_captured *captured = captured_of_call();
+  if (!captured) return 0;
   __u32 thread = bpf_get_current_pid_tgid();
   bpf_map_update_elem(&ks_captured_names, &thread, &no_names, BPF_ANY);
+  captured->file.mnt = (__u64)BPF_CORE_READ(dir, mnt);
   captured->what = KS_CAPTURED_NAMES;
   return bpf_map_lookup_elem(&ks_captured_names, &thread);
+}
+
+static KS_INLINE void keep_folder(struct ks_captured_name *name, const struct vfsmount *mnt, const struct dentry *folder) {
+  const struct inode *inode = BPF_CORE_READ(folder, d_inode);
+  name->mnt = (__u64)mnt;
+  name->dentry = (__u64)folder;
+  name->inode = (__u64)inode;
+  name->number = BPF_CORE_READ(inode, i_ino);
 }
 
 static KS_INLINE void keep_place(struct ks_captured_name *name, const struct path *dir, const struct dentry *dentry) {
   struct path path = {};
   bpf_probe_read_kernel(&path, sizeof(path), dir);
-  name->mnt = (__u64)path.mnt;
-  name->dentry = (__u64)path.dentry;
+  keep_folder(name, path.mnt, path.dentry);
   bpf_probe_read_kernel_str(name->name, sizeof(name->name), BPF_CORE_READ(dentry, d_name.name));
 }
 
 static KS_INLINE int capture_name(__u64 *ctx) {
-  struct ks_captured_name *names = names_of_call();
-  if (names) keep_place(&names[0], (const struct path *)ctx[0], (const struct dentry *)ctx[1]);
+  const struct path *dir = (const struct path *)ctx[0];
+  struct ks_captured_name *names = names_of_call(dir);
+  if (names) keep_place(&names[0], dir, (const struct dentry *)ctx[1]);
   return 0;
 }
 
@@ -141,31 +153,40 @@ int ks_capture_security_path_symlink(__u64 *ctx) { return capture_name(ctx); }
 
 SEC("fentry/security_path_link")
 int ks_capture_security_path_link(__u64 *ctx) {
-  struct ks_captured_name *names = names_of_call();
-  if (!names) return 0;
   const struct dentry *old = (const struct dentry *)ctx[0];
   const struct path *dir = (const struct path *)ctx[1];
+  struct ks_captured_name *names = names_of_call(dir);
+  if (!names) return 0;
   keep_place(&names[0], dir, (const struct dentry *)ctx[2]);
   // Links do not cross mounts.
   keep_place(&names[1], dir, old);
-  names[1].dentry = (__u64)BPF_CORE_READ(old, d_parent);
+  keep_folder(&names[1], (const struct vfsmount *)names[0].mnt, BPF_CORE_READ(old, d_parent));
   return 0;
 }
 
 SEC("fentry/security_path_rename")
 int ks_capture_security_path_rename(__u64 *ctx) {
-  struct ks_captured_name *names = names_of_call();
+  const struct path *old_dir = (const struct path *)ctx[0];
+  struct ks_captured_name *names = names_of_call(old_dir);
   if (!names) return 0;
-  keep_place(&names[1], (const struct path *)ctx[0], (const struct dentry *)ctx[1]);
+  keep_place(&names[1], old_dir, (const struct dentry *)ctx[1]);
   keep_place(&names[0], (const struct path *)ctx[2], (const struct dentry *)ctx[3]);
   return 0;
 }
 
+// A call may send several messages: sendmmsg, of i386 as socketcall, too. To others these numbers are nothing that sends.
+static KS_INLINE int sends_several(const struct ks_captured *captured) {
+  enum { KS_SENDMMSG = 307, KS_SENDMMSG32 = 345, KS_SOCKETCALL32 = 102 };
+  __u64 number = captured->call[KS_CALL_ORIG_AX];
+  return number == KS_SENDMMSG || number == KS_SENDMMSG32 || number == KS_SOCKETCALL32;
+}
+
 static KS_INLINE int capture_socket(struct socket *socket, const void *address, __s32 length) {
-  struct ks_captured *captured = captured_of_call(KS_CAPTURED_SOCKET);
-  // The first message of several.
-  if (!captured || captured->what) return 0;
+  struct ks_captured *captured = captured_of_call();
+  if (!captured) return 0;
   struct sock *sock = BPF_CORE_READ(socket, sk);
+  // The first message of several; and of several sockets the caller's, as some send by others of the kernel's own.
+  if (captured->what == KS_CAPTURED_SOCKET && (captured->socket.sock != (__u64)sock || sends_several(captured))) return 0;
   captured->socket.sock = (__u64)sock;
   captured->socket.family = BPF_CORE_READ(sock, __sk_common.skc_family);
   captured->socket.protocol = BPF_CORE_READ(sock, sk_protocol);
@@ -329,8 +350,13 @@ static KS_INLINE __u32 call_of(__u32 opcode) {
 }
 
 // An accept that goes on after its first connection: its results are told elsewhere, one by one.
-static KS_INLINE int is_multishot(const struct io_kiocb *request) {
+static KS_INLINE int is_multishot(const struct io_kiocb *request, __u32 flags) {
   enum { KS_ACCEPT_MULTISHOT = 1, KS_REQ_F_APOLL_MULTISHOT = 1 << 27 };  // IORING_ACCEPT_MULTISHOT; as Linux 6.1 has it
+  // Once it has waited. Linux 6.6 to 6.9 have the bit above elsewhere, and a first try of such ends as one to be tried again.
+  if (bpf_core_enum_value_exists(enum io_uring_cmd_flags, IO_URING_F_MULTISHOT) &&
+      flags & (__u32)bpf_core_enum_value(enum io_uring_cmd_flags, IO_URING_F_MULTISHOT)) {
+    return 1;
+  }
   if (bpf_core_field_exists(struct io_accept, iou_flags)) {
     return BPF_CORE_READ((const struct io_accept *)request, iou_flags) & KS_ACCEPT_MULTISHOT;
   }
@@ -344,7 +370,7 @@ SEC("fentry/io_issue_sqe")
 int ks_capture_io_issue_sqe(__u64 *ctx) {
   const struct io_kiocb *request = (const struct io_kiocb *)ctx[0];
   __u32 number = call_of(BPF_CORE_READ(request, opcode));
-  if (!number || (number == KS_CALL_accept4 && is_multishot(request))) return 0;
+  if (!number || (number == KS_CALL_accept4 && is_multishot(request, ctx[1]))) return 0;
   __u32 thread = bpf_get_current_pid_tgid();
   bpf_map_update_elem(&ks_operations, &thread, &none, BPF_ANY);
   struct ks_operation *operation = bpf_map_lookup_elem(&ks_operations, &thread);
@@ -383,6 +409,8 @@ int ks_capture_io_uring_complete(struct bpf_raw_tracepoint_args *ctx) {
 // The end of an operation that was kept when it began: goes on as dispatcher.bpf.c does.
 SEC("fexit/io_issue_sqe")
 int ks_dispatch_io_issue_sqe(__u64 *ctx) {
+  // Before Linux 5.12 (and 5.10.162) its arguments are others: not to be found here refuses this program, and with it the hook.
+  if (!bpf_core_enum_value(enum io_uring_cmd_flags, IO_URING_F_NONBLOCK)) return 0;
   __u32 zero = 0, thread = bpf_get_current_pid_tgid();
   const struct ks_operation *operation = bpf_map_lookup_elem(&ks_operations, &thread);
   if (!operation || operation->request != ctx[0]) return 0;

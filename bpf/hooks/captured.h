@@ -19,6 +19,12 @@ static KS_INLINE int ks_read_call(__u64 *call, const struct pt_regs *regs) {
 // During an operation of io_uring these stand for it, and for no call of the thread.
 static KS_INLINE void ks_be_operation(__u64 *call, const struct ks_operation *operation) { call[KS_CALL_AX] = operation->begun; }
 
+// CO-RE fills them in: kernels have others, or none.
+enum io_uring_cmd_flags {
+  IO_URING_F_MULTISHOT = 4,
+  IO_URING_F_NONBLOCK = (int)0x80000000,
+};
+
 static KS_INLINE int ks_same_call(const __u64 *one, const __u64 *other) {
   __u64 differ = 0;
   for (int i = 0; i < KS_CALL_WORDS; i++) differ |= one[i] ^ other[i];

@@ -8,11 +8,6 @@ enum {
   KS_EAGAIN = 11,
 };
 
-// CO-RE fills it in: older kernels have another value.
-enum io_uring_cmd_flags {
-  IO_URING_F_NONBLOCK = (int)0x80000000,
-};
-
 // The process whose ring it is, although a worker or a thread that polls the ring may do it: those are threads of it.
 static KS_INLINE struct task_struct *owner_of(const struct io_kiocb *request) {
   struct task_struct *task;

@@ -15,6 +15,13 @@ static KS_INLINE void note_identity(struct ks_lineage *lineage, struct task_stru
   bpf_core_read_str(lineage->name, sizeof(lineage->name), &leader->comm);
 }
 
+// The kernel's word does not hold any more of those that are not kept: they may have been left by who made them.
+static KS_INLINE void trust_none(void) {
+  __u32 zero = 0;
+  __u64 never = 0;
+  bpf_map_update_elem(&ks_living_since, &zero, &never, BPF_ANY);
+}
+
 // Of a process that was made before this was kept, the kernel's word: nothing here is truer. What has no room may be given to another
 // process unseen: from then on the kernel's word is taken of none. False if it has been reaped meanwhile; if not yet,
 // ks_lineage_free comes after this program, which holds up RCU.
@@ -25,9 +32,7 @@ static KS_INLINE int note_found(struct task_struct *leader, const struct ks_proc
   note_identity(&lineage, leader);
   int error = bpf_map_update_elem(&ks_living, &process, &lineage, BPF_NOEXIST);
   if (error && error != -KS_EEXIST) {
-    __u32 zero = 0;
-    __u64 never = 0;
-    bpf_map_update_elem(&ks_living_since, &zero, &never, BPF_ANY);
+    trust_none();
     return 0;
   }
   if (BPF_CORE_READ(leader, thread_pid)) return 1;
@@ -64,10 +69,11 @@ static KS_INLINE void note_children(struct task_struct *task, const struct ks_pr
   struct list_head *at = BPF_CORE_READ(task, children.next);
 #pragma clang loop unroll(disable)
   for (int i = 0; i < KS_MOST_CHILDREN; i++) {
-    if (!at || at == end) break;
+    if (!at || at == end) return;
     note_found((struct task_struct *)((char *)at - bpf_core_field_offset(struct task_struct, sibling)), parent);
     at = BPF_CORE_READ(at, next);
   }
+  if (at && at != end) trust_none();
 }
 
 static KS_INLINE struct ks_forker *forker_of(const struct ks_process *process) {

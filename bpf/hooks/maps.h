@@ -128,7 +128,8 @@ struct ks_map_captured {
 // What KS_CAPTURED_NAMES is about: file.path and file.old_path, each as its folder and its name there.
 enum { KS_NAME_MAX = 255 };  // NAME_MAX of include/uapi/linux/limits.h
 struct ks_captured_name {
-  __u64 mnt, dentry;  // addresses: the folder's
+  __u64 mnt, dentry, inode;  // addresses: the folder's
+  __u64 number;              // of its inode
   char name[KS_NAME_MAX + 1];
 };
 // By thread id.

@@ -140,7 +140,7 @@ struct ks_captured {
   __u64 call[KS_CALL_WORDS];  // the caller's registers r10 to orig_ax, as struct pt_regs has them, ax apart: which call it was
   __u32 what;                 // enum ks_captured_what
   __u32 pad;
-  struct ks_captured_file file;      // the first that the call opened
+  struct ks_captured_file file;      // the first that the call opened; of names only the mount
   __u64 last_dentry, last_inode;     // the last: the kernel may open files for its own ends in between
   struct ks_captured_socket socket;  // of the first message
 };

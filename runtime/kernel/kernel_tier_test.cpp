@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -143,6 +144,43 @@ TEST_F(KernelTierTest, NamesAreThoseThatTheKernelFound) {
   // What is not there never comes to where it is captured.
   seen = RecordOne(KS_KIND_unlink, [&] { EXPECT_LT(::unlink(given("none").c_str()), 0); });
   EXPECT_EQ(seen.Text(KS_FIELD_file_path), given("none"));
+}
+
+// overlayfs copies a file up before it renames or links it, and looks into a folder before it removes it: it opens what lies beneath.
+TEST_F(KernelTierTest, NamesOfAnOverlayAreItsOwn) {
+  if (!Has(schema::EventKind::rename_)) GTEST_SKIP() << kernel_->WhyNoTrampolines();
+  const auto make = [&](const std::string& name) {
+    EXPECT_EQ(::mkdir(Path(name).c_str(), 0755), 0) << std::strerror(errno);
+    return Path(name);
+  };
+  const std::string base = make("base");
+  if (::mount("overlay-base", base.c_str(), "tmpfs", 0, nullptr) != 0) GTEST_SKIP() << "no tmpfs here: " << std::strerror(errno);
+  const std::string lower = make("base/lower"), upper = make("base/upper"), work = make("base/work"), merged = make("merged");
+  make("base/lower/folder");
+  for (const char* name : {"base/lower/one", "base/lower/two"}) {
+    const int fd = ::open(Path(name).c_str(), O_WRONLY | O_CREAT, 0644);
+    EXPECT_EQ(::write(fd, "text", 4), 4);
+    ::close(fd);
+  }
+  const std::string options = "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work;
+  const bool mounted = ::mount("overlay", merged.c_str(), "overlay", 0, options.c_str()) == 0;
+  if (mounted) {
+    const auto in = [&](const char* name) { return merged + "/" + name; };
+    const auto told = [&](ks_kind kind, auto act) {
+      return RecordOne(kind, [&] { EXPECT_EQ(act(), 0) << std::strerror(errno); });
+    };
+    Seen seen = told(KS_KIND_rename, [&] { return ::rename(in("one").c_str(), in("renamed").c_str()); });
+    EXPECT_EQ(seen.Text(KS_FIELD_file_path), in("renamed"));
+    EXPECT_EQ(seen.Text(KS_FIELD_file_old_path), in("one"));
+    seen = told(KS_KIND_link, [&] { return ::link(in("two").c_str(), in("link").c_str()); });
+    EXPECT_EQ(seen.Text(KS_FIELD_file_path), in("link"));
+    EXPECT_EQ(seen.Text(KS_FIELD_file_old_path), in("two"));
+    seen = told(KS_KIND_rmdir, [&] { return ::rmdir(in("folder").c_str()); });
+    EXPECT_EQ(seen.Text(KS_FIELD_file_path), in("folder"));
+    EXPECT_EQ(::umount2(merged.c_str(), MNT_DETACH), 0);
+  }
+  EXPECT_EQ(::umount2(base.c_str(), MNT_DETACH), 0);
+  if (!mounted) GTEST_SKIP() << "no overlayfs here";
 }
 
 // The name is written by another thread all the time: what is told must be what is gone.

@@ -53,6 +53,7 @@ Status LimitHolds::Adopt() {
     used[place] = true;
     places_[{key.rule, key.hash[0], key.hash[1]}] = place;
     keys_[place] = {key.rule, key.hash[0], key.hash[1]};
+    unclaimed_.insert(place);
     Hold(place, 0, 0);
     if (told(place) > held(place)) Tell(place, held(place));
   }
@@ -74,7 +75,10 @@ std::optional<uint32_t> LimitHolds::Place(uint64_t rule, std::span<const uint64_
   key.rule = rule;
   ks_sip_end(&sip, words.size(), key.hash);
   const Key by{key.rule, key.hash[0], key.hash[1]};
-  if (const auto known = places_.find(by); known != places_.end()) return known->second;
+  if (const auto known = places_.find(by); known != places_.end()) {
+    unclaimed_.erase(known->second);
+    return known->second;
+  }
   if (free_.empty()) return std::nullopt;
   const uint32_t place = free_.back();
   Hold(place, 0, 0);
@@ -95,7 +99,13 @@ void LimitHolds::Free(uint32_t place) {
   bpf_map_delete_elem(limits_, &key);
   places_.erase(known->second);
   keys_.erase(known);
+  unclaimed_.erase(place);
   freed_.push_back(place);
+}
+
+void LimitHolds::FreeUnclaimed() {
+  for (const uint32_t place : std::set<uint32_t>(std::move(unclaimed_))) Free(place);
+  unclaimed_.clear();
 }
 
 void LimitHolds::Keep(const std::set<uint64_t>& rules) {

@@ -30,6 +30,8 @@ class LimitHolds {
   void Free(uint32_t place);
   // Frees the places of all other rules.
   void Keep(const std::set<uint64_t>& rules);
+  // Frees what an agent before this one left and nobody has asked Place for since.
+  void FreeUnclaimed();
   // No program runs any more that ran at the last Free.
   void Settle();
   bool settles() const { return !freed_.empty(); }
@@ -55,6 +57,7 @@ class LimitHolds {
   std::map<Key, uint32_t> places_;
   std::map<uint32_t, Key> keys_;  // by place
   std::vector<uint32_t> free_, freed_;
+  std::set<uint32_t> unclaimed_;  // taken over, and not asked for yet
 };
 
 }  // namespace ks::kernel

@@ -93,5 +93,23 @@ TEST_F(LimitHoldsTest, TheNextAgentFindsWhatIsThere) {
   EXPECT_EQ(holds.until_ns(*place), 0u);
 }
 
+TEST_F(LimitHoldsTest, WhatNobodyAsksForAgainMakesRoom) {
+  std::optional<uint32_t> place;
+  {
+    LimitHolds holds = Open();
+    place = holds.Place(1, kWords);
+    holds.Place(1, kOther);
+  }
+  LimitHolds holds = Open();
+  EXPECT_EQ(holds.Place(1, kWords), place);
+  EXPECT_TRUE(holds.Place(2, kOther));
+  holds.FreeUnclaimed();
+  EXPECT_EQ(holds.used(), 2u);
+  EXPECT_EQ(holds.Place(1, kWords), place);
+  EXPECT_TRUE(holds.settles());
+  holds.FreeUnclaimed();
+  EXPECT_EQ(holds.used(), 2u);
+}
+
 }  // namespace
 }  // namespace ks::kernel

@@ -105,18 +105,20 @@ Status Lineage::Load() {
 
 // Those that are not; `fresh`: which they were.
 Status Lineage::AttachAll(std::vector<std::string>* fresh) {
-  if (attached_.size() == std::size(kHooks)) return Ok();
-  // Until all are attached, every process counts as older.
   const int map = maps_.at("ks_living_since");
   const uint32_t zero = 0;
   uint64_t since = kNotYet;
-  if (bpf_map_update_elem(map, &zero, &since, BPF_ANY) != 0) return WorldError("say since when it is kept", kOn, errno, "kernel-map");
-  for (const char* hook : kHooks) {
-    if (attached_.contains(hook)) continue;
-    if (Status done = Attach(hook); !done) return done;
-    fresh->push_back(hook);
+  if (attached_.size() < std::size(kHooks)) {
+    // Until all are attached, every process counts as older.
+    if (bpf_map_update_elem(map, &zero, &since, BPF_ANY) != 0) return WorldError("say since when it is kept", kOn, errno, "kernel-map");
+    for (const char* hook : kHooks) {
+      if (attached_.contains(hook)) continue;
+      if (Status done = Attach(hook); !done) return done;
+      fresh->push_back(hook);
+    }
   }
-  if (bpf_map_lookup_elem(map, &zero, &since) != 0 || since != kNotYet) return Ok();  // they had no room for all
+  // What else is there: all were attached by an agent that said so, or they had no room for all. One that was killed may not have said so.
+  if (bpf_map_lookup_elem(map, &zero, &since) != 0 || since != kNotYet) return Ok();
   since = Now();
   if (bpf_map_update_elem(map, &zero, &since, BPF_ANY) != 0) return WorldError("say since when it is kept", kOn, errno, "kernel-map");
   return Ok();

@@ -93,7 +93,7 @@ void Holding::Came(uint64_t rule, const schema::Record& record, uint64_t time_ns
   if (known == rules_.end()) return;
   std::optional<std::vector<uint64_t>> words = KeyWords(known->second.rule.limit.by, record);
   if (!words || IsCrowded(rule, time_ns)) return;
-  if (entries_.size() >= kMostKeys && !entries_.contains({rule, *words})) return;
+  if (entries_.size() >= most_keys_ && !entries_.contains({rule, *words})) return;
   const auto at = entries_.try_emplace({rule, std::move(*words)}).first;
   Entry& entry = at->second;
   known->second.keys += std::exchange(entry.counts, true) ? 0 : 1;
@@ -185,6 +185,7 @@ void Holding::GiveUp(uint64_t rule, Entry& entry) {
 }
 
 void Holding::Collect(uint64_t edge_ns) {
+  std::vector<std::pair<uint64_t, std::map<Name, Entry>::iterator>> idle;  // when they came last
   for (auto at = entries_.begin(); at != entries_.end();) {
     Entry& entry = at->second;
     Known& known = rules_.at(at->first.first);
@@ -193,9 +194,21 @@ void Holding::Collect(uint64_t edge_ns) {
     if (over) {
       GiveUp(at->first.first, entry);
       known.keys -= std::exchange(entry.counts, false) ? 1 : 0;
+      if (entry.left > 0) idle.emplace_back(entry.last_ns, at);
     }
     at = over && entry.left == 0 ? entries_.erase(at) : std::next(at);
   }
+  // A process that has ended never comes again: its number is in the rule's, and no alert will tell it.
+  if (idle.size() <= most_keys_ / 2) return;
+  const auto kept = idle.end() - static_cast<ptrdiff_t>(most_keys_ / 2);
+  std::ranges::nth_element(idle, kept, {}, &decltype(idle)::value_type::first);
+  for (auto one = idle.begin(); one != kept; ++one) entries_.erase(one->second);
+}
+
+uint64_t Holding::longest_ns() const {
+  uint64_t longest = 0;
+  for (const auto& [id, known] : rules_) longest = std::max(longest, static_cast<uint64_t>(known.rule.limit.per_ns));
+  return longest;
 }
 
 uint64_t Holding::Held(uint64_t rule) const {

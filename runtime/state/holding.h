@@ -40,7 +40,8 @@ std::optional<std::vector<uint64_t>> KeyWords(const ir::Key& key, const schema::
 // Of one agent, over swaps of bundles: rules are known by their ir::LimitId. The holder outlives it.
 class Holding {
  public:
-  explicit Holding(Holder& holder) : holder_(&holder) {}
+  // Of more keys than `most_keys` nothing is held back.
+  explicit Holding(Holder& holder, size_t most_keys = 65'536) : holder_(&holder), most_keys_(most_keys) {}
 
   struct Rule {
     ir::Limit limit;
@@ -59,11 +60,12 @@ class Holding {
 
   // Nothing is held back until more comes: times are no longer what they were.
   void ReleaseAll();
-  // Forgets keys whose spans are over and which nothing has to be said of. What they held back is kept for their next alert.
+  // Forgets keys whose spans are over. What they held back is kept for their next alert, of as many as half of all keys: the latest.
   void Collect(uint64_t edge_ns);
 
   uint64_t Held(uint64_t rule) const;  // by this agent's holder, of all keys
   size_t keys() const { return entries_.size(); }
+  uint64_t longest_ns() const;  // of the spans in which its rules' alerts count
 
  private:
   struct Span {
@@ -79,7 +81,6 @@ class Holding {
     bool counts = false;   // among its rule's keys
   };
   using Name = std::pair<uint64_t, std::vector<uint64_t>>;  // rule, key
-  static constexpr size_t kMostKeys = 65'536;
   static constexpr size_t kMostSpans = 16;
 
   Entry* Find(uint64_t rule, const schema::Record& record);
@@ -96,6 +97,7 @@ class Holding {
     uint64_t crowded_ns = 0;  // nothing is held back until then
   };
   Holder* holder_;
+  size_t most_keys_;
   std::map<uint64_t, Known> rules_;
   std::map<Name, Entry> entries_;
   std::map<uint64_t, uint64_t> taken_;  // by rule: of spans that are over

@@ -64,8 +64,9 @@ class Below : public Holder {
 // Two agents that see the same: one is told of all, the other of what the kernel half leaves.
 class Pair {
  public:
-  Pair(std::vector<ir::Rule> rules, int64_t bound, size_t room = 1000)
+  Pair(std::vector<ir::Rule> rules, int64_t bound, size_t room = 1000, size_t most_keys = 1000)
       : below(room),
+        holding(below, most_keys),
         all(Options::Engine::Reference, rules, bound),
         engine(ir::MakeProgram(std::move(rules))),
         tracker(engine, {Options::Engine::Fast, bound, &holding}) {
@@ -124,7 +125,7 @@ class Pair {
   }
 
   Below below;
-  Holding holding{below};
+  Holding holding;
   Bench all;
   engine::Engine engine;
   Tracker tracker;
@@ -170,6 +171,23 @@ TEST(Holding, WhatNoAlertTellsIsCounted) {
   pair.Happens(Bench::Make(50, connect_));
   pair.Read();
   EXPECT_EQ(pair.alerts, (Lines{"1s:", "50s: +7"}));
+}
+
+// Each of many processes is held back, and ends: what no alert will tell does not take the room of those that come.
+TEST(Holding, KeysThatNeverComeAgainAreForgotten) {
+  constexpr int kKeys = 1000, kAtOnce = 20;
+  Pair pair({Limited(1, 10)}, 0, /*room=*/kAtOnce, /*most_keys=*/100);
+  double second = 1;
+  for (int pid = 1; pid <= kKeys; pid += kAtOnce, second += 20) {
+    for (int i = 0; i < 2 * kAtOnce; ++i) {
+      pair.Happens(Bench::Make(second, connect_, pid + i / 2));
+      pair.Read();
+    }
+    pair.holding.Collect(kStart + static_cast<uint64_t>((second + 19) * kSecond));
+    ASSERT_LE(pair.holding.keys(), 50u);
+  }
+  EXPECT_EQ(pair.received, size_t{kKeys}) << "the second event of each was held back";
+  EXPECT_EQ(pair.Suppressed(pair.tracker), uint64_t{kKeys});
 }
 
 TEST(Holding, AnotherLimitBeginsAnew) {

@@ -25,6 +25,9 @@ void Limits::Hold(uint32_t place, uint64_t from_ns, uint64_t until_ns) {
 
 void Limits::Collect(uint64_t edge_ns) {
   holding_.Collect(edge_ns);
+  // What has not come within a span since the start is over no limit any more.
+  if (claim_until_ns_ == 0) claim_until_ns_ = edge_ns + holding_.longest_ns();
+  if (edge_ns > claim_until_ns_) holds_.FreeUnclaimed();
   if (!holds_.settles()) return;
   kernel_.WaitForPrograms();
   holds_.Settle();

@@ -37,6 +37,7 @@ class Limits : private state::Holder {
   kernel::LimitHolds& holds_;
   state::Holding holding_;
   int64_t boot_to_utc_ns_ = 0;
+  uint64_t claim_until_ns_ = 0;  // what the agent before left is kept until then
 };
 
 // The bundle's rules that the kernel half limits, by ir::LimitId.
