@@ -1,5 +1,6 @@
 """Debian's cloud kernels for tools/vm: resolved at run time from the mirror that apt is configured for, and cached."""
 import dataclasses
+import lzma
 import os
 import pathlib
 import re
@@ -10,6 +11,8 @@ import threading
 import time
 
 SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie", "7": "sid"}
+# Not built into the kernels, and wanted by tests: below their folder of modules.
+MODULES = ("kernel/fs/overlayfs/overlay.ko",)
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "kubesentry" / "kernels"
 
@@ -40,6 +43,11 @@ class Kernel:
     package: str
     image: pathlib.Path
 
+    @property
+    def modules(self):
+        """A folder for each release, with its MODULES."""
+        return self.image.parent / "modules"
+
 
 def mirrors():
     """The repositories that this machine's apt uses: of Debian itself, and of its security suites."""
@@ -66,14 +74,29 @@ def apt_options(folder):
 
 
 def cached(asked):
-    return (CACHE / SUITES[asked] / "vmlinuz").exists()
+    return (CACHE / SUITES[asked] / "vmlinuz").exists() and (CACHE / SUITES[asked] / "modules").exists()
+
+
+def keep_modules(tree, home):
+    """Copies MODULES from an unpacked package, uncompressed."""
+    new = home / f"modules.{os.getpid()}"
+    for release in (tree / "lib/modules", tree / "usr/lib/modules"):
+        for name in MODULES:
+            for found in release.glob(f"*/{name}*"):
+                kept = new / found.relative_to(release).parts[0] / pathlib.Path(name).name
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.write_bytes(lzma.decompress(found.read_bytes()) if found.suffix == ".xz" else found.read_bytes())
+    if not new.exists():
+        raise Failure(f"no package of {home.name}'s kernel has {', '.join(MODULES)}")
+    shutil.rmtree(home / "modules", ignore_errors=True)
+    new.rename(home / "modules")
 
 
 def fetch(asked, uris, refresh):
     suite = SUITES[asked]
     home = CACHE / suite
     image, named = home / "vmlinuz", home / "package"
-    if image.exists() and named.exists() and not refresh:
+    if cached(asked) and named.exists() and not refresh:
         return Kernel(asked, named.read_text().strip(), image)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kubesentry-apt-") as scratch:
@@ -93,18 +116,21 @@ def fetch(asked, uris, refresh):
         packages = re.findall(r"Depends: (linux-image-\d\S+-cloud-amd64)", depends)
         if not packages:
             raise Failure(f"linux-image-cloud-amd64 of {suite} names no kernel")
-        # Newer packages hold only dependencies: the image itself is in linux-binary-*.
-        binary = re.findall(r"Depends: (linux-binary-\S+)", run(["apt-cache", *options, "depends", packages[0]]))
-        run(["apt-get", *options, "-qq", "download", (binary or packages)[0]], cwd=folder)
-        deb = next(folder.glob("linux-*.deb"))
-        run(["dpkg-deb", "-x", deb, folder / "x"])
+        # Newer packages hold only dependencies: the image itself is in linux-binary-*, the rest in linux-modules-*.
+        parts = re.findall(r"Depends: (linux-(?:binary|modules)-\S+)", run(["apt-cache", *options, "depends", packages[0]]))
+        debs = []
+        for package in parts or packages[:1]:
+            run(["apt-get", *options, "-qq", "download", package], cwd=folder)
+            debs += [deb for deb in folder.glob("linux-*.deb") if deb not in debs]
+            run(["dpkg-deb", "-x", debs[-1], folder / "x"])
         images = list((folder / "x").glob("boot/vmlinuz-*")) or list((folder / "x").glob("usr/lib/modules/*/vmlinuz"))
         if not images:
-            raise Failure(f"{deb.name} holds no kernel image")
+            raise Failure(f"{', '.join(deb.name for deb in debs)}: no kernel image")
         home.mkdir(parents=True, exist_ok=True)
         new = home / f"vmlinuz.{os.getpid()}"
         shutil.copy(images[0], new)
         new.rename(image)
-        named.write_text(deb.name + "\n")
+        keep_modules(folder / "x", home)
+        named.write_text(debs[0].name + "\n")
     say(f"kernel {asked:5} fetched {named.read_text().strip()} in {time.monotonic() - started:.0f} s")
     return Kernel(asked, named.read_text().strip(), image)
