@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "compiler/ir/eval.h"
 #include "compiler/ir/passes.h"
@@ -64,7 +64,7 @@ TEST(Dfa, LongPatternsStaySmall) {
 }
 
 TEST(Dfa, WhatBlowsUpIsGivenUpQuickly) {
-  auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();  // of this process: other load does not count
   std::string questions = "*a" + std::string(400, '?');
   EXPECT_FALSE(MakeDfa(ir::Test::Like, Texts({questions}), TypeId::Path));
   std::vector<Value> pairs, many, classes;
@@ -79,7 +79,7 @@ TEST(Dfa, WhatBlowsUpIsGivenUpQuickly) {
     text += std::string("[") + static_cast<char>('a' + i % 26) + static_cast<char>(128 + i % 127) + "]";
   EXPECT_FALSE(MakeDfa(ir::Test::Like, Texts({text}), TypeId::Path));
   EXPECT_FALSE(MakeDfa(ir::Test::Like, Texts({std::string(60'000, 'a')}), TypeId::Path));
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+  EXPECT_LT(std::clock() - begin, 5 * CLOCKS_PER_SEC);
 }
 
 TEST(Dfa, IsTheSameEveryTime) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <string>
 
 namespace ks::ir {
@@ -59,13 +59,13 @@ TEST(Glob, EscapesAndWhatIsNotClosed) {
 }
 
 TEST(Glob, NoPatternIsSlow) {
-  auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();  // of this process: other load does not count
   std::string stars, unclosed;
   for (int i = 0; i < 200; ++i) stars += "*a";
   EXPECT_FALSE(Matches(stars + "b", std::string(4096, 'a')));
   for (int i = 0; i < 20000; ++i) unclosed += '[';
   EXPECT_EQ(ParseGlob(unclosed).size(), 20000u);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+  EXPECT_LT(std::clock() - begin, 2 * CLOCKS_PER_SEC);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "compiler/ir/eval.h"
 #include "compiler/ir/random_ir.h"
@@ -60,12 +60,12 @@ TEST(Make, TheLabelIsNoPartOfAnAtom) {
 }
 
 TEST(Make, ManyOperandsAreNoProblem) {
-  auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();  // of this process: other load does not count
   std::vector<Pred> operands;
   for (int64_t i = 0; i < 100'000; ++i) operands.push_back(i % 2 == 0 ? Pid(i / 4) : MakeNot(Uid(i / 4)));
   Pred pred = Simplify(MakeOr(std::move(operands)));
   EXPECT_GT(pred.operands.size(), 2u);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  EXPECT_LT(std::clock() - begin, 10 * CLOCKS_PER_SEC);
 }
 
 // ---- Nnf and Simplify

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "compiler/ir/passes.h"
 #include "compiler/ir/random_ir.h"
@@ -123,7 +123,7 @@ TEST(Text, RulesAreDistinctAndAskForSomething) {
 }
 
 TEST(Text, HostileTextIsBounded) {
-  auto begin = std::chrono::steady_clock::now();
+  const std::clock_t begin = std::clock();  // of this process: other load does not count
   EXPECT_NE(ErrorOf(std::string(1'000'000, '(')), "");
   std::string deep;
   for (int i = 0; i < 1'000'000; ++i) deep += "(not ";
@@ -133,7 +133,7 @@ TEST(Text, HostileTextIsBounded) {
   for (size_t i = 0; i <= kMaxProgramNodes; ++i) wide += " true";
   EXPECT_NE(ErrorOf(Wrap(wide + ")")).find("too many predicates"), std::string::npos);
   EXPECT_NE(ErrorOf(std::string("(program 2 \0)", 13)), "");
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+  EXPECT_LT(std::clock() - begin, 10 * CLOCKS_PER_SEC);
 }
 
 TEST(Text, NestsAsDeepAsDocumented) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <random>
 #include <variant>
 
@@ -265,7 +265,6 @@ TEST(Parser, LimitsHaveDiagnostics) {
 
 // Whatever fills a file: a few diagnostics, soon. Anything worse than linear would take minutes.
 TEST(Parser, HostileTextEndsSoon) {
-  using Clock = std::chrono::steady_clock;
   const std::vector<std::string> heads = {"", "ksp 1\ndef d = ", "ksp 1\nrule r { on e where ",
                                           "ksp 1\ntest t { case \"c\" { "};
   size_t turn = 0;
@@ -273,10 +272,10 @@ TEST(Parser, HostileTextEndsSoon) {
                            "a<", "[a,", "{a:",   "1 and ",   "a and b or ", ")}]", "rule ", "on ",     "\xc3\xa9", ".",
                            "9",  "'",   "x y\n", "## d\n",   "#",           "-",   "0x",    "a.b(c) ", "\\"}) {
     const std::string& head = heads[turn++ % heads.size()];
-    Clock::time_point start = Clock::now();
+    const std::clock_t start = std::clock();  // of this process: other load does not count
     Parsed p(head + Repeat(fill, kMaxSourceBytes / 16));
     EXPECT_LE(p.diagnostics.all().size(), kMaxDiagnostics + 1) << head << fill;
-    EXPECT_LT(Clock::now() - start, std::chrono::seconds(10))
+    EXPECT_LT(std::clock() - start, 10 * CLOCKS_PER_SEC)
         << head << fill;  // sanitizers and a busy machine included
   }
 }
