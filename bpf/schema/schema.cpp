@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bitset>
+#include <map>
 
 namespace ks::schema {
 namespace {
@@ -254,17 +255,22 @@ FieldId GuardField(ObjectId object) { return FindField(Row(object).dotted).value
 
 std::span<const Enumerator> Enumerators(std::string_view enumeration) {
   if (enumeration == "syscall") return kSyscalls64;
-  // Enumerators of one enumeration stand together in the table.
   static const auto flat = [] {
     std::array<Enumerator, kEnumerators.size()> rows{};
     for (size_t i = 0; i < rows.size(); ++i) rows[i] = kEnumerators[i].enumerator;
     return rows;
   }();
-  size_t begin = 0;
-  while (begin < kEnumerators.size() && kEnumerators[begin].enumeration != enumeration) ++begin;
-  size_t end = begin;
-  while (end < kEnumerators.size() && kEnumerators[end].enumeration == enumeration) ++end;
-  return std::span(flat).subspan(begin, end - begin);
+  // Enumerators of one enumeration stand together in the table.
+  static const auto all = [] {
+    std::map<std::string_view, std::span<const Enumerator>> spans;
+    for (size_t begin = 0, end = 0; begin < flat.size(); begin = end) {
+      while (end < flat.size() && kEnumerators[end].enumeration == kEnumerators[begin].enumeration) ++end;
+      spans[kEnumerators[begin].enumeration] = std::span(flat).subspan(begin, end - begin);
+    }
+    return spans;
+  }();
+  const auto found = all.find(enumeration);
+  return found == all.end() ? std::span<const Enumerator>() : found->second;
 }
 
 std::optional<int64_t> EnumeratorValue(std::string_view enumeration, std::string_view name) {
