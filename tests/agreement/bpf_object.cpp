@@ -45,6 +45,21 @@ std::string WhyNoBpf() {
   return "";
 }
 
+// An empty program at the function whose end bundles go on from.
+std::string WhyNoTrampolines() {
+  const bpf_insn program[] = {{0xb7, 0, 0, 0, 0}, {0x95, 0, 0, 0, 0}};
+  bpf_prog_load_opts options{};
+  options.sz = sizeof(options);
+  options.expected_attach_type = BPF_TRACE_FEXIT;
+  const int function = libbpf_find_vmlinux_btf_id("io_issue_sqe", BPF_TRACE_FEXIT);
+  if (function < 0) return fmt::format("this kernel tells no io_issue_sqe: {}", strerror(-function));
+  options.attach_btf_id = static_cast<uint32_t>(function);
+  const int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", program, 2, &options);
+  if (fd < 0) return fmt::format("this kernel refuses trampolines: {}", strerror(errno));
+  close(fd);
+  return "";
+}
+
 void LoadedObject::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
 void LoadedObject::Unmap::operator()(ks_scratch* scratch) const { munmap(scratch, kMappedBytes); }
 
@@ -54,6 +69,13 @@ Result<LoadedObject> LoadedObject::Load(std::string_view elf) {
   LoadedObject loaded;
   loaded.object_.reset(bpf_object__open_mem(elf.data(), elf.size(), nullptr));
   if (!loaded.object_) return Failed("open");
+  static const std::string why_not = WhyNoTrampolines();
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, loaded.object_.get()) {
+    if (why_not.empty() || bpf_program__type(program) != BPF_PROG_TYPE_TRACING) continue;
+    bpf_program__set_autoload(program, false);
+    loaded.left_out_.push_back(fmt::format("{}: {}", bpf_program__name(program), why_not));
+  }
   if (bpf_object__load(loaded.object_.get()) != 0) return Failed("load");
   return loaded;
 }
@@ -64,6 +86,7 @@ std::vector<Verified> LoadedObject::programs() const {
   bpf_object__for_each_program(program, object_.get()) {
     bpf_prog_info info{};
     uint32_t size = sizeof(info);
+    if (!bpf_program__autoload(program)) continue;
     if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) != 0) continue;
     all.push_back({bpf_program__name(program), info.verified_insns});
   }

@@ -12,8 +12,9 @@ struct bpf_object;
 
 namespace ks::agreement {
 
-// Whether this kernel lets us load programs; else why not.
+// Whether this kernel lets us load programs; else why not. Likewise those that stand at the end of a function.
 std::string WhyNoBpf();
+std::string WhyNoTrampolines();
 
 struct Verified {
   std::string program;
@@ -27,6 +28,8 @@ class LoadedObject {
   static Result<LoadedObject> Load(std::string_view elf);
 
   std::vector<Verified> programs() const;
+  // Programs that were not loaded, as this kernel refuses trampolines: which, and why.
+  const std::vector<std::string>& left_out() const { return left_out_; }
 
   // The scratches of an Evaluate object, one an event of a batch (codegen::kEvaluateBatch), shared with its programs.
   Status MapScratch();
@@ -43,6 +46,7 @@ class LoadedObject {
   };
   std::unique_ptr<bpf_object, Close> object_;
   std::unique_ptr<ks_scratch, Unmap> scratch_;
+  std::vector<std::string> left_out_;
 };
 
 }  // namespace ks::agreement

@@ -40,6 +40,7 @@ Status EmitAndLoad(const NamedPlan& plan, const std::string& folder, bool load) 
   for (const Verified& program : loaded->programs()) {
     fmt::print("  {}: the verifier walked {} instructions\n", program.program, program.instructions);
   }
+  for (const std::string& why : loaded->left_out()) fmt::print("  SKIPPED {}\n", why);
   fmt::print("  loaded in {} ms\n", Milliseconds(loading));
   return Ok();
 }
