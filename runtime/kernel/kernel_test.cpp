@@ -154,12 +154,6 @@ bool IdentityHolds(const Kernel& kernel) {
   return false;
 }
 
-uint64_t Missed(const Kernel& kernel) {
-  uint64_t sum = 0;
-  for (const HookStatus& hook : kernel.Hooks()) sum += hook.missed;
-  return sum;
-}
-
 // Calls that can be told from each other: removal of files that do not exist, numbered.
 void NumberedCalls(int thread, int from, int to) {
   for (int i = from; i < to; ++i) ::unlink(fmt::format("/nowhere/kst/{}/{}", thread, i).c_str());

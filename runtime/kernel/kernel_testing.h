@@ -35,9 +35,13 @@ struct Seen {
 // Nothing if the record's sizes do not add up.
 bool ParseRecord(std::string_view bytes, Seen* out);
 
+// What the kernel skipped because a program was already running on that CPU.
+uint64_t Missed(const Kernel& kernel);
+
 class KernelTest : public ::testing::Test {
  protected:
   void SetUp() override;
+  // Of a test that failed while the kernel skipped runs of programs, it says so: "skipped while TEST: N".
   void TearDown() override;
 
   // What the ring holds after `act`, of the kind and of this process (pid 0: of any).
@@ -53,6 +57,9 @@ class KernelTest : public ::testing::Test {
   static std::unique_ptr<Kernel> kernel_;
   static std::unique_ptr<LoadedObject> everything_;
   std::string folder_;
+
+ private:
+  uint64_t missed_before_ = 0;
 };
 
 }  // namespace ks::kernel

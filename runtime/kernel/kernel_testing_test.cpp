@@ -106,12 +106,23 @@ void KernelTest::SetUp() {
       kernel_.reset();
     });
   }
+  missed_before_ = Missed(*kernel_);
   char name[] = "/tmp/kst-XXXXXX";
   ASSERT_NE(::mkdtemp(name), nullptr);
   folder_ = std::filesystem::canonical(name);
 }
 
+uint64_t Missed(const Kernel& kernel) {
+  uint64_t sum = 0;
+  for (const HookStatus& hook : kernel.Hooks()) sum += hook.missed;
+  return sum;
+}
+
 void KernelTest::TearDown() {
+  if (const uint64_t missed = kernel_ ? Missed(*kernel_) - missed_before_ : 0; missed > 0 && HasFailure()) {
+    const ::testing::TestInfo& test = *::testing::UnitTest::GetInstance()->current_test_info();
+    std::cout << "skipped while " << test.test_suite_name() << "." << test.name() << ": " << missed << std::endl;
+  }
   if (!folder_.empty()) std::filesystem::remove_all(folder_);
 }
 

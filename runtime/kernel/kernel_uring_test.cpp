@@ -46,6 +46,7 @@ class Ring {
     auto* array = reinterpret_cast<unsigned*>(sq_ + params_.sq_off.array);
     auto* tail = reinterpret_cast<unsigned*>(sq_ + params_.sq_off.tail);
     auto* head = reinterpret_cast<unsigned*>(cq_ + params_.cq_off.head);
+    const auto* completed = reinterpret_cast<unsigned*>(cq_ + params_.cq_off.tail);
     const unsigned slot = *tail & (params_.sq_entries - 1);
     std::memcpy(sqes_ + slot * sizeof(sqe), &sqe, sizeof(sqe));
     array[slot] = slot;
@@ -55,6 +56,10 @@ class Ring {
     if (params_.flags & IORING_SETUP_SQPOLL) flags |= IORING_ENTER_SQ_WAKEUP;
     if (::syscall(SYS_io_uring_enter, fd_, 1, wait, flags, nullptr, 0) < 0) return -errno;
     if (!wait) return 0;
+    // What was submitted is told also if the waiting was cut short.
+    while (__atomic_load_n(completed, __ATOMIC_ACQUIRE) == *head) {
+      if (::syscall(SYS_io_uring_enter, fd_, 0, 1, IORING_ENTER_GETEVENTS, nullptr, 0) < 0 && errno != EINTR) return -errno;
+    }
     const auto* cqes = reinterpret_cast<io_uring_cqe*>(cq_ + params_.cq_off.cqes);
     const int result = cqes[*head & (params_.cq_entries - 1)].res;
     __atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);

@@ -16,7 +16,7 @@ printf '#!/bin/sh\nprintf x >> %s/ran\n' "$folder" > "$folder/script"
 chmod 755 "$folder/program" "$folder/script"
 rm -f "$folder/alerts"
 mkfifo "$folder/alerts"
-"$bin/evade" --tally < "$folder/alerts" > "$folder/told" &
+"$bin/evade" --tally "$folder/taken" < "$folder/alerts" > "$folder/told" &
 tally=$!
 "$bin/kubesentryd" run --bundle "$folder/policy.kspb" --trust "$folder/k.pub" --status-socket "$folder/status" "$@" \
   > "$folder/alerts" 2> "$folder/log" < /dev/null &

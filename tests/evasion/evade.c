@@ -1,6 +1,7 @@
 // Does one thing in every way that might hide it, and says what was really done, by the kernel's word.
 //   evade FOLDER RACES GROUP…     groups: open, connect, exec, race. FOLDER holds secret, secreT, program (this one) and script.
-//   evade --tally                 alerts as JSON lines → rule, time, pid, uncertain or not, message; for what comes by the million
+//   evade --tally TAKEN           alerts as JSON lines → rule, time, pid, uncertain or not, message; for what comes by the million;
+//                                 the file TAKEN holds how many there were, as a number of 64 bits
 // Each way is a process of its own, by which alerts are told apart. A line for each, with tabs between:
 //   group, way, pid, how often it was done (-1: it failed, -2: not to be had here), the file's path
 // and of races a line of letters: whose file or endpoint the kernel took, try by try.
@@ -15,6 +16,7 @@
 char folder[1024], secret[1100], decoy[1100], program[1100], script[1100];
 unsigned long races = 1000;
 uint16_t secret_port, decoy_port;
+const volatile uint64_t *taken;
 
 static struct stat truth, other;
 static char opened[4096];  // the kernel's name for what is_secret saw
@@ -106,7 +108,19 @@ static const char *after(const char *line, const char *name, char end, char *out
   return out;
 }
 
-static int tally(void) {
+static void *count_in(const char *path, int flags, int access) {
+  int fd = open(path, flags, 0600);
+  if (fd >= 0 && (flags & O_CREAT) && ftruncate(fd, sizeof *taken) != 0) return NULL;
+  void *at = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof *taken, access, MAP_SHARED, fd, 0);
+  return at == MAP_FAILED ? NULL : at;
+}
+
+static int tally(const char *path) {
+  volatile uint64_t *count = count_in(path, O_RDWR | O_CREAT | O_TRUNC, PROT_READ | PROT_WRITE);
+  if (!count) {
+    perror(path);
+    return 1;
+  }
   static char line[1 << 16];
   while (fgets(line, sizeof line, stdin)) {
     char rule[128], time[64], pid[32], uncertain[256], message[4096];
@@ -116,12 +130,13 @@ static int tally(void) {
     after(line, "\"uncertain\":[", ']', uncertain, sizeof uncertain);
     after(line, "\"message\":\"", '"', message, sizeof message);
     printf("%s\t%s\t%s\t%s\t%s\n", rule, time, pid, uncertain, message);
+    ++*count;
   }
   return 0;
 }
 
 int main(int argc, char **argv) {
-  if (argc == 2 && strcmp(argv[1], "--tally") == 0) return tally();
+  if (argc == 3 && strcmp(argv[1], "--tally") == 0) return tally(argv[2]);
   for (int i = 1; i + 1 < argc; i++) {  // run as the secret program, by whatever name, or behind the loader
     if (strcmp(argv[i], "--ran") != 0) continue;
     snprintf(folder, sizeof folder, "%s", argv[i + 1]);
@@ -142,6 +157,7 @@ int main(int argc, char **argv) {
     perror("evade: the secret and its decoy");
     return 1;
   }
+  taken = count_in(in_folder("taken"), O_RDONLY, PROT_READ);
   secret_port = listen_at(SOCK_STREAM, 47011), decoy_port = listen_at(SOCK_STREAM, 47012);
   listen_at(SOCK_DGRAM, 47011), listen_at(SOCK_DGRAM, 47012);
 

@@ -28,6 +28,9 @@ extern char script[1100];          // folder/script: the same as a script
 extern unsigned long races;        // how many of each kind
 extern uint16_t secret_port, decoy_port;  // listeners of TCP and UDP on 127.0.0.1
 
+// Alerts that the tally has taken up so far, as folder/taken has it, of which a race waits for its own; null: nobody counts them.
+extern const volatile uint64_t *taken;
+
 const char *in_folder(const char *name);  // in one of a few buffers, in turn
 
 // 1 if the descriptor is the secret, and says so on stdout by the name that the kernel has for it; closes it.

@@ -8,7 +8,8 @@
 
 #include "evade.h"
 
-enum { kBurst = 50, kPauseUs = 1000 };  // so that the alerts can be taken up: what is lost proves nothing
+// So that the alerts can be taken up: what is lost proves nothing. After each batch until they have been, or no more come.
+enum { kBurst = 50, kPauseUs = 1000, kBatch = 5000, kQuietUs = 3000000 };
 
 static char *letters;
 static unsigned long tried;
@@ -19,17 +20,38 @@ static int more(void) {
   if (tried < races) return 1;
   return !one_sided && !(seen_secret && seen_decoy) && tried < kPatience * races;
 }
-static atomic_int racing = 1;
+static atomic_int racing = 1, waiting;
+static uint64_t taken_before;
+
+// For the other thread, between two of its turns.
+static int goes_on(void) {
+  while (atomic_load(&waiting)) usleep(kPauseUs);
+  return atomic_load(&racing);
+}
+
+static void wait_for_tally(void) {
+  if (!taken) return;
+  atomic_store(&waiting, 1);
+  uint64_t last = *taken;
+  for (long quiet = 0; quiet < kQuietUs && *taken - taken_before < tried; quiet += kPauseUs) {
+    usleep(kPauseUs);
+    if (*taken != last) quiet = 0;
+    last = *taken;
+  }
+  atomic_store(&waiting, 0);
+}
 
 static void note(char who) {
   letters[tried++] = who;
   seen_secret |= who == 'S', seen_decoy |= who == 'D';
   if (tried % kBurst == 0) usleep(kPauseUs);
+  if (tried % kBatch == 0) wait_for_tally();
 }
 
 // Runs `other` beside `body` and writes the letters.
 static int race(const char *name, void *(*other)(void *), void (*body)(void)) {
   pthread_t thread;
+  taken_before = taken ? *taken : 0;
   letters = malloc(kPatience * races + 1);
   if (!letters || pthread_create(&thread, NULL, other, NULL) != 0) return kFailed;
   body();
@@ -47,7 +69,7 @@ static int race(const char *name, void *(*other)(void *), void (*body)(void)) {
 static char path[1100];
 static void *flip_path(void *unused) {
   size_t last = strlen(secret) - 1;
-  while (atomic_load(&racing)) {
+  while (goes_on()) {
     *(volatile char *)&path[last] = 'T';
     *(volatile char *)&path[last] = 't';
   }
@@ -66,7 +88,7 @@ static int of_path(void) {
 static int number, decoy_fd;
 static atomic_int kept = -1, expected;
 static void *swap_descriptor(void *unused) {
-  while (atomic_load(&racing)) {
+  while (goes_on()) {
     if (!atomic_load(&expected)) continue;
     int fd = fcntl(number, F_DUPFD, 100);
     if (fd < 0) continue;
@@ -102,7 +124,7 @@ static int of_descriptor(void) {
 
 static struct sockaddr_in address;
 static void *flip_port(void *unused) {
-  while (atomic_load(&racing)) {
+  while (goes_on()) {
     *(volatile uint16_t *)&address.sin_port = htons(decoy_port);
     *(volatile uint16_t *)&address.sin_port = htons(secret_port);
   }
