@@ -15,9 +15,13 @@
 extern const volatile __u32 ks_generation;
 // Likewise: a bit for each enum ks_capture whose copies are taken here.
 extern const volatile __u32 ks_captures;
+// Likewise: this kernel preempts programs (dispatcher.bpf.c).
+extern const volatile __u32 ks_preemptible;
 
-// Scratch of the hook on this CPU, with no field read and an empty context; null never happens but must be checked.
+// Scratch of the hook on this CPU, with no field read and an empty context; null never happens but must be checked. It is the
+// caller's alone, who is not preempted, until ks_end.
 struct ks_scratch *ks_begin(__u32 hook_index);
+void ks_end(void);
 
 // What happened: enum ks_kind, or KS_KIND_NONE. ks_hook_sys_exit has filled context.nr, ret, task and regs also when it
 // answers KS_KIND_NONE, so that the fields of kind `syscall` can be read for any call.

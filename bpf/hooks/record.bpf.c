@@ -3,16 +3,26 @@
 #include "bpf/hooks/maps.h"
 
 const volatile __u32 ks_generation = 0;
+const volatile __u32 ks_preemptible = 0;
+
+// Linux 6.10; only from 6.15 on may functions that the verifier checks on their own be called in between.
+extern void bpf_preempt_disable(void) __weak __ksym;
+extern void bpf_preempt_enable(void) __weak __ksym;
 
 enum { KS_LONGEST_TEXT = 512 };
 
 KS_INLINE struct ks_scratch *ks_begin(__u32 hook_index) {
+  if (ks_preemptible) bpf_preempt_disable();
   struct ks_scratch *s = bpf_map_lookup_elem(&ks_scratch, &hook_index);
   if (!s) return 0;
   __builtin_memset(&s->context, 0, sizeof(s->context));
   __builtin_memset(s->status, KS_UNREAD, sizeof(s->status));
   s->context.hook = hook_index;
   return s;
+}
+
+KS_INLINE void ks_end(void) {
+  if (ks_preemptible) bpf_preempt_enable();
 }
 
 KS_INLINE void ks_record_begin(struct ks_scratch *s, __u32 kind, __u32 words, __u32 generation) {

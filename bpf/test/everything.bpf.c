@@ -87,9 +87,7 @@ KS_SUBPROGRAM __u64 ks_sub_everything(__u32 hook, __u32 kind) {
   return 0;
 }
 
-static KS_INLINE int run(void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_scratch *)) {
-  struct ks_scratch *s = ks_begin(hook);
-  if (!s) return 0;
+static KS_INLINE void run_in(struct ks_scratch *s, void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_scratch *)) {
   __u32 kind = what(ctx, s);
   // Of all other calls, getpid and getppid stand for kind `syscall` here, by either ABI.
   if (hook == KS_HOOK_sys_exit && kind == KS_KIND_NONE &&
@@ -98,6 +96,12 @@ static KS_INLINE int run(void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_
   }
   ks_sub_everything(hook, kind);
   if (hook == KS_HOOK_sys_exit || hook == KS_HOOK_io_issue_sqe) ks_sub_everything(hook, ks_also(s));
+}
+
+static KS_INLINE int run(void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_scratch *)) {
+  struct ks_scratch *s = ks_begin(hook);
+  if (s) run_in(s, ctx, hook, what);
+  ks_end();
   return 0;
 }
 

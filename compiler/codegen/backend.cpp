@@ -76,7 +76,8 @@ bool MustStay(const llvm::GlobalValue& value) {
   }
   const auto* variable = llvm::dyn_cast<llvm::GlobalVariable>(&value);
   return variable != nullptr && (variable->getSection() == ".maps" || variable->getSection() == "license" ||
-                                 variable->getName() == "ks_generation" || variable->getName() == "ks_captures");
+                                 variable->getName() == "ks_generation" || variable->getName() == "ks_captures" ||
+                                 variable->getName() == "ks_preemptible");
 }
 
 void Optimise(llvm::Module& module, llvm::TargetMachine& machine) {

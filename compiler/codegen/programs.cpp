@@ -91,10 +91,11 @@ void WriteHookProgram(Unit& unit, const HookName& named, const Kinds& kinds) {
   llvm::Type* pointer = b.getPtrTy();
   llvm::Value* index = b.getInt32(HookIndex(hook));
   llvm::BasicBlock* end = code.Block("end");
+  llvm::BasicBlock* leave = code.Block("leave");
   llvm::BasicBlock* found = code.Block("found");
   if (hook == kCallsHook) WriteNumberTest(unit, code, hook, kinds, end);
   code.scratch = b.CreateCall(unit.Linked("ks_begin", pointer, {b.getInt32Ty()}), {index}, "scratch");
-  b.CreateCondBr(b.CreateIsNull(code.scratch), end, found);
+  b.CreateCondBr(b.CreateIsNull(code.scratch), leave, found);
   b.SetInsertPoint(found);
   llvm::Value* kind = b.CreateCall(unit.Linked("ks_hook_" + hook, b.getInt32Ty(), {pointer, pointer}),
                                    {code.function->getArg(0), code.scratch}, "kind");
@@ -106,6 +107,9 @@ void WriteHookProgram(Unit& unit, const HookName& named, const Kinds& kinds) {
   for (const auto& [number, function] : kinds) {
     if (number == kEveryCall) b.CreateCall(function, {index});
   }
+  b.CreateBr(leave);
+  b.SetInsertPoint(leave);
+  b.CreateCall(unit.Linked("ks_end", b.getVoidTy(), {}), {});
   b.CreateBr(end);
   b.SetInsertPoint(end);
   b.CreateRet(b.getInt32(0));

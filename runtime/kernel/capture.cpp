@@ -188,7 +188,7 @@ void Captures::AddHooks(std::vector<HookStatus>& hooks) const {
     const int program = attached ? capture.attached.program.get() : bpf_program__fd(capture.program);
     if (bpf_obj_get_info_by_fd(program, &info, &size) != 0) info = {};
     const bool at_end = capture.name.starts_with("ks_dispatch_");
-    hooks.push_back({capture.function + (at_end ? " (end)" : ""), attached, info.recursion_misses});
+    hooks.push_back({capture.function + (at_end ? " (end)" : ""), attached, info.recursion_misses, 0});
   }
 }
 

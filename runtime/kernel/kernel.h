@@ -45,7 +45,8 @@ struct StreamEnd {
 struct HookStatus {
   std::string hook;
   bool attached = false;
-  uint64_t missed = 0;  // runs that the kernel skipped because a program was already running on that CPU
+  uint64_t missed = 0;     // runs that the kernel skipped because a program was already running on that CPU, for good
+  uint64_t recovered = 0;  // events that a second program saw because the kernel skipped the first
 };
 
 // Tracepoint: system calls as they return. Trampoline: besides, the kernel's own copies, at the entry of its functions.

@@ -62,6 +62,32 @@ Status ReuseMaps(bpf_object* object, const std::map<std::string, int>& maps) {
   return Ok();
 }
 
+Result<bool> SetConstant(bpf_object* object, std::string_view name, uint32_t value, const std::string& on) {
+  const btf* types = bpf_object__btf(object);
+  int section = types ? btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC) : -1;
+  if (section < 0) return false;
+  const btf_type* type = btf__type_by_id(types, static_cast<uint32_t>(section));
+  const btf_var_secinfo* variables = btf_var_secinfos(type);
+  for (uint32_t i = 0; i < btf_vlen(type); ++i) {
+    const btf_type* variable = btf__type_by_id(types, variables[i].type);
+    if (std::string_view(btf__name_by_offset(types, variable->name_off)) != name) continue;
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object) {
+      if (!std::string_view(bpf_map__name(map)).ends_with(".rodata")) continue;
+      size_t size = 0;
+      const void* before = bpf_map__initial_value(map, &size);
+      if (!before || size < sizeof(value) || variables[i].offset > size - sizeof(value)) continue;
+      std::string bytes(static_cast<const char*>(before), size);
+      std::memcpy(bytes.data() + variables[i].offset, &value, sizeof(value));
+      if (int error = bpf_map__set_initial_value(map, bytes.data(), bytes.size()); error != 0) {
+        return WorldError("write the constants of", on, -error, "kernel-object");
+      }
+      return true;
+    }
+  }
+  return false;
+}
+
 std::string HookOf(const bpf_program* program) {
   const std::string_view section = bpf_program__section_name(program);
   for (const std::string_view prefix : {"raw_tp/", "fexit/"}) {

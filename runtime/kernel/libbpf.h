@@ -50,6 +50,9 @@ Result<ObjectPtr> OpenObject(std::string_view elf, const char* name, const std::
 // The object's maps are those of `maps` (name → fd) that have their names; others are its own.
 Status ReuseMaps(bpf_object* object, const std::map<std::string, int>& maps);
 
+// Overwrites a number among the object's constants, before it is loaded. False if there is none of that name.
+Result<bool> SetConstant(bpf_object* object, std::string_view name, uint32_t value, const std::string& on);
+
 // "raw_tp/sys_exit" → "sys_exit", "fexit/io_issue_sqe" → "io_issue_sqe"; "" if it is another kind of program.
 std::string HookOf(const bpf_program* program);
 

@@ -18,6 +18,7 @@
 #include "lineage_object.h"
 #include "runtime/kernel/capture.h"
 #include "runtime/kernel/counters.h"
+#include "runtime/kernel/dispatcher.h"
 #include "runtime/kernel/fd.h"
 #include "runtime/kernel/grace_period.h"
 #include "runtime/kernel/inodes.h"
@@ -43,7 +44,11 @@ class LibbpfKernel : public Kernel {
   ~LibbpfKernel() override = default;
 
   Result<std::unique_ptr<LoadedObject>> Load(std::string_view elf, uint32_t generation) override {
-    return LoadObject(elf, generation, captures_.available(), hook_names_, maps_);
+    return LoadObject(elf, {.generation = generation,
+                            .captures = captures_.available(),
+                            .preemptible = preemptible_,
+                            .hooks = hook_names_,
+                            .maps = maps_});
   }
   Status Activate(LoadedObject& object) override;
   Status SetInodes(const std::vector<NamedInode>& inodes) override { return inodes_.Set(MapFd("ks_inodes"), inodes); }
@@ -75,17 +80,14 @@ class LibbpfKernel : public Kernel {
 
  private:
   struct Hook {
-    bpf_program* dispatcher = nullptr;  // null: it is the captures'
+    Dispatcher dispatcher;  // none: it is the captures'
     int bank = -1;
-    Attachment attached;
   };
 
   explicit LibbpfKernel(Pins pins) : pins_(std::move(pins)) {}
   Status Start(const KernelOptions& options);
   Status Load(const KernelOptions& options);
-  Status Attach(const std::string& name, Hook& hook);
   Status AttachAll(const std::map<std::string, int>& programs);
-  void Detach(const std::string& name, Hook& hook);
   void RemoveOthers() { std::ranges::move(pins_.RemoveOthers(), std::back_inserter(notices_)); }
   Status GoOn();
   Status GoOnReading();
@@ -97,6 +99,7 @@ class LibbpfKernel : public Kernel {
   int MapFd(const char* name) const { return maps_.at(name); }
 
   Pins pins_;
+  const bool preemptible_ = PreemptsPrograms();
   ObjectPtr dispatchers_;
   std::map<std::string, int> maps_;    // shared maps by name
   std::map<std::string, Hook> hooks_;  // by tracepoint, or by function at whose end it is
@@ -170,10 +173,16 @@ Status LibbpfKernel::Load(const KernelOptions& options) {
     KS_CHECK(ring != nullptr, "the dispatcher object has no ring");
     bpf_map__set_max_entries(ring, options.ring_bytes);
   }
-  bpf_map* map = nullptr;
+  if (Result<bool> set = SetConstant(dispatchers_.get(), "ks_preemptible", preemptible_, on); !set) return set.error();
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, dispatchers_.get()) {
+    if (!preemptible_ && IsSecond(program)) bpf_program__set_autoload(program, false);
+  }
+  bpf_map* map = bpf_object__find_map_by_name(dispatchers_.get(), "ks_seen");
+  bpf_map__set_autocreate(map, preemptible_);
   // Each is pinned by its name, and one of that name and shape is taken instead of a new one.
   bpf_object__for_each_map(map, dispatchers_.get()) {
-    if (!pins_ || bpf_map__is_internal(map)) continue;
+    if (!pins_ || bpf_map__is_internal(map) || !bpf_map__autocreate(map)) continue;
     if (int error = bpf_map__set_pin_path(map, pins_.Map(bpf_map__name(map)).c_str()); error != 0)
       return WorldError("pin the map", bpf_map__name(map), -error, "pin");
   }
@@ -194,7 +203,7 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, dispatchers_.get()) {
     std::string hook = HookOf(program);
-    hooks_[hook].dispatcher = program;
+    hooks_[hook].dispatcher.Add(program);
     hook_names_[hook] = true;
     hooks_[hook].bank = MapFd(("ks_bank_" + hook).c_str());
   }
@@ -220,9 +229,8 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
 Status LibbpfKernel::GoOn() {
   for (auto& [name, hook] : hooks_) {
     if (!hook.dispatcher) continue;
-    Result<Attachment> attached = pins_.Attached(name, {MapId(hook.bank), MapId(MapFd("ks_active"))});
-    if (!attached) return attached.error();
-    hook.attached = std::move(*attached);
+    const std::set<uint32_t> maps = {MapId(hook.bank), MapId(MapFd("ks_active"))};
+    if (Status gone_on = hook.dispatcher.GoOn(name, maps, pins_); !gone_on) return gone_on;
   }
   inodes_.Read(MapFd("ks_inodes"));
   const uint32_t epoch = Epoch().load();
@@ -312,52 +320,22 @@ Result<std::unique_ptr<LoadedObject>> LibbpfKernel::Adopt(uint32_t generation, s
   return std::unique_ptr<LoadedObject>(std::move(adopted));
 }
 
-// Hangs the hook's dispatcher on its tracepoint.
-Status LibbpfKernel::Attach(const std::string& name, Hook& hook) {
-  LibbpfLog log;
-  Attachment attached;
-  attached.link.reset(bpf_program__attach_raw_tracepoint(hook.dispatcher, name.c_str()));
-  // Before Linux 6.3.
-  if (!attached.link && errno == ENOENT && name == "io_uring_submit_req") {
-    attached.link.reset(bpf_program__attach_raw_tracepoint(hook.dispatcher, "io_uring_submit_sqe"));
-  }
-  if (attached.link) attached.program = Fd(::dup(bpf_program__fd(hook.dispatcher)));
-  if (!attached.program) {
-    int error = errno;
-    Error failed = WorldError("attach to the tracepoint", name, error, "kernel-attach");
-    if (error == EPERM || error == EACCES) {
-      failed.code = "kernel-permission";
-      failed.advice = "give the process CAP_BPF and CAP_PERFMON";
-    }
-    return failed;
-  }
-  if (pins_) {
-    if (Status pinned = pins_.Attach(name, attached); !pinned) return pinned;
-  }
-  hook.attached = std::move(attached);
-  return Ok();
-}
-
 // Those that have a program; if one cannot be attached, none is that was not before. The bank that is active has nothing for them yet.
 Status LibbpfKernel::AttachAll(const std::map<std::string, int>& programs) {
   std::vector<std::string> attached;
   for (const auto& [name, fd] : programs) {
     Hook& hook = hooks_.at(name);
-    if (hook.attached.link || !hook.dispatcher) continue;
-    Status done = Attach(name, hook);
+    if (!hook.dispatcher) continue;
+    const bool was_attached = hook.dispatcher.attached();
+    Status done = hook.dispatcher.Attach(name, pins_);
     if (done) {
-      attached.push_back(name);
+      if (!was_attached) attached.push_back(name);
       continue;
     }
-    for (const std::string& other : attached) Detach(other, hooks_.at(other));
+    for (const std::string& other : attached) hooks_.at(other).dispatcher.Detach(other, pins_);
     return done;
   }
   return Ok();
-}
-
-void LibbpfKernel::Detach(const std::string& name, Hook& hook) {
-  if (pins_) pins_.Detach(name);
-  hook.attached = {};
 }
 
 Status LibbpfKernel::Activate(LoadedObject& object) {
@@ -389,7 +367,7 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
 }
 
 void LibbpfKernel::Detach() {
-  for (auto& [name, hook] : hooks_) Detach(name, hook);
+  for (auto& [name, hook] : hooks_) hook.dispatcher.Detach(name, pins_);
   captures_.DetachAll();
   lineage_.End();
   grace_.Wait();
@@ -399,12 +377,12 @@ std::vector<HookStatus> LibbpfKernel::Hooks() const {
   std::vector<HookStatus> statuses;
   for (const auto& [name, hook] : hooks_) {
     if (!hook.dispatcher) continue;
-    bpf_prog_info info{};
-    uint32_t size = sizeof(info);
-    const bool attached = hook.attached.link != nullptr;
-    const int program = attached ? hook.attached.program.get() : bpf_program__fd(hook.dispatcher);
-    if (bpf_obj_get_info_by_fd(program, &info, &size) != 0) info = {};
-    statuses.push_back({name, attached, info.recursion_misses});
+    // In this order: what is skipped and made up for meanwhile is not taken for missed.
+    const uint64_t skipped = hook.dispatcher.skipped();
+    uint64_t recovered = 0;
+    const uint32_t number = HookNumber(name);
+    if (bpf_map_lookup_elem(MapFd("ks_second"), &number, &recovered) != 0) recovered = 0;
+    statuses.push_back({name, hook.dispatcher.attached(), skipped - std::min(skipped, recovered), recovered});
   }
   captures_.AddHooks(statuses);
   lineage_.AddHooks(statuses);

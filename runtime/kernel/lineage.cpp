@@ -183,7 +183,7 @@ void Lineage::AddHooks(std::vector<HookStatus>& hooks) const {
     bpf_prog_info info{};
     uint32_t size = sizeof(info);
     if (bpf_obj_get_info_by_fd(attached.program.get(), &info, &size) != 0) info = {};
-    hooks.push_back({"lineage: " + hook, true, info.recursion_misses});
+    hooks.push_back({"lineage: " + hook, true, info.recursion_misses, 0});
   }
 }
 

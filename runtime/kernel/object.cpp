@@ -33,42 +33,20 @@ Status ShareMaps(bpf_object* object, const std::map<std::string, int>& maps) {
   return Ok();
 }
 
-// Overwrites a number among the object's constants. False if there is none of that name.
-Result<bool> SetConstant(bpf_object* object, std::string_view name, uint32_t value) {
-  const btf* types = bpf_object__btf(object);
-  int section = types ? btf__find_by_name_kind(types, ".rodata", BTF_KIND_DATASEC) : -1;
-  if (section < 0) return false;
-  const btf_type* type = btf__type_by_id(types, static_cast<uint32_t>(section));
-  const btf_var_secinfo* variables = btf_var_secinfos(type);
-  for (uint32_t i = 0; i < btf_vlen(type); ++i) {
-    const btf_type* variable = btf__type_by_id(types, variables[i].type);
-    if (std::string_view(btf__name_by_offset(types, variable->name_off)) != name) continue;
-    bpf_map* map = nullptr;
-    bpf_object__for_each_map(map, object) {
-      if (!std::string_view(bpf_map__name(map)).ends_with(".rodata")) continue;
-      size_t size = 0;
-      const void* before = bpf_map__initial_value(map, &size);
-      if (!before || size < sizeof(value) || variables[i].offset > size - sizeof(value)) continue;
-      std::string bytes(static_cast<const char*>(before), size);
-      std::memcpy(bytes.data() + variables[i].offset, &value, sizeof(value));
-      if (int error = bpf_map__set_initial_value(map, bytes.data(), bytes.size()); error != 0) {
-        return WorldError("number the programs of", "the bundle", -error, "kernel-object");
-      }
-      return true;
-    }
-  }
-  return false;
-}
-
-Status SetConstants(bpf_object* object, uint32_t generation, uint32_t captures) {
-  Result<bool> set = SetConstant(object, "ks_generation", generation);
-  if (!set) return set.error();
-  if (!*set) {
-    return Error{"load the programs of", "the bundle", "they have no place for the bundle's generation (ks_generation)",
+Status SetConstants(bpf_object* object, const LoadFor& how) {
+  const std::string on = "the bundle";
+  const auto missing = [&](const char* what) {
+    return Error{"load the programs of", on, fmt::format("they have no place for {}", what),
                  "compile the policy with the ksc of this version", "kernel-object"};
-  }
+  };
+  Result<bool> set = SetConstant(object, "ks_generation", how.generation, on);
+  if (!set) return set.error();
+  if (!*set) return missing("the bundle's generation (ks_generation)");
+  set = SetConstant(object, "ks_preemptible", how.preemptible, on);
+  if (!set) return set.error();
+  if (!*set && how.preemptible) return missing("that this kernel preempts programs (ks_preemptible)");
   // Programs that look at nothing of the kind have no place for it.
-  set = SetConstant(object, "ks_captures", captures);
+  set = SetConstant(object, "ks_captures", how.captures, on);
   return set ? Ok() : Status(set.error());
 }
 
@@ -109,8 +87,7 @@ bool LibbpfObject::AsksLineage() const { return bpf_object__find_map_by_name(obj
 namespace {
 
 // Everything but the load itself.
-Result<ObjectPtr> PrepareObject(std::string_view elf, uint32_t generation, uint32_t captures,
-                                const std::map<std::string, bool>& hooks, const std::map<std::string, int>& maps) {
+Result<ObjectPtr> PrepareObject(std::string_view elf, const LoadFor& how) {
   const std::string on = "the bundle";
   Result<ObjectPtr> opened = OpenObject(elf, "policy", on);
   if (!opened) return opened.error();
@@ -119,8 +96,8 @@ Result<ObjectPtr> PrepareObject(std::string_view elf, uint32_t generation, uint3
   std::set<std::string> seen;
   bpf_object__for_each_program(program, object.get()) {
     std::string hook = HookOf(program);
-    const auto known = hooks.find(hook);
-    if (known != hooks.end() && seen.insert(hook).second) {
+    const auto known = how.hooks.find(hook);
+    if (known != how.hooks.end() && seen.insert(hook).second) {
       bpf_program__set_autoload(program, known->second);
       continue;
     }
@@ -129,8 +106,8 @@ Result<ObjectPtr> PrepareObject(std::string_view elf, uint32_t generation, uint3
                              bpf_program__section_name(program)),
                  "compile the policy with the ksc of this version", "kernel-object"};
   }
-  if (Status shared = ShareMaps(object.get(), maps); !shared) return shared.error();
-  if (Status set = SetConstants(object.get(), generation, captures); !set) return set.error();
+  if (Status shared = ShareMaps(object.get(), how.maps); !shared) return shared.error();
+  if (Status set = SetConstants(object.get(), how); !set) return set.error();
   return object;
 }
 
@@ -168,10 +145,8 @@ std::string TraceOf(bpf_object* object, const RefusedLoad& refused, const std::s
 
 }  // namespace
 
-Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation, uint32_t captures,
-                                                 const std::map<std::string, bool>& hooks,
-                                                 const std::map<std::string, int>& maps) {
-  Result<ObjectPtr> object = PrepareObject(elf, generation, captures, hooks, maps);
+Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, const LoadFor& how) {
+  Result<ObjectPtr> object = PrepareObject(elf, how);
   if (!object) return object.error();
   RefusedLoad refused;
   std::string program;
@@ -191,7 +166,7 @@ Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t 
     refused.lines = lines.Tables(object->get());
   }
   if (refused.words.empty()) return ExplainLoadFailure(refused.log, refused.error, "the bundle");
-  object = PrepareObject(elf, generation, captures, hooks, maps);
+  object = PrepareObject(elf, how);
   if (!object) return object.error();
   const std::string trace = TraceOf(object->get(), refused, program);
   return ExplainRefusal({program, trace, refused.words}, refused.error, "the bundle", refused.lines);

@@ -34,11 +34,16 @@ class LibbpfObject : public LoadedObject {
   double load_ms_ = 0;
 };
 
-// Loads an object whose programs are for `hooks` (name → whether this kernel has it; else the program is left out), each at most
-// once, and whose maps are those of `maps` (name → fd),
-// its constants apart. `generation` and `captures` (a bit per enum ks_capture) are written into its constants.
-Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, uint32_t generation, uint32_t captures,
-                                                 const std::map<std::string, bool>& hooks,
-                                                 const std::map<std::string, int>& maps);
+// What an object is loaded for. Numbers are written into its constants.
+struct LoadFor {
+  uint32_t generation = 0;
+  uint32_t captures = 0;                      // a bit per enum ks_capture
+  bool preemptible = false;                   // PreemptsPrograms(), and each hook has two dispatchers
+  const std::map<std::string, bool>& hooks;   // name → whether this kernel has it; else its program is left out
+  const std::map<std::string, int>& maps;     // name → fd, of all that it shares
+};
+
+// Loads an object whose programs are for those hooks, each at most once, and whose maps are those, its constants apart.
+Result<std::unique_ptr<LoadedObject>> LoadObject(std::string_view elf, const LoadFor& how);
 
 }  // namespace ks::kernel

@@ -88,7 +88,8 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
   }
   out["hooks"] = ordered_json::array();
   for (const kernel::HookStatus& hook : kernel.Hooks()) {
-    out["hooks"].push_back({{"hook", hook.hook}, {"attached", hook.attached}, {"missed", hook.missed}});
+    out["hooks"].push_back(
+        {{"hook", hook.hook}, {"attached", hook.attached}, {"missed", hook.missed}, {"recovered", hook.recovered}});
   }
   out["tiers"] = ordered_json::object();
   for (const kernel::KindTier& one : kernel.Tiers()) out["tiers"][std::string(schema::Row(one.kind).name)] = TierName(one.tier);

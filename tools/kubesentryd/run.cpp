@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <memory>
 #include <optional>
@@ -318,7 +319,7 @@ class Runner {
                 fmt::format("the kernel skipped {} runs of our programs, {} in all", missed - missed_, missed),
                 {{"runs", missed - missed_}, {"total", missed}});
     }
-    missed_ = missed;
+    missed_ = std::max(missed_, missed);
   }
 
   // What the rings hold is still decided, if that can go anywhere (`good`). Pinned programs go on, and the next agent with
