@@ -19,9 +19,9 @@ extern const volatile __u32 ks_captures;
 extern const volatile __u32 ks_preemptible;
 
 // Scratch of the hook on this CPU, with no field read and an empty context; null never happens but must be checked. It is the
-// caller's alone, who is not preempted, until ks_end.
+// caller's alone until ks_end.
 struct ks_scratch *ks_begin(__u32 hook_index);
-void ks_end(void);
+void ks_end(__u32 hook_index);
 
 // What happened: enum ks_kind, or KS_KIND_NONE. ks_hook_sys_exit has filled context.nr, ret, task and regs also when it
 // answers KS_KIND_NONE, so that the fields of kind `syscall` can be read for any call.

@@ -4,7 +4,8 @@
 //
 // The kernel runs a program once at a time per CPU. Where it preempts programs (from Linux 7 on), it skips what other tasks do on that
 // CPU meanwhile, and counts it. There each hook has two dispatchers: the second goes on with the events that the first did not see. What
-// both miss is lost: HookStatus::missed. A bundle's programs keep preemption off (ks_begin), so that no two share a scratch.
+// the second is skipped for, too, is lost, and one more if that leaves a note that nobody takes: HookStatus::missed. A bundle's programs keep
+// preemption off (ks_begin), so that no two share a scratch.
 #include "bpf/hooks/maps.h"
 
 const volatile __u32 ks_preemptible = 0;
@@ -19,19 +20,26 @@ struct {
   __type(key, int);
   __type(value, struct ks_seen);
 } ks_seen SEC(".maps");
-// By hook: events that only the second has seen.
+// By hook: events that the first left to the second, since it could not note them; those that only the second has seen.
+struct ks_lanes {
+  __u64 unnoted, recovered;
+};
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, KS_HOOK_COUNT);
   __type(key, __u32);
-  __type(value, __u64);
-} ks_second SEC(".maps");
+  __type(value, struct ks_lanes);
+} ks_lanes SEC(".maps");
 
 static __always_inline int note_seen(__u32 hook) {
   struct ks_seen *seen = bpf_task_storage_get(&ks_seen, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-  if (!seen) return 0;
-  seen->hook[hook] = 1;
-  return 1;
+  if (seen) {
+    seen->hook[hook] = 1;
+    return 1;
+  }
+  struct ks_lanes *lanes = bpf_map_lookup_elem(&ks_lanes, &hook);
+  if (lanes) __sync_fetch_and_add(&lanes->unnoted, 1);
+  return 0;
 }
 
 static __always_inline int was_seen(__u32 hook) {
@@ -40,8 +48,8 @@ static __always_inline int was_seen(__u32 hook) {
     seen->hook[hook] = 0;
     return 1;
   }
-  __u64 *second = bpf_map_lookup_elem(&ks_second, &hook);
-  if (second) __sync_fetch_and_add(second, 1);
+  struct ks_lanes *lanes = bpf_map_lookup_elem(&ks_lanes, &hook);
+  if (lanes) __sync_fetch_and_add(&lanes->recovered, 1);
   return 0;
 }
 

@@ -69,4 +69,7 @@
   KIND(io_issue_sqe, io_uring)             \
   KIND(io_uring_complete, io_uring)
 
+// Stand for bpf_preempt_disable and bpf_preempt_enable of the kernel (from 6.15 on as they are needed) until the loader knows them.
+enum { KS_CALL_PREEMPT_DISABLE = 0x4b530001, KS_CALL_PREEMPT_ENABLE = 0x4b530002 };
+
 #endif

@@ -5,14 +5,19 @@
 const volatile __u32 ks_generation = 0;
 const volatile __u32 ks_preemptible = 0;
 
-// Linux 6.10; only from 6.15 on may functions that the verifier checks on their own be called in between.
-extern void bpf_preempt_disable(void) __weak __ksym;
-extern void bpf_preempt_enable(void) __weak __ksym;
+// The kernel's functions, by numbers that no helper has: the loader writes what they are into the calls where ks_preemptible is set
+// (runtime/kernel/preempt.cpp). As externs they would be looked for in modules, which CAP_BPF does not allow, and Linux 5.13 to 5.15 refuse
+// calls of what is not there even where they are never reached.
+static void (*const preempt_disable)(void) = (void *)KS_CALL_PREEMPT_DISABLE;
+static void (*const preempt_enable)(void) = (void *)KS_CALL_PREEMPT_ENABLE;
+
+// What hangs on functions of the kernel has one dispatcher, and so nobody beside it.
+static KS_INLINE int is_shared(__u32 hook_index) { return ks_preemptible && hook_index < KS_HOOK_io_issue_sqe; }
 
 enum { KS_LONGEST_TEXT = 512 };
 
 KS_INLINE struct ks_scratch *ks_begin(__u32 hook_index) {
-  if (ks_preemptible) bpf_preempt_disable();
+  if (is_shared(hook_index)) preempt_disable();
   struct ks_scratch *s = bpf_map_lookup_elem(&ks_scratch, &hook_index);
   if (!s) return 0;
   __builtin_memset(&s->context, 0, sizeof(s->context));
@@ -21,8 +26,8 @@ KS_INLINE struct ks_scratch *ks_begin(__u32 hook_index) {
   return s;
 }
 
-KS_INLINE void ks_end(void) {
-  if (ks_preemptible) bpf_preempt_enable();
+KS_INLINE void ks_end(__u32 hook_index) {
+  if (is_shared(hook_index)) preempt_enable();
 }
 
 KS_INLINE void ks_record_begin(struct ks_scratch *s, __u32 kind, __u32 words, __u32 generation) {

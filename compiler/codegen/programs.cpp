@@ -109,7 +109,7 @@ void WriteHookProgram(Unit& unit, const HookName& named, const Kinds& kinds) {
   }
   b.CreateBr(leave);
   b.SetInsertPoint(leave);
-  b.CreateCall(unit.Linked("ks_end", b.getVoidTy(), {}), {});
+  b.CreateCall(unit.Linked("ks_end", b.getVoidTy(), {b.getInt32Ty()}), {index});
   b.CreateBr(end);
   b.SetInsertPoint(end);
   b.CreateRet(b.getInt32(0));

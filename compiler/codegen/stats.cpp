@@ -133,7 +133,7 @@ class Reader {
       } else if (kind == 0 || kind == 1 || kind == 4 || kind == 7) {
         if (one.dst() != kFrame) holds_frame[one.dst()] = one.code == kMoveRegister && one.src() == kFrame;
       }
-      if (one.code == kCall && one.src() == kPseudoCall && !IsOfKernel(i * sizeof(Instruction), relocations)) {
+      if (one.code == kCall && one.src() == kPseudoCall) {
         const Function* callee = Callee(function, i * sizeof(Instruction), one, relocations);
         if (callee == nullptr) return false;
         function.callees.push_back(callee);
@@ -148,12 +148,6 @@ class Reader {
       }
     }
     return true;
-  }
-
-  // A call of a function that the kernel defines.
-  bool IsOfKernel(uint64_t at, const std::map<uint64_t, uint64_t>& relocations) const {
-    const auto found = relocations.find(at);
-    return found != relocations.end() && found->second < symbols_.size() && symbols_[found->second].st_shndx == SHN_UNDEF;
   }
 
   // Within a section a call may be resolved already; else its symbol is the function, or a section to which imm counts.

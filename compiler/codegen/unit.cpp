@@ -159,7 +159,6 @@ Status Unit::Link(std::string_view bitcode, const char* name) {
 Status Unit::CheckComplete() const {
   for (const llvm::GlobalValue& value : module_->global_values()) {
     if (!value.isDeclaration() || value.getName().starts_with("llvm.")) continue;
-    if (value.getSection() == ".ksyms") continue;  // the kernel's own
     return Error{"link the kernel half", value.getName().str(), "nothing under bpf/ defines it", kBroken,
                  "codegen-bitcode"};
   }

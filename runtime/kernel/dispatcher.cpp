@@ -1,11 +1,9 @@
 #include "runtime/kernel/dispatcher.h"
 
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <iterator>
 
 #include "bpf/hooks/hooks.h"
@@ -13,14 +11,14 @@
 namespace ks::kernel {
 namespace {
 
+// struct ks_lanes of bpf/hooks/dispatcher.bpf.c.
+struct Lanes {
+  uint64_t unnoted = 0, recovered = 0;
+};
+
 std::string SecondPin(const std::string& hook) { return hook + "_second"; }
 
 }  // namespace
-
-bool PreemptsPrograms() {
-  utsname about{};
-  return ::uname(&about) == 0 && std::atoi(about.release) >= 7;
-}
 
 bool IsSecond(const bpf_program* program) { return std::string_view(bpf_program__name(program)).starts_with("ks_second_"); }
 
@@ -78,8 +76,12 @@ Status Dispatcher::Attach(const std::string& hook, const std::string& pin, Lane&
   return Ok();
 }
 
-Status Dispatcher::Attach(const std::string& hook, const Pins& pins) {
+Status Dispatcher::Attach(const std::string& hook, const Pins& pins, int lanes) {
   const bool was_attached = attached();
+  if (const uint32_t number = HookNumber(hook); !was_attached) {
+    const Lanes none;
+    if (bpf_map_update_elem(lanes, &number, &none, BPF_ANY) != 0) return WorldError("count from 0 at", hook, errno, "kernel-map");
+  }
   if (Status first = Attach(hook, hook, first_, pins); !first) return first;
   Status second = Attach(hook, SecondPin(hook), second_, pins);
   if (!second && !was_attached) Detach(hook, first_, pins);
@@ -97,11 +99,17 @@ void Dispatcher::Detach(const std::string& hook, const Pins& pins) {
   Detach(hook, first_, pins);
 }
 
-uint64_t Dispatcher::skipped() const {
+Dispatcher::Lost Dispatcher::lost(const std::string& hook, int lanes) const {
   bpf_prog_info info{};
   uint32_t size = sizeof(info);
   const int program = attached() ? first_.attached.program.get() : bpf_program__fd(first_.program);
-  return bpf_obj_get_info_by_fd(program, &info, &size) == 0 ? info.recursion_misses : 0;
+  if (bpf_obj_get_info_by_fd(program, &info, &size) != 0) info = {};
+  // Read after it: what is skipped and recovered meanwhile is not taken for missed.
+  Lanes counted;
+  const uint32_t number = HookNumber(hook);
+  if (bpf_map_lookup_elem(lanes, &number, &counted) != 0) counted = {};
+  const uint64_t passed = info.recursion_misses + counted.unnoted;
+  return {passed - std::min(passed, counted.recovered), counted.recovered};
 }
 
 }  // namespace ks::kernel

@@ -10,10 +10,7 @@
 
 namespace ks::kernel {
 
-// Whether the kernel may preempt programs at tracepoints, and then skips what other tasks do on that CPU: from Linux 7.0 on.
-bool PreemptsPrograms();
-
-// Whether it is a hook's second program, which only such kernels need.
+// Whether it is a hook's second program, which only kernels need that preempt programs.
 bool IsSecond(const bpf_program* program);
 // enum ks_hook of bpf/hooks/maps.h.
 uint32_t HookNumber(std::string_view hook);
@@ -26,12 +23,15 @@ class Dispatcher {
 
   // What an agent before this one left attached. `maps`: ids of those that the programs must use.
   Status GoOn(const std::string& hook, const std::set<uint32_t>& maps, const Pins& pins);
-  // Those that are not yet; all or none.
-  Status Attach(const std::string& hook, const Pins& pins);
+  // Those that are not yet; all or none. `lanes`: the map ks_lanes, in which a program that is attached anew counts from 0.
+  Status Attach(const std::string& hook, const Pins& pins, int lanes);
   void Detach(const std::string& hook, const Pins& pins);
   bool attached() const { return first_.attached.link != nullptr; }
-  // Runs of the first program that the kernel skipped since it was loaded.
-  uint64_t skipped() const;
+  // Of its events, those that neither program saw, and those that only the second did.
+  struct Lost {
+    uint64_t missed = 0, recovered = 0;
+  };
+  Lost lost(const std::string& hook, int lanes) const;
 
  private:
   struct Lane {

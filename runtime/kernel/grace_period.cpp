@@ -5,14 +5,16 @@
 
 #include "runtime/kernel/grace_period.h"
 #include "runtime/kernel/libbpf.h"
+#include "runtime/kernel/preempt.h"
 
 namespace ks::kernel {
 
 Result<GracePeriod> GracePeriod::Open() {
   GracePeriod period;
   long commands = ::syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
-  if (commands > 0 && (commands & MEMBARRIER_CMD_GLOBAL)) return period;
-  // Not there under nohz_full or a strict seccomp filter. An update of a map of maps waits for the same thing.
+  // It is not there under nohz_full or a strict seccomp filter, and on one CPU waits for nobody, also where programs are preempted. An update of a
+  // map of maps waits for the same thing.
+  if (commands > 0 && (commands & MEMBARRIER_CMD_GLOBAL) && !PreemptsPrograms()) return period;
   period.inner_ = Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "ks_wait_inner", 4, 4, 1, nullptr));
   LIBBPF_OPTS(bpf_map_create_opts, options, .inner_map_fd = static_cast<uint32_t>(period.inner_.get()));
   period.outer_ = Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "ks_wait", 4, 4, 1, &options));

@@ -8,8 +8,8 @@
 #include <map>
 #include <thread>
 
-#include "runtime/kernel/dispatcher.h"
 #include "runtime/kernel/kernel_testing.h"
+#include "runtime/kernel/preempt.h"
 
 namespace ks::kernel {
 namespace {

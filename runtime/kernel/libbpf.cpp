@@ -35,7 +35,9 @@ Error WorldError(const char* tried, const std::string& on, int error, const char
 
 Result<ObjectPtr> OpenObject(std::string_view elf, const char* name, const std::string& on) {
   LibbpfLog log;
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
+  // Told where the kernel's types are, libbpf does not look for what they lack in those of modules, which CAP_BPF does not allow.
+  constexpr const char* kTypes = "/sys/kernel/btf/vmlinux";
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name, .btf_custom_path = ::access(kTypes, R_OK) == 0 ? kTypes : nullptr);
   ObjectPtr object(bpf_object__open_mem(elf.data(), elf.size(), &options));
   if (!object) {
     int error = errno;

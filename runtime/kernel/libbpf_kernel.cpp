@@ -28,6 +28,7 @@
 #include "runtime/kernel/lineage.h"
 #include "runtime/kernel/object.h"
 #include "runtime/kernel/pins.h"
+#include "runtime/kernel/preempt.h"
 #include "runtime/kernel/progress.h"
 #include "runtime/kernel/ring.h"
 #include "runtime/kernel/verifier_log.h"
@@ -173,7 +174,9 @@ Status LibbpfKernel::Load(const KernelOptions& options) {
     KS_CHECK(ring != nullptr, "the dispatcher object has no ring");
     bpf_map__set_max_entries(ring, options.ring_bytes);
   }
-  if (Result<bool> set = SetConstant(dispatchers_.get(), "ks_preemptible", preemptible_, on); !set) return set.error();
+  Result<bool> set = SetConstant(dispatchers_.get(), "ks_preemptible", preemptible_, on);
+  if (!set) return set.error();
+  KS_CHECK(*set, "the dispatcher object has no place for whether the kernel preempts programs");
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, dispatchers_.get()) {
     if (!preemptible_ && IsSecond(program)) bpf_program__set_autoload(program, false);
@@ -229,7 +232,8 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
 Status LibbpfKernel::GoOn() {
   for (auto& [name, hook] : hooks_) {
     if (!hook.dispatcher) continue;
-    const std::set<uint32_t> maps = {MapId(hook.bank), MapId(MapFd("ks_active"))};
+    std::set<uint32_t> maps = {MapId(hook.bank), MapId(MapFd("ks_active"))};
+    if (preemptible_) maps.insert({MapId(MapFd("ks_seen")), MapId(MapFd("ks_lanes"))});
     if (Status gone_on = hook.dispatcher.GoOn(name, maps, pins_); !gone_on) return gone_on;
   }
   inodes_.Read(MapFd("ks_inodes"));
@@ -327,7 +331,7 @@ Status LibbpfKernel::AttachAll(const std::map<std::string, int>& programs) {
     Hook& hook = hooks_.at(name);
     if (!hook.dispatcher) continue;
     const bool was_attached = hook.dispatcher.attached();
-    Status done = hook.dispatcher.Attach(name, pins_);
+    Status done = hook.dispatcher.Attach(name, pins_, MapFd("ks_lanes"));
     if (done) {
       if (!was_attached) attached.push_back(name);
       continue;
@@ -377,12 +381,8 @@ std::vector<HookStatus> LibbpfKernel::Hooks() const {
   std::vector<HookStatus> statuses;
   for (const auto& [name, hook] : hooks_) {
     if (!hook.dispatcher) continue;
-    // In this order: what is skipped and made up for meanwhile is not taken for missed.
-    const uint64_t skipped = hook.dispatcher.skipped();
-    uint64_t recovered = 0;
-    const uint32_t number = HookNumber(name);
-    if (bpf_map_lookup_elem(MapFd("ks_second"), &number, &recovered) != 0) recovered = 0;
-    statuses.push_back({name, hook.dispatcher.attached(), skipped - std::min(skipped, recovered), recovered});
+    const Dispatcher::Lost lost = hook.dispatcher.lost(name, MapFd("ks_lanes"));
+    statuses.push_back({name, hook.dispatcher.attached(), lost.missed, lost.recovered});
   }
   captures_.AddHooks(statuses);
   lineage_.AddHooks(statuses);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "runtime/kernel/line_recorder.h"
+#include "runtime/kernel/preempt.h"
 #include "runtime/kernel/verifier_log.h"
 
 namespace ks::kernel {
@@ -108,6 +109,7 @@ Result<ObjectPtr> PrepareObject(std::string_view elf, const LoadFor& how) {
   }
   if (Status shared = ShareMaps(object.get(), how.maps); !shared) return shared.error();
   if (Status set = SetConstants(object.get(), how); !set) return set.error();
+  if (Status kept = how.preemptible ? KeepPreemptionOff(object.get()) : Ok(); !kept) return kept.error();
   return object;
 }
 
