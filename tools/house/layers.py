@@ -24,6 +24,7 @@ PARTS = {
     "runtime/event": ["bpf/schema", "compiler/support"],
     "runtime/enrich": ["runtime/event", "compiler/bundle"],
     "runtime/trace": ["runtime/event"],
+    "runtime/import": ["runtime/enrich", "runtime/trace"],
     "runtime/kernel": ["bpf/schema", "compiler/support"],
     # The engine too: what decides residuals changes with the programs, generation by generation.
     "runtime/loader": ["compiler/bundle", "runtime/kernel", "runtime/engine"],
@@ -33,7 +34,7 @@ PARTS = {
     "runtime/replay": ["runtime/engine", "runtime/state", "compiler/bundle", "runtime/trace", "runtime/alert"],
     "tools/cli": ["bpf/schema", "compiler/support"],
     "tools/ksc/lsp": ["compiler/ide", "compiler/format"],
-    "tools/ksc": ["compiler/driver", "compiler/format", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
+    "tools/ksc": ["compiler/driver", "compiler/format", "runtime/import", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
     "tools/kubesentryd": ["runtime/loader", "runtime/state", "runtime/enrich", "runtime/alert", "runtime/trace", "tools/cli"],
     # Runs while we build: makes the objects that `kubesentryd record` carries. Not a part of the daemon.
     "tools/kubesentryd/recorder/make_recorder.cpp": ["compiler/codegen", "tools/kubesentryd"],
@@ -49,6 +50,7 @@ LIBRARIES = {
     "libbpf": (r"bpf/(libbpf|bpf|btf)(_\w+)?\.h", ["runtime/kernel/"]),
     "OpenSSL": (r"openssl/", ["compiler/bundle/"]),
     "zstd": (r"zstd", ["runtime/trace/"]),
+    "zlib": (r"zlib\.h", ["runtime/import/"]),
     "RE2": (r"re2/", ["bpf/schema/regex.h", "compiler/sema/", "compiler/ir/", "runtime/engine/"]),
 }
 # Headers of libbpf for code that runs in the kernel.

@@ -10,33 +10,10 @@
 #include "compiler/bundle/bundle.h"
 #include "runtime/alert/alert.h"
 #include "tools/ksc/commands.h"
+#include "tools/ksc/progress_line.h"
 
 namespace ks::ksc {
 namespace {
-
-// A line that is rewritten in place, on a terminal, once the work takes longer than two seconds.
-class Progress {
- public:
-  explicit Progress(bool on) : on_(on && isatty(STDERR_FILENO)) {}
-  ~Progress() {
-    if (shown_) fmt::print(stderr, "\r\x1b[K");
-  }
-  void Tick(const replay::Totals& totals) {
-    if (!on_ || ++ticks_ % 4096 != 0) return;
-    auto now = std::chrono::steady_clock::now();
-    if (now - start_ < std::chrono::seconds(2) || now - last_ < std::chrono::milliseconds(200)) return;
-    last_ = now;
-    shown_ = true;
-    double seconds = std::chrono::duration<double>(now - start_).count();
-    fmt::print(stderr, "\r\x1b[K{} events, {} alerts, {:.0f} events/s", totals.events, totals.alerts,
-               static_cast<double>(totals.events) / seconds);
-  }
-
- private:
-  bool on_, shown_ = false;
-  uint64_t ticks_ = 0;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), last_ = start_;
-};
 
 struct Policy {
   ir::Program program;
@@ -201,7 +178,7 @@ int Replay(const Words& words) {
     }
     policy->origin.node = info.host.node;
     policy->origin.boot = info.host.boot;
-    Progress progress(true);
+    ProgressLine progress;
     Status replayed = replay::Replay(
         engine, *reader, options, &totals,
         [&](const event::Match& match) {
@@ -210,7 +187,12 @@ int Replay(const Words& words) {
           fmt::print("{}\n", json ? line : alert::FormatHuman(match, color));
           if (keep) raised.push_back(std::move(line));
         },
-        [&] { progress.Tick(totals); });
+        [&] {
+          progress.Tick([&](double seconds) {
+            return fmt::format("{} events, {} alerts, {:.0f} events/s", totals.events, totals.alerts,
+                               static_cast<double>(totals.events) / seconds);
+          });
+        });
     if (!replayed) return cli::Fail(replayed.error(), json);
   }
   std::fflush(stdout);

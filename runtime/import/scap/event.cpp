@@ -1,0 +1,200 @@
+#include "runtime/import/scap/event.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <numeric>
+
+#include "bpf/schema/schema.h"
+#include "runtime/import/scap/wire.h"
+
+namespace ks::import::scap {
+namespace {
+
+struct Row {
+  uint16_t number;
+  std::string_view name, parameters;
+};
+constexpr Row kRows[] = {
+#define KS_SCAP_EVENT(number, name, parameters) {number, name, parameters},
+#include "runtime/import/scap/events.def"
+};
+
+// Calls without events of their own come as `syscall`, with one of these numbers (ppm_syscall_code of falcosecurity/libs).
+constexpr std::string_view kCodes[] = {
+    "unknown", "restart_syscall", "exit", "read", "write", "open", "close", "creat", "link", "unlink", "chdir", "time", "mknod",
+    "chmod", "stat", "lseek", "getpid", "mount", "ptrace", "alarm", "fstat", "pause", "utime", "access", "sync", "kill", "rename",
+    "mkdir", "rmdir", "dup", "pipe", "times", "brk", "acct", "ioctl", "fcntl", "setpgid", "umask", "chroot", "ustat", "dup2", "getppid",
+    "getpgrp", "setsid", "sethostname", "setrlimit", "getrusage", "gettimeofday", "settimeofday", "symlink", "lstat", "readlink",
+    "uselib", "swapon", "reboot", "mmap", "munmap", "truncate", "ftruncate", "fchmod", "getpriority", "setpriority", "statfs",
+    "fstatfs", "syslog", "setitimer", "getitimer", "uname", "vhangup", "wait4", "swapoff", "sysinfo", "fsync", "setdomainname",
+    "adjtimex", "mprotect", "init_module", "delete_module", "quotactl", "getpgid", "fchdir", "sysfs", "personality", "getdents",
+    "select", "flock", "msync", "readv", "writev", "getsid", "fdatasync", "mlock", "munlock", "mlockall", "munlockall",
+    "sched_setparam", "sched_getparam", "sched_setscheduler", "sched_getscheduler", "sched_yield", "sched_get_priority_max",
+    "sched_get_priority_min", "sched_rr_get_interval", "nanosleep", "mremap", "poll", "prctl", "rt_sigaction", "rt_sigprocmask",
+    "rt_sigpending", "rt_sigtimedwait", "rt_sigqueueinfo", "rt_sigsuspend", "getcwd", "capget", "capset", "sendfile", "getrlimit",
+    "lchown", "getuid", "getgid", "geteuid", "getegid", "setreuid", "setregid", "getgroups", "setgroups", "fchown", "setresuid",
+    "getresuid", "setresgid", "getresgid", "chown", "setuid", "setgid", "setfsuid", "setfsgid", "pivot_root", "mincore", "madvise",
+    "gettid", "setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
+    "removexattr", "lremovexattr", "fremovexattr", "tkill", "futex", "sched_setaffinity", "sched_getaffinity", "set_thread_area",
+    "get_thread_area", "io_setup", "io_destroy", "io_getevents", "io_submit", "io_cancel", "exit_group", "epoll_create", "epoll_ctl",
+    "epoll_wait", "remap_file_pages", "set_tid_address", "timer_create", "timer_settime", "timer_gettime", "timer_getoverrun",
+    "timer_delete", "clock_settime", "clock_gettime", "clock_getres", "clock_nanosleep", "tgkill", "utimes", "mq_open", "mq_unlink",
+    "mq_timedsend", "mq_timedreceive", "mq_notify", "mq_getsetattr", "kexec_load", "waitid", "add_key", "request_key", "keyctl",
+    "ioprio_set", "ioprio_get", "inotify_init", "inotify_add_watch", "inotify_rm_watch", "openat", "mkdirat", "mknodat", "fchownat",
+    "futimesat", "unlinkat", "renameat", "linkat", "symlinkat", "readlinkat", "fchmodat", "faccessat", "pselect6", "ppoll", "unshare",
+    "set_robust_list", "get_robust_list", "splice", "tee", "vmsplice", "getcpu", "epoll_pwait", "utimensat", "signalfd",
+    "timerfd_create", "eventfd", "timerfd_settime", "timerfd_gettime", "signalfd4", "eventfd2", "epoll_create1", "dup3", "pipe2",
+    "inotify_init1", "preadv", "pwritev", "rt_tgsigqueueinfo", "perf_event_open", "fanotify_init", "prlimit64", "clock_adjtime",
+    "syncfs", "setns", "getdents64", "socket", "bind", "connect", "listen", "accept", "getsockname", "getpeername", "socketpair",
+    "sendto", "recvfrom", "shutdown", "setsockopt", "getsockopt", "sendmsg", "sendmmsg", "recvmsg", "recvmmsg", "accept4", "semop",
+    "semget", "semctl", "msgsnd", "msgrcv", "msgget", "msgctl", "shmdt", "shmget", "shmctl", "statfs64", "fstatfs64", "fstatat64",
+    "sendfile64", "ugetrlimit", "bdflush", "sigprocmask", "ipc", "socketcall", "stat64", "lstat64", "fstat64", "fcntl64", "mmap2",
+    "_newselect", "sgetmask", "ssetmask", "sigpending", "olduname", "umount", "signal", "nice", "stime", "_llseek", "waitpid",
+    "pread64", "pwrite64", "arch_prctl", "shmat", "sigreturn", "fallocate", "newfstatat", "process_vm_readv", "process_vm_writev",
+    "fork", "vfork", "setuid32", "getuid32", "setgid32", "geteuid32", "getgid32", "setresuid32", "setresgid32", "getresuid32",
+    "getresgid32", "finit_module", "bpf", "seccomp", "sigaltstack", "getrandom", "fadvise64", "renameat2", "userfaultfd", "openat2",
+    "umount2", "execve", "execveat", "copy_file_range", "clone", "clone3", "open_by_handle_at", "io_uring_setup", "io_uring_enter",
+    "io_uring_register",
+};
+
+constexpr std::string_view kParameterNames[] = {
+#define KS_SCAP_PARAMETER(name) #name,
+    KS_SCAP_PARAMETERS(KS_SCAP_PARAMETER)
+#undef KS_SCAP_PARAMETER
+};
+
+// Where each row has the parameters that are asked for.
+constexpr uint8_t kNone = 255;
+struct Positions {
+  std::array<uint8_t, static_cast<size_t>(Parameter::Count)> of;
+  uint8_t count = 0;
+  Positions() { of.fill(kNone); }
+};
+
+const std::vector<Positions>& AllPositions() {
+  static const std::vector<Positions> all = [] {
+    std::vector<Positions> rows;
+    for (const Row& row : kRows) {
+      Positions& positions = rows.emplace_back();
+      std::string_view rest = row.parameters;
+      while (!rest.empty()) {
+        const std::string_view name = rest.substr(0, rest.find(' '));
+        rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+        const auto* const found = std::find(std::begin(kParameterNames), std::end(kParameterNames), name);
+        if (found != std::end(kParameterNames)) positions.of[static_cast<size_t>(found - std::begin(kParameterNames))] = positions.count;
+        ++positions.count;
+      }
+    }
+    return rows;
+  }();
+  return all;
+}
+
+struct Shape {
+  uint32_t type;
+  bool counted, flagged, large;  // it says how many parameters there are · has flags · lengths of 32 bits
+};
+constexpr Shape kShapes[] = {{0x204, false, false, false}, {0x8010ABCD, false, false, false}, {0x208, false, true, false},
+                             {0x216, true, false, false},  {0x217, true, true, false},        {0x221, true, false, true},
+                             {0x222, true, true, true}};
+
+const Shape* ShapeOf(uint32_t type) {
+  const auto* const found = std::find_if(std::begin(kShapes), std::end(kShapes), [&](const Shape& one) { return one.type == type; });
+  return found == std::end(kShapes) ? nullptr : found;
+}
+
+constexpr size_t kMostParameters = 256;
+constexpr uint16_t kGenericExit = 1;
+
+// Before version 2 of event blocks nothing says how many there are: as many as the table has, or fewer if it is an older event.
+bool Uncounted(uint16_t type, std::string_view rest, std::vector<std::string_view>* out) {
+  const size_t most = type < AllPositions().size() ? AllPositions()[type].count : 0;
+  for (size_t count = most + 1; count-- > 0;) {
+    Wire wire(rest);
+    std::vector<uint16_t> lengths(count);
+    const bool read = std::all_of(lengths.begin(), lengths.end(), [&](uint16_t& length) { return wire.Number(&length); });
+    const size_t sum = std::accumulate(lengths.begin(), lengths.end(), size_t{0});
+    // Blocks are padded to four bytes.
+    if (!read || sum > wire.left() || wire.left() - sum > 3) continue;
+    out->resize(count);
+    for (size_t i = 0; i < count; ++i) wire.Take(lengths[i], &(*out)[i]);
+    return true;
+  }
+  return false;
+}
+
+bool Counted(uint32_t count, bool large, Wire wire, std::vector<std::string_view>* out) {
+  if (count > kMostParameters) return false;
+  std::vector<uint32_t> lengths(count);
+  for (uint32_t& length : lengths) {
+    uint16_t narrow = 0;
+    if (!(large ? wire.Number(&length) : wire.Number(&narrow))) return false;
+    if (!large) length = narrow;
+  }
+  out->resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    if (!wire.Take(lengths[i], &(*out)[i])) return false;
+  }
+  return true;
+}
+
+std::string_view CallName(uint16_t type) {
+  switch (type) {
+    case 56:
+    case 57:
+    case 248:
+    case 249: return "accept4";  // named accept in the table
+    default: return type < std::size(kRows) ? kRows[type].name : "";
+  }
+}
+
+// What the table names otherwise than the kernel.
+std::string_view KernelName(std::string_view name) {
+  if (name == "umount") return "umount2";
+  if (name == "pread" || name == "pwrite") return name == "pread" ? "pread64" : "pwrite64";
+  if (name == "prlimit") return "prlimit64";
+  return name;
+}
+
+}  // namespace
+
+std::optional<std::string_view> Event::Find(Parameter parameter) const {
+  if (type >= AllPositions().size()) return std::nullopt;
+  const uint8_t at = AllPositions()[type].of[static_cast<size_t>(parameter)];
+  if (at >= parameters.size()) return std::nullopt;
+  return parameters[at];
+}
+
+bool IsEventBlock(uint32_t type) { return ShapeOf(type) != nullptr; }
+
+std::optional<Event> DecodeEvent(const Block& block, std::string* why) {
+  const Shape& shape = *ShapeOf(block.type);
+  Event event;
+  Wire wire(block.body);
+  uint32_t length = 0, count = 0;
+  if (!wire.Number(&event.cpu) || (shape.flagged && !wire.Skip(4)) || !wire.Number(&event.time_ns) || !wire.Number(&event.tid) ||
+      !wire.Number(&length) || !wire.Number(&event.type) || (shape.counted && !wire.Number(&count))) {
+    *why = "an event without its head";
+    return std::nullopt;
+  }
+  const bool read = shape.counted ? Counted(count, shape.large, wire, &event.parameters) : Uncounted(event.type, wire.rest(), &event.parameters);
+  if (read) return event;
+  *why = fmt::format("an event ({}) whose parameters do not fit into it", EventName(event.type));
+  return std::nullopt;
+}
+
+std::string EventName(uint16_t type) { return type < std::size(kRows) ? std::string(kRows[type].name) : fmt::format("event {}", type); }
+
+std::optional<int64_t> SyscallOf(const Event& event) {
+  if (event.is_enter()) return std::nullopt;
+  if (event.type != kGenericExit) return schema::EnumeratorValue("syscall", KernelName(CallName(event.type)));
+  uint16_t code = 0;
+  const std::optional<std::string_view> id = event.Find(Parameter::ID);
+  if (!id || !Wire(*id).Number(&code) || code >= std::size(kCodes)) return std::nullopt;
+  return schema::EnumeratorValue("syscall", KernelName(kCodes[code]));
+}
+
+}  // namespace ks::import::scap

@@ -1,0 +1,235 @@
+// ksc trace: recordings of events, ours and those of other tools.
+#include "runtime/trace/trace.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "runtime/event/event.h"
+#include "runtime/import/import.h"
+#include "tools/ksc/commands.h"
+#include "tools/ksc/progress_line.h"
+
+namespace ks::ksc {
+namespace {
+
+using Counts = std::map<std::string, uint64_t>;
+
+std::string ToJson(const Counts& counts) {
+  std::string out;
+  for (const auto& [name, count] : counts) out += fmt::format("{}{}:{}", out.empty() ? "" : ",", JsonString(name), count);
+  return "{" + out + "}";
+}
+
+std::string ToJson(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "" : ",") + JsonString(text);
+  return "[" + out + "]";
+}
+
+uint64_t Sum(const Counts& counts) {
+  uint64_t sum = 0;
+  for (const auto& [name, count] : counts) sum += count;
+  return sum;
+}
+
+// The most frequent first, a few to a line.
+void PrintCounts(const char* what, const Counts& counts) {
+  std::vector<std::pair<std::string, uint64_t>> sorted(counts.begin(), counts.end());
+  std::ranges::stable_sort(sorted, [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string line;
+  for (const auto& [name, count] : sorted) line += fmt::format("{}{} {}", line.empty() ? "" : ", ", event::Printable(name), count);
+  fmt::print(stderr, "  {:<9} {:>9}{}{}\n", what, Sum(counts), line.empty() ? "" : "  ", line);
+}
+
+void PrintReport(const std::string& path, const import::Importer& importer, const import::Report& report, bool json) {
+  if (json) {
+    fmt::print(
+        R"({{"file":{},"format":{},"node":{},"events":{},"processes":{},"made":{},"merged":{},"unmapped":{},"blocks":{},"damage":{}}})"
+        "\n",
+        JsonString(path), JsonString(importer.format()), JsonString(importer.host().node), report.events, report.processes,
+        ToJson(report.made), ToJson(report.merged), ToJson(report.unmapped), ToJson(report.blocks), ToJson(report.damage));
+    return;
+  }
+  fmt::print(stderr, "{}: {}, {}{}\n", path, importer.format(), Count(report.events, "event"),
+             report.processes > 0 ? fmt::format(", {} there before", Count(report.processes, "thread")) : "");
+  PrintCounts("made", report.made);
+  PrintCounts("merged", report.merged);
+  PrintCounts("unmapped", report.unmapped);
+  for (const std::string& damage : report.damage) fmt::print(stderr, "warning: {}: {}\n", path, event::Printable(damage));
+}
+
+std::string Human(const event::Event& event) {
+  const auto text = [&](schema::FieldId field) {
+    const schema::FieldRow& row = schema::Row(field);
+    const schema::FieldValue& value = event.record[field];
+    const bool there = value.status == schema::Status::Ok || value.status == schema::Status::Truncated;
+    return there ? event::Printable(schema::ToString(value.value, row.type, row.enumeration)) : "?";
+  };
+  std::string out = fmt::format("{} {:<14} {} {}", schema::ToString(static_cast<int64_t>(event.time_ns), schema::TypeId::Time, ""),
+                                schema::Row(event.kind).name, text(schema::FieldId::process_pid), text(schema::FieldId::process_name));
+  for (const schema::FieldRow& row : schema::Fields()) {
+    const schema::Status status = event.record[row.id].status;
+    const bool own = !row.dotted.starts_with("process.") && row.id != schema::FieldId::event_time;
+    if (own && (status == schema::Status::Ok || status == schema::Status::Truncated)) out += fmt::format(" {}={}", row.dotted, text(row.id));
+  }
+  return out;
+}
+
+// Values as a policy would write them. What is not there says why: "unknown", "absent".
+std::string Json(const event::Event& event) {
+  std::string fields, missing, cut;
+  for (const schema::FieldRow& row : schema::Fields()) {
+    const schema::FieldValue& value = event.record[row.id];
+    const auto add = [&](std::string& to, const std::string& json) { to += fmt::format("{}{}:{}", to.empty() ? "" : ",", JsonString(row.dotted), json); };
+    switch (value.status) {
+      case schema::Status::Unread: break;
+      case schema::Status::Truncated:
+        cut += (cut.empty() ? "" : ",") + JsonString(row.dotted);
+        [[fallthrough]];
+      case schema::Status::Ok: add(fields, JsonString(schema::ToString(value.value, row.type, row.enumeration))); break;
+      case schema::Status::Absent: add(missing, R"("absent")"); break;
+      default: add(missing, R"("unknown")");
+    }
+  }
+  return fmt::format(R"({{"time_ns":{},"kind":{},"cpu":{},"fields":{{{}}},"missing":{{{}}},"cut":[{}]}})", event.time_ns,
+                     JsonString(schema::Row(event.kind).name), event.cpu, fields, missing, cut);
+}
+
+}  // namespace
+
+int TraceImport(const Words& words) {
+  const cli::Command command = {
+      "ksc trace import",
+      "FILE…",
+      1,
+      10'000,
+      "Makes a trace of recordings of other tools: .scap (Falco, sysdig; plain or gzip). Files follow each other in the order in which "
+      "they are given. What the recording does not say is unknown in the trace; events without a counterpart are listed, with their number. "
+      "What is damaged is said, and what comes before it is kept.",
+      "  ksc trace import incident.scap.gz -o incident.kst && ksc replay rules/ incident.kst",
+      {FormatOption(),
+       {"-o", "OUT.kst", "the trace; never overwritten", true, {}},
+       {"--from", "FORMAT", "what the files are; guessed if it is not said", false, {std::begin(import::kFormats), std::end(import::kFormats)}},
+       {"--strict", "", "a damaged recording is a failure (exit status 3); the trace is kept", false, {}}}};
+  int code = cli::kFine;
+  auto arguments = cli::Parse(command, words, &code);
+  if (!arguments) return code;
+  const bool json = WantsJson(*arguments);
+  const std::string out = arguments->Get("-o");
+  if (!out.ends_with(".kst")) return cli::Usage(command, "-o must end in .kst: by that name `ksc replay` knows a trace");
+  if (::access(out.c_str(), F_OK) == 0) {
+    return cli::Fail({"create the trace", out, "it is there already", "remove it, or give another name", "trace-exists"}, json);
+  }
+  std::vector<std::unique_ptr<import::Importer>> importers;
+  for (const std::string& path : arguments->positionals()) {
+    Result<std::unique_ptr<import::Importer>> opened = import::Open(path, arguments->Get("--from"));
+    if (!opened) return cli::Fail(opened.error(), json);
+    importers.push_back(std::move(*opened));
+  }
+  Result<trace::Writer> writer = trace::Writer::Create(out, importers.front()->host());
+  if (!writer) return cli::Fail(writer.error(), json);
+  Status written = Ok();
+  uint64_t events = 0, newest_ns = 0;
+  bool damaged = false;
+  for (size_t i = 0; i < importers.size(); ++i) {
+    ProgressLine progress;
+    const std::string& path = arguments->positionals()[i];
+    bool first = true;
+    const import::Report report = importers[i]->ForEach([&](const event::Event& event) {
+      if (first && event.time_ns < newest_ns) {
+        fmt::print(stderr, "warning: {} begins before the file in front of it ends: rules over several events may see them in another order\n", path);
+      }
+      first = false;
+      newest_ns = std::max(newest_ns, event.time_ns);
+      if (written) written = writer->Add(event);
+      ++events;
+      progress.Tick([&](double seconds) { return fmt::format("{} events, {:.0f} events/s", events, static_cast<double>(events) / seconds); });
+    });
+    if (!written) return cli::Fail(written.error(), json);
+    PrintReport(path, *importers[i], report, json);
+    damaged |= !report.damage.empty();
+  }
+  if (Status closed = writer->Close(); !closed) return cli::Fail(closed.error(), json);
+  if (!json) fmt::print(stderr, "{}: {}\n", out, Count(events, "event"));
+  return damaged && arguments->Has("--strict") ? cli::kWorldFailed : cli::kFine;
+}
+
+int TraceInfo(const Words& words) {
+  const cli::Command command = {"ksc trace info",
+                                "TRACE.kst",
+                                1,
+                                1,
+                                "Says where and when a trace was recorded and what it holds.",
+                                "  ksc trace info incident.kst",
+                                {FormatOption()}};
+  int code = cli::kFine;
+  auto arguments = cli::Parse(command, words, &code);
+  if (!arguments) return code;
+  const bool json = WantsJson(*arguments);
+  const std::string& path = arguments->positionals()[0];
+  Result<trace::Reader> reader = trace::Reader::Open(path);
+  if (!reader) return cli::Fail(reader.error(), json);
+  const trace::Info& info = reader->info();
+  Counts kinds;
+  uint64_t lost = 0;
+  Status read = reader->ForEach([&](const event::Event& event) { ++kinds[std::string(schema::Row(event.kind).name)]; },
+                                [&](const trace::Lost& one) { lost += one.records; });
+  if (!read) return cli::Fail(read.error(), json);
+  if (json) {
+    fmt::print(
+        R"({{"file":{},"node":{},"kernel":{},"arch":{},"boot":{},"schema":{},"match_only":{},"events":{},"kinds":{},"lost":{},"first_ns":{},"last_ns":{},"cut":{},"columns":{},"unknown_columns":{},"unknown_kinds":{}}})"
+        "\n",
+        JsonString(path), JsonString(info.host.node), JsonString(info.host.kernel), JsonString(info.host.arch), JsonString(info.host.boot),
+        JsonString(info.schema_hash), JsonString(info.match_only), info.events, ToJson(kinds), lost, info.first_time_ns, info.last_time_ns,
+        info.index_rebuilt, ToJson(info.columns), ToJson(info.unknown_columns), ToJson(info.unknown_kinds));
+    return cli::kFine;
+  }
+  const auto time = [](uint64_t ns) { return schema::ToString(static_cast<int64_t>(ns), schema::TypeId::Time, ""); };
+  const auto fact = [](const std::string& text) { return text.empty() ? "not said" : event::Printable(text); };
+  fmt::print("node      {}\nkernel    {}, {}\n", fact(info.host.node), fact(info.host.kernel), fact(info.host.arch));
+  if (info.events > 0) fmt::print("from      {}\nto        {}\n", time(info.first_time_ns), time(info.last_time_ns));
+  fmt::print("events    {}\n", info.events);
+  for (const auto& [kind, count] : kinds) fmt::print("  {:>9}  {}\n", count, kind);
+  fmt::print("lost      {}\ncolumns   {}, match-only fields {}\n", lost, info.columns.size(), event::Printable(info.match_only));
+  for (const std::string& column : info.unknown_columns) fmt::print("unknown   column {}: skipped\n", event::Printable(column));
+  for (const std::string& kind : info.unknown_kinds) fmt::print("unknown   kind {}: skipped\n", event::Printable(kind));
+  if (info.index_rebuilt) fmt::print("cut       what follows its last whole block is gone\n");
+  return cli::kFine;
+}
+
+int TraceCat(const Words& words) {
+  const cli::Command command = {"ksc trace cat",
+                                "TRACE.kst",
+                                1,
+                                1,
+                                "Prints the events of a trace, a line each, paths and arguments included.",
+                                "  ksc trace cat incident.kst | grep ' exec '\n  ksc trace cat incident.kst --format json | jq .fields",
+                                {FormatOption(), {"--kind", "KIND", "only events of this kind", false, {}}}};
+  int code = cli::kFine;
+  auto arguments = cli::Parse(command, words, &code);
+  if (!arguments) return code;
+  const bool json = WantsJson(*arguments);
+  std::optional<schema::EventKind> only;
+  if (arguments->Has("--kind")) {
+    only = schema::FindEvent(arguments->Get("--kind"));
+    if (!only) return cli::Usage(command, fmt::format("there is no event kind `{}`; `ksc schema` lists them", arguments->Get("--kind")));
+  }
+  Result<trace::Reader> reader = trace::Reader::Open(arguments->positionals()[0]);
+  if (!reader) return cli::Fail(reader.error(), json);
+  Status read = reader->ForEach(
+      [&](const event::Event& event) {
+        if (!only || event.kind == *only) fmt::print("{}\n", json ? Json(event) : Human(event));
+      },
+      [&](const trace::Lost& lost) {
+        if (json) {
+          fmt::print("{{\"time_ns\":{},\"lost\":{},\"cpu\":{}}}\n", lost.time_ns, lost.records, lost.cpu);
+        } else {
+          fmt::print("{} LOST           {}\n", schema::ToString(static_cast<int64_t>(lost.time_ns), schema::TypeId::Time, ""), Count(lost.records, "record"));
+        }
+      });
+  return read ? cli::kFine : cli::Fail(read.error(), json);
+}
+
+}  // namespace ks::ksc
