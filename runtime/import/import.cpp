@@ -1,7 +1,5 @@
 #include "runtime/import/import.h"
 
-#include <algorithm>
-
 #include "runtime/import/scap/scap.h"
 #include "runtime/import/source.h"
 
@@ -10,17 +8,11 @@ namespace ks::import {
 Result<std::unique_ptr<Importer>> Open(const std::string& path, std::string_view format) {
   Result<Source> source = Source::Open(path);
   if (!source) return source.error();
-  std::string begin;
-  source->Read(8, &begin);
-  const bool is_scap = scap::IsSection(begin);
-  if (!is_scap) {
+  if (!scap::IsSection(source->Peek(scap::kBegin))) {
     const std::string damage = source->Damage();
     return Error{"import", path, !damage.empty() ? damage : format.empty() ? "it begins as no recording that is known" : "it does not begin as a .scap file",
                  "formats: scap (of Falco and sysdig, plain or gzip)", "import-format"};
   }
-  // From the beginning again.
-  source = Source::Open(path);
-  if (!source) return source.error();
   return scap::Open(std::move(*source));
 }
 

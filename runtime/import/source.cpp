@@ -20,6 +20,7 @@ constexpr size_t kAtOnce = 1 << 20;  // memory follows what is there, not what t
 struct Source::State {
   std::string path;
   gzFile file = nullptr;
+  std::string ahead;  // read by Peek
   uint64_t offset = 0;
   std::string damage;
   ~State() {
@@ -56,7 +57,20 @@ const std::string& Source::path() const { return state_->path; }
 uint64_t Source::offset() const { return state_->offset; }
 std::string Source::Damage() const { return state_->damage; }
 
+std::string Source::Peek(size_t size) {
+  std::string begin;
+  Read(size, &begin);
+  state_->ahead = begin + state_->ahead;
+  state_->offset -= begin.size();
+  return begin;
+}
+
 void Source::Read(size_t size, std::string* out) {
+  const size_t known = std::min(size, state_->ahead.size());
+  out->append(state_->ahead, 0, known);
+  state_->ahead.erase(0, known);
+  state_->offset += known;
+  size -= known;
   while (size > 0 && state_->damage.empty()) {
     const size_t before = out->size(), now = std::min(size, kAtOnce);
     out->resize(before + now);

@@ -16,6 +16,8 @@ class Source {
   ~Source();
 
   const std::string& path() const;
+  // The first bytes, which Read gives all the same; fewer if there are no more.
+  std::string Peek(size_t size);
   // Appends up to `size` bytes to *out; fewer at the end of the file, or where its compression is damaged.
   void Read(size_t size, std::string* out);
   // Of the bytes that Read gave, compression undone.

@@ -41,7 +41,7 @@ def main():
             own = scap.count(path)
             wrong = [what for what, here, there in (("blocks", dict(own["blocks"]), told["blocks"]),
                                                     ("events", sum(own["events"].values()), told["events"]),
-                                                    ("processes", own["processes"] or told["processes"], told["processes"]),
+                                                    ("processes", own["processes"], told["processes"] if own["processes"] else 0),
                                                     ("end", own["ended"], "end"), ("damage", [], told["damage"])) if here != there]
             # Each event is told as a kind, merged into another, or named as one that has none.
             exits = told["events"] - sum(told["merged"].values()) - sum(told["unmapped"].values())

@@ -1,10 +1,14 @@
 // ksc trace: recordings of events, ours and those of other tools.
 #include "runtime/trace/trace.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
 
 #include "runtime/event/event.h"
 #include "runtime/import/import.h"
@@ -16,15 +20,36 @@ namespace {
 
 using Counts = std::map<std::string, uint64_t>;
 
+// Whoever made a file of that name in the meantime keeps it.
+Status MakeNew(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd >= 0) {
+    ::close(fd);
+    return Ok();
+  }
+  const int error = errno;
+  if (error == EEXIST) return Error{"create the trace", path, "it is there already", "remove it, or give another name", "trace-exists"};
+  return Error{"create the trace", path, std::strerror(error), "", "trace-file"};
+}
+
+// Recordings hold bytes of all kinds.
+std::string JsonText(std::string_view text) {
+  std::string valid;
+  for (size_t length = 0; !text.empty(); text.remove_prefix(length)) {
+    valid += event::DecodeUtf8(text, &length) < 0 ? std::string_view("\xef\xbf\xbd") : text.substr(0, length);
+  }
+  return JsonString(valid);
+}
+
 std::string ToJson(const Counts& counts) {
   std::string out;
-  for (const auto& [name, count] : counts) out += fmt::format("{}{}:{}", out.empty() ? "" : ",", JsonString(name), count);
+  for (const auto& [name, count] : counts) out += fmt::format("{}{}:{}", out.empty() ? "" : ",", JsonText(name), count);
   return "{" + out + "}";
 }
 
 std::string ToJson(const std::vector<std::string>& texts) {
   std::string out;
-  for (const std::string& text : texts) out += (out.empty() ? "" : ",") + JsonString(text);
+  for (const std::string& text : texts) out += (out.empty() ? "" : ",") + JsonText(text);
   return "[" + out + "]";
 }
 
@@ -48,7 +73,7 @@ void PrintReport(const std::string& path, const import::Importer& importer, cons
     fmt::print(
         R"({{"file":{},"format":{},"node":{},"events":{},"processes":{},"made":{},"merged":{},"unmapped":{},"blocks":{},"damage":{}}})"
         "\n",
-        JsonString(path), JsonString(importer.format()), JsonString(importer.host().node), report.events, report.processes,
+        JsonText(path), JsonText(importer.format()), JsonText(importer.host().node), report.events, report.processes,
         ToJson(report.made), ToJson(report.merged), ToJson(report.unmapped), ToJson(report.blocks), ToJson(report.damage));
     return;
   }
@@ -82,19 +107,19 @@ std::string Json(const event::Event& event) {
   std::string fields, missing, cut;
   for (const schema::FieldRow& row : schema::Fields()) {
     const schema::FieldValue& value = event.record[row.id];
-    const auto add = [&](std::string& to, const std::string& json) { to += fmt::format("{}{}:{}", to.empty() ? "" : ",", JsonString(row.dotted), json); };
+    const auto add = [&](std::string& to, const std::string& json) { to += fmt::format("{}{}:{}", to.empty() ? "" : ",", JsonText(row.dotted), json); };
     switch (value.status) {
       case schema::Status::Unread: break;
       case schema::Status::Truncated:
-        cut += (cut.empty() ? "" : ",") + JsonString(row.dotted);
+        cut += (cut.empty() ? "" : ",") + JsonText(row.dotted);
         [[fallthrough]];
-      case schema::Status::Ok: add(fields, JsonString(schema::ToString(value.value, row.type, row.enumeration))); break;
+      case schema::Status::Ok: add(fields, JsonText(schema::ToString(value.value, row.type, row.enumeration))); break;
       case schema::Status::Absent: add(missing, R"("absent")"); break;
       default: add(missing, R"("unknown")");
     }
   }
   return fmt::format(R"({{"time_ns":{},"kind":{},"cpu":{},"fields":{{{}}},"missing":{{{}}},"cut":[{}]}})", event.time_ns,
-                     JsonString(schema::Row(event.kind).name), event.cpu, fields, missing, cut);
+                     JsonText(schema::Row(event.kind).name), event.cpu, fields, missing, cut);
 }
 
 }  // namespace
@@ -119,25 +144,26 @@ int TraceImport(const Words& words) {
   const bool json = WantsJson(*arguments);
   const std::string out = arguments->Get("-o");
   if (!out.ends_with(".kst")) return cli::Usage(command, "-o must end in .kst: by that name `ksc replay` knows a trace");
-  if (::access(out.c_str(), F_OK) == 0) {
-    return cli::Fail({"create the trace", out, "it is there already", "remove it, or give another name", "trace-exists"}, json);
-  }
-  std::vector<std::unique_ptr<import::Importer>> importers;
-  for (const std::string& path : arguments->positionals()) {
-    Result<std::unique_ptr<import::Importer>> opened = import::Open(path, arguments->Get("--from"));
-    if (!opened) return cli::Fail(opened.error(), json);
-    importers.push_back(std::move(*opened));
-  }
-  Result<trace::Writer> writer = trace::Writer::Create(out, importers.front()->host());
-  if (!writer) return cli::Fail(writer.error(), json);
+  std::optional<trace::Writer> writer;
+  trace::HostFacts host;
   Status written = Ok();
   uint64_t events = 0, newest_ns = 0;
   bool damaged = false;
-  for (size_t i = 0; i < importers.size(); ++i) {
+  for (const std::string& path : arguments->positionals()) {
+    Result<std::unique_ptr<import::Importer>> importer = import::Open(path, arguments->Get("--from"));
+    if (!importer) return cli::Fail(importer.error(), json);
+    if (!writer) {
+      host = (*importer)->host();
+      if (Status made = MakeNew(out); !made) return cli::Fail(made.error(), json);
+      Result<trace::Writer> created = trace::Writer::Create(out, host);
+      if (!created) return cli::Fail(created.error(), json);
+      writer.emplace(std::move(*created));
+    } else if ((*importer)->host().node != host.node) {
+      fmt::print(stderr, "warning: {} is of node {}, the first recording of {}: the trace says the first\n", path, event::Printable((*importer)->host().node), event::Printable(host.node));
+    }
     ProgressLine progress;
-    const std::string& path = arguments->positionals()[i];
     bool first = true;
-    const import::Report report = importers[i]->ForEach([&](const event::Event& event) {
+    const import::Report report = (*importer)->ForEach([&](const event::Event& event) {
       if (first && event.time_ns < newest_ns) {
         fmt::print(stderr, "warning: {} begins before the file in front of it ends: rules over several events may see them in another order\n", path);
       }
@@ -148,7 +174,7 @@ int TraceImport(const Words& words) {
       progress.Tick([&](double seconds) { return fmt::format("{} events, {:.0f} events/s", events, static_cast<double>(events) / seconds); });
     });
     if (!written) return cli::Fail(written.error(), json);
-    PrintReport(path, *importers[i], report, json);
+    PrintReport(path, **importer, report, json);
     damaged |= !report.damage.empty();
   }
   if (Status closed = writer->Close(); !closed) return cli::Fail(closed.error(), json);
@@ -181,8 +207,8 @@ int TraceInfo(const Words& words) {
     fmt::print(
         R"({{"file":{},"node":{},"kernel":{},"arch":{},"boot":{},"schema":{},"match_only":{},"events":{},"kinds":{},"lost":{},"first_ns":{},"last_ns":{},"cut":{},"columns":{},"unknown_columns":{},"unknown_kinds":{}}})"
         "\n",
-        JsonString(path), JsonString(info.host.node), JsonString(info.host.kernel), JsonString(info.host.arch), JsonString(info.host.boot),
-        JsonString(info.schema_hash), JsonString(info.match_only), info.events, ToJson(kinds), lost, info.first_time_ns, info.last_time_ns,
+        JsonText(path), JsonText(info.host.node), JsonText(info.host.kernel), JsonText(info.host.arch), JsonText(info.host.boot),
+        JsonText(info.schema_hash), JsonText(info.match_only), info.events, ToJson(kinds), lost, info.first_time_ns, info.last_time_ns,
         info.index_rebuilt, ToJson(info.columns), ToJson(info.unknown_columns), ToJson(info.unknown_kinds));
     return cli::kFine;
   }

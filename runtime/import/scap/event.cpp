@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <limits>
 #include <numeric>
 
 #include "bpf/schema/schema.h"
@@ -53,11 +54,18 @@ constexpr std::string_view kCodes[] = {
     "semget", "semctl", "msgsnd", "msgrcv", "msgget", "msgctl", "shmdt", "shmget", "shmctl", "statfs64", "fstatfs64", "fstatat64",
     "sendfile64", "ugetrlimit", "bdflush", "sigprocmask", "ipc", "socketcall", "stat64", "lstat64", "fstat64", "fcntl64", "mmap2",
     "_newselect", "sgetmask", "ssetmask", "sigpending", "olduname", "umount", "signal", "nice", "stime", "_llseek", "waitpid",
-    "pread64", "pwrite64", "arch_prctl", "shmat", "sigreturn", "fallocate", "newfstatat", "process_vm_readv", "process_vm_writev",
+    "pread64", "pwrite64", "arch_prctl", "shmat", "rt_sigreturn", "fallocate", "newfstatat", "process_vm_readv", "process_vm_writev",
     "fork", "vfork", "setuid32", "getuid32", "setgid32", "geteuid32", "getgid32", "setresuid32", "setresgid32", "getresuid32",
     "getresgid32", "finit_module", "bpf", "seccomp", "sigaltstack", "getrandom", "fadvise64", "renameat2", "userfaultfd", "openat2",
     "umount2", "execve", "execveat", "copy_file_range", "clone", "clone3", "open_by_handle_at", "io_uring_setup", "io_uring_enter",
-    "io_uring_register",
+    "io_uring_register", "mlock2", "getegid32", "fsconfig", "fspick", "fsmount", "fsopen", "open_tree", "move_mount", "mount_setattr",
+    "memfd_create", "memfd_secret", "ioperm", "kexec_file_load", "pidfd_getfd", "pidfd_open", "pidfd_send_signal", "pkey_alloc",
+    "pkey_mprotect", "pkey_free", "landlock_create_ruleset", "quotactl_fd", "landlock_restrict_self", "landlock_add_rule",
+    "epoll_pwait2", "migrate_pages", "move_pages", "preadv2", "pwritev2", "kcmp", "sched_setattr", "mbind", "epoll_ctl_old",
+    "lookup_dcookie", "modify_ldt", "statx", "set_mempolicy", "io_pgetevents", "set_mempolicy_home_node", "semtimedop",
+    "get_kernel_syms", "readahead", "futex_waitv", "getpmsg", "name_to_handle_at", "process_mrelease", "nfsservctl", "epoll_wait_old",
+    "rseq", "create_module", "-", "sched_getattr", "faccessat2", "_sysctl", "query_module", "get_mempolicy", "sync_file_range",
+    "process_madvise", "membarrier", "iopl", "close_range", "fanotify_mark",
 };
 
 constexpr std::string_view kParameterNames[] = {
@@ -107,18 +115,23 @@ const Shape* ShapeOf(uint32_t type) {
 }
 
 constexpr size_t kMostParameters = 256;
+constexpr uint32_t kHead = 22;                // of an event of version 1
 constexpr uint16_t kGenericExit = 1;
 
+// Notifications and events of the infrastructure say three bytes more than they have.
+bool HasNote(uint16_t type) { return type == 280 || type == 286; }
+
 // Before version 2 of event blocks nothing says how many there are: as many as the table has, or fewer if it is an older event.
-bool Uncounted(uint16_t type, std::string_view rest, std::vector<std::string_view>* out) {
+// Their sizes must make up the event's own: `size` bytes behind its head.
+bool Uncounted(uint16_t type, std::string_view rest, size_t size, std::vector<std::string_view>* out) {
   const size_t most = type < AllPositions().size() ? AllPositions()[type].count : 0;
   for (size_t count = most + 1; count-- > 0;) {
     Wire wire(rest);
     std::vector<uint16_t> lengths(count);
     const bool read = std::all_of(lengths.begin(), lengths.end(), [&](uint16_t& length) { return wire.Number(&length); });
     const size_t sum = std::accumulate(lengths.begin(), lengths.end(), size_t{0});
-    // Blocks are padded to four bytes.
-    if (!read || sum > wire.left() || wire.left() - sum > 3) continue;
+    const size_t all = 2 * count + sum;
+    if (!read || sum > wire.left() || (all != size && !(HasNote(type) && all + 3 == size))) continue;
     out->resize(count);
     for (size_t i = 0; i < count; ++i) wire.Take(lengths[i], &(*out)[i]);
     return true;
@@ -180,13 +193,25 @@ std::optional<Event> DecodeEvent(const Block& block, std::string* why) {
     *why = "an event without its head";
     return std::nullopt;
   }
-  const bool read = shape.counted ? Counted(count, shape.large, wire, &event.parameters) : Uncounted(event.type, wire.rest(), &event.parameters);
+  if (event.time_ns > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+    *why = fmt::format("an event ({}) whose time cannot be", EventName(event.type));
+    return std::nullopt;
+  }
+  const size_t size = length > kHead ? length - kHead : 0;
+  const bool read = shape.counted ? Counted(count, shape.large, wire, &event.parameters) : Uncounted(event.type, wire.rest(), size, &event.parameters);
   if (read) return event;
   *why = fmt::format("an event ({}) whose parameters do not fit into it", EventName(event.type));
   return std::nullopt;
 }
 
 std::string EventName(uint16_t type) { return type < std::size(kRows) ? std::string(kRows[type].name) : fmt::format("event {}", type); }
+
+std::string SourceName(const Event& event) {
+  uint16_t code = 0;
+  const std::optional<std::string_view> id = event.type <= kGenericExit ? event.Find(Parameter::ID) : std::nullopt;
+  if (!id || !Wire(*id).Number(&code)) return EventName(event.type);
+  return code < std::size(kCodes) ? std::string(kCodes[code]) : fmt::format("syscall {}", code);
+}
 
 std::optional<int64_t> SyscallOf(const Event& event) {
   if (event.is_enter()) return std::nullopt;

@@ -26,6 +26,8 @@ enum class Parameter : uint8_t {
       Count
 };
 
+inline constexpr int64_t kMostThreadNumber = int64_t{1} << 22;  // PID_MAX_LIMIT of the kernel
+
 struct Event {
   uint16_t cpu = 0;
   uint16_t type = 0;
@@ -44,6 +46,8 @@ std::optional<Event> DecodeEvent(const Block& block, std::string* why);
 
 // "open"; of a number that is beyond the table "event 500".
 std::string EventName(uint16_t type);
+// Likewise; of calls without events of their own the call's.
+std::string SourceName(const Event& event);
 // The x86-64 number of the call whose exit it is; nothing if it is no call's, or of none that x86-64 has.
 std::optional<int64_t> SyscallOf(const Event& event);
 

@@ -23,17 +23,17 @@ std::optional<std::string> TerminalName(int64_t device) {
 }
 
 void SetStream(Record& record, const Process& process, int64_t number, FieldId field, FieldId peer) {
-  if (process.descriptors->empty()) {
+  const Table& table = process.descriptors.read();
+  const Descriptor* stream = table.Find(number);
+  const Refers refers = stream ? stream->refers : table.whole() ? Refers::Closed : Refers::Unknown;
+  if (refers == Refers::Unknown) {
     record.SetStatus(field, Status::Unknown);
     record.SetStatus(peer, Status::Unknown);
     return;
   }
-  const auto found = process.descriptors->find(number);
-  const bool is_open = found != process.descriptors->end();
-  const Refers refers = is_open ? found->second.refers : Refers::Closed;
   record.Set(field, static_cast<int64_t>(refers));
-  if (is_open && refers == Refers::Socket && found->second.inet && found->second.remote) {
-    record.Set(peer, *found->second.remote);
+  if (refers == Refers::Socket && stream->inet && stream->remote) {
+    record.Set(peer, *stream->remote);
   } else {
     record.SetStatus(peer, Status::Absent);
   }
@@ -46,7 +46,7 @@ void SetAncestors(Record& record, const Process& process) {
   const Process* top = &process;
   for (const Process* one = process.parent.get(); one && count < kMostAncestors; one = one->parent.get(), ++count) {
     names += one->name + '\0';
-    ids += schema::ProcessId(one->pid, static_cast<int64_t>(one->start_ns)) + '\0';
+    ids += one->Id() + '\0';
     top = one;
   }
   const bool whole = !top->parent && top->parent_pid == 0;
@@ -114,7 +114,7 @@ void SetEndpoint(Record& record, FieldId field, const std::optional<schema::Endp
 
 void SetProcess(Record& record, const Thread& thread) {
   const Process& process = *thread.process;
-  record.Set(FieldId::process_pid, process.pid);
+  SetNumber(record, FieldId::process_pid, process.guessed ? std::nullopt : std::optional(process.pid));
   record.Set(FieldId::process_tid, thread.tid);
   SetText(record, FieldId::process_name, thread.name.empty() ? std::nullopt : std::optional(thread.name));
   SetNumber(record, FieldId::process_uid, thread.uid);
@@ -123,9 +123,9 @@ void SetProcess(Record& record, const Thread& thread) {
   SetNumber(record, FieldId::process_egid, thread.egid);
   SetNumber(record, FieldId::process_loginuid, process.login_uid);
   SetNumber(record, FieldId::process_session, process.session);
-  record.Set(FieldId::process_start_time, static_cast<int64_t>(process.start_ns));
+  SetNumber(record, FieldId::process_start_time, process.start_ns ? std::optional(static_cast<int64_t>(*process.start_ns)) : std::nullopt);
   SetText(record, FieldId::process_exe, process.exe);
-  SetText(record, FieldId::process_args, process.args.empty() ? std::nullopt : std::optional(process.args));
+  SetText(record, FieldId::process_args, process.args);
   SetText(record, FieldId::process_cwd, process.cwd);
   SetCgroup(record, process.cgroup);
   SetNumber(record, FieldId::process_caps, thread.caps);
@@ -147,8 +147,8 @@ std::optional<std::string> Resolve(const Process& process, int64_t folder, std::
   if (path.starts_with('/')) return event::NormalizePath(path);
   std::string base = process.cwd;
   if (folder != kWorkingFolder) {
-    const auto found = process.descriptors->find(folder);
-    base = found == process.descriptors->end() ? "" : found->second.path;
+    const Descriptor* found = process.descriptors.read().Find(folder);
+    base = found ? found->path : "";
   }
   if (base.empty()) return std::nullopt;
   return event::NormalizePath(base + "/" + std::string(path));

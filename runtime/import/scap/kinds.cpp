@@ -68,8 +68,8 @@ std::optional<std::string> PathOf(const Call& call, const Process& process) {
                                {Parameter::newpath, Parameter::linkpath, Parameter::dir, Parameter::path, Parameter::pathname, Parameter::name, Parameter::filename})) {
     return path;
   }
-  const auto found = process.descriptors->find(call.Signed(Parameter::fd).value_or(-1));
-  return found == process.descriptors->end() || found->second.path.empty() ? std::nullopt : std::optional(found->second.path);
+  const Descriptor* found = process.descriptors.read().Find(call.Signed(Parameter::fd).value_or(-1));
+  return !found || found->path.empty() ? std::nullopt : std::optional(found->path);
 }
 
 // new_encode_dev → major << 20 | minor.
@@ -98,8 +98,7 @@ void SetOpened(const Call& call, const Process& process, Record& record) {
 
 const Descriptor* SocketOf(const Call& call, const Process& process) {
   const auto number = call.number() == SYS_accept || call.number() == SYS_accept4 ? call.result() : call.Signed(Parameter::fd);
-  const auto found = process.descriptors->find(number.value_or(-1));
-  return found == process.descriptors->end() ? nullptr : &found->second;
+  return process.descriptors.read().Find(number.value_or(-1));
 }
 
 void SetSocket(const Call& call, EventKind kind, const Process& process, Record& record) {
@@ -116,6 +115,24 @@ void SetSocket(const Call& call, EventKind kind, const Process& process, Record&
   SetEndpoint(record, FieldId::event_src, from);
   if (kind != EventKind::bind_ && kind != EventKind::listen_) SetEndpoint(record, FieldId::event_dst, to);
   if (kind == EventKind::listen_) SetNumber(record, FieldId::event_backlog, call.Signed(Parameter::backlog));
+}
+
+std::optional<int64_t> PtraceRequest(const Call& call) {
+  switch (call.number()) {
+    case SYS_process_vm_readv: return schema::EnumeratorValue("ptrace_request", "PROCESS_VM_READ");
+    case SYS_process_vm_writev: return schema::EnumeratorValue("ptrace_request", "PROCESS_VM_WRITE");
+    case SYS_pidfd_getfd: return schema::EnumeratorValue("ptrace_request", "PIDFD_GETFD");
+    default: break;
+  }
+  const int64_t request = call.Number(Parameter::request).value_or(0);
+  const bool known = request > 0 && request < static_cast<int64_t>(kPtrace.size());
+  return known ? std::optional(kPtrace[static_cast<size_t>(request)]) : std::nullopt;
+}
+
+// In a PID namespace a number is that namespace's. Of a thread alone its process is not known.
+std::optional<int64_t> Target(const Call& call, const Thread& thread) {
+  const std::optional<int64_t> pid = call.Signed(Parameter::pid);
+  return thread.in_pid_namespace && pid.value_or(0) > 0 ? std::nullopt : pid;
 }
 
 void SetTargetIds(const Call& call, EventKind kind, Record& record) {
@@ -239,7 +256,6 @@ void SetFields(const Call& call, EventKind kind, const Thread& thread, Record& r
     case EventKind::create_:
     case EventKind::open_by_handle_:
       SetOpened(call, process, record);
-      if (kind == EventKind::create_) SetNumber(record, FieldId::event_mode, call.Number(Parameter::mode));
       break;
     case EventKind::connect_:
     case EventKind::accept_:
@@ -250,23 +266,21 @@ void SetFields(const Call& call, EventKind kind, const Thread& thread, Record& r
     case EventKind::setgid_: SetTargetIds(call, kind, record); break;
     case EventKind::capset_: SetNumber(record, FieldId::target_caps, call.Number(Parameter::cap_effective)); break;
     case EventKind::ptrace_: {
-      const int64_t request = call.Number(Parameter::request).value_or(0);
-      const bool known = request > 0 && request < static_cast<int64_t>(kPtrace.size());
-      SetNumber(record, FieldId::event_request, known ? std::optional(kPtrace[static_cast<size_t>(request)]) : std::nullopt);
-      SetNumber(record, FieldId::target_pid, call.Signed(Parameter::pid));
+      SetNumber(record, FieldId::event_request, PtraceRequest(call));
+      SetNumber(record, FieldId::target_pid, Target(call, thread));
       break;
     }
     case EventKind::signal_: {
       SetNumber(record, FieldId::event_signal, call.Number(Parameter::sig));
-      auto target = call.Signed(Parameter::pid);
-      if (!target) target = call.Signed(Parameter::tid);
-      SetNumber(record, FieldId::target_pid, target);
+      SetNumber(record, FieldId::target_pid, Target(call, thread));
       break;
     }
     case EventKind::setns_:
     case EventKind::unshare_: {
       const auto flags = call.Number(kind == EventKind::setns_ ? Parameter::nstype : Parameter::flags);
-      SetNumber(record, FieldId::event_namespaces, flags ? std::optional(Translate(*flags, kNamespaces)) : std::nullopt);
+      // setns by descriptor alone does not say what it enters.
+      const bool says = flags && (kind == EventKind::unshare_ || *flags != 0);
+      SetNumber(record, FieldId::event_namespaces, says ? std::optional(Translate(*flags, kNamespaces)) : std::nullopt);
       break;
     }
     case EventKind::prctl_: SetNumber(record, FieldId::event_option, call.Number(Parameter::option)); break;
@@ -318,7 +332,11 @@ void SetFields(const Call& call, EventKind kind, const Thread& thread, Record& r
       if (kind != EventKind::mknod_) break;
       const int64_t type = mode.value_or(0) & 0170000;
       SetNumber(record, FieldId::event_node, mode ? std::optional(type == 0 ? int64_t{0100000} : type) : std::nullopt);
-      SetNumber(record, FieldId::event_node_device, Device(call.Number(Parameter::dev)));
+      if (type == 0020000 || type == 0060000) {
+        SetNumber(record, FieldId::event_node_device, Device(call.Number(Parameter::dev)));
+      } else if (mode) {
+        record.SetStatus(FieldId::event_node_device, Status::Absent);
+      }
       break;
     }
     default:

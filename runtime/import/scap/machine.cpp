@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "runtime/event/event.h"
 #include "runtime/import/scap/wire.h"
 
 namespace ks::import::scap {
@@ -27,6 +28,12 @@ constexpr std::array<std::pair<uint32_t, unsigned>, 12> kProcessLists = {{{0x202
 constexpr uint32_t kDescriptors1 = 0x203, kDescriptors2 = 0x218;
 constexpr unsigned kSized = 9;  // from this version on, entries say how long they are, with that number
 constexpr uint32_t kInPidNamespace = 1u << 29;  // PPM_CL_CHILD_IN_PIDNS
+constexpr size_t kMostThreads = 1 << 18;
+constexpr size_t kMostText = 4096;      // of a path or the arguments
+constexpr int kMostGenerations = 1000;  // of a list
+
+std::string Cut(std::string_view text) { return std::string(text.substr(0, kMostText)); }
+std::string AbsolutePath(std::string_view path) { return path.starts_with('/') ? event::NormalizePath(Cut(path)) : ""; }
 
 // An endpoint's address, 4 or 16 bytes, and port.
 bool ReadEnd(Wire* wire, bool is_v4, schema::Endpoint* out) {
@@ -87,7 +94,7 @@ bool ReadDescriptor(Wire* wire, int64_t* number, Descriptor* out) {
     case 2:
     case 16:
       out->refers = text.starts_with("/dev/pts/") || text.starts_with("/dev/tty") ? Refers::Tty : Refers::File;
-      out->path = text.starts_with('/') ? std::string(text) : "";
+      out->path = text.starts_with('/') ? Cut(text) : "";
       break;
     case 3:
     case 4:
@@ -102,10 +109,10 @@ bool ReadDescriptor(Wire* wire, int64_t* number, Descriptor* out) {
 }
 
 struct Listed {
-  int64_t tid = 0, pid = 0, parent = 0, session = 0;
+  int64_t tid = 0, pid = 0, parent = 0, session = 0, vtid = 0, vpid = 0;
   std::string_view comm, exe, exepath, args, cwd, cgroups;
   uint32_t flags = 0, uid = 0, gid = 0, tty = 0, login_uid = 0;
-  bool has_session = false, has_tail = false, has_tty = false, has_caps = false;
+  bool has_session = false, has_tail = false, has_tty = false, has_caps = false, has_virtual = false;
   uint64_t caps = 0;
 };
 
@@ -124,7 +131,7 @@ bool ReadListed(Wire* wire, unsigned version, Listed* out) {
   }
   if (version >= 2 && !(wire->Number(&memory) && wire->Number(&memory) && wire->Number(&memory) && wire->Number(&skipped) && wire->Number(&skipped))) return false;
   if (version >= 3 && !wire->Text(&none)) return false;
-  if (version >= 4 && !(wire->Number(&number) && wire->Number(&number) && wire->Text(&out->cgroups))) return false;
+  if (version >= 4 && !(out->has_virtual = wire->Number(&out->vtid) && wire->Number(&out->vpid) && wire->Text(&out->cgroups))) return false;
   if (version >= 5 && !wire->Text(&none)) return false;
   if (version < 9) return true;
   // Newer ones have longer tails; what an older one lacks is at its end.
@@ -137,18 +144,19 @@ bool ReadListed(Wire* wire, unsigned version, Listed* out) {
 
 void Fill(const Listed& listed, Thread* thread) {
   Process& process = *thread->process;
-  thread->name = listed.comm;
+  thread->name = Cut(listed.comm);
   thread->euid = listed.uid;
   thread->egid = listed.gid;
-  thread->in_pid_namespace = (listed.flags & kInPidNamespace) != 0;
+  thread->in_pid_namespace = (listed.flags & kInPidNamespace) != 0 || (listed.has_virtual && listed.vtid != listed.tid);
   if (listed.has_caps) thread->caps = static_cast<int64_t>(listed.caps);
   if (listed.tid != listed.pid && !process.name.empty()) return;
-  process.name = listed.comm;
-  process.exe = listed.exepath.starts_with('/') ? listed.exepath : listed.exe.starts_with('/') ? listed.exe : "";
-  process.cwd = listed.cwd;
+  process.name = thread->name;
+  // `exe` is what it calls itself.
+  process.exe = AbsolutePath(listed.exepath);
+  process.cwd = AbsolutePath(listed.cwd);
   process.cgroup = ReadCgroups(listed.cgroups);
-  process.args = std::string(listed.exe) + '\0' + std::string(listed.args);
-  if (!process.args.ends_with('\0')) process.args += '\0';
+  process.args = Cut(listed.exe) + '\0' + Cut(listed.args);
+  if (!process.args->ends_with('\0')) *process.args += '\0';
   if (listed.has_session) process.session = listed.session;
   if (listed.has_tail) process.login_uid = listed.login_uid;
   if (listed.has_tty) process.tty = listed.tty;
@@ -190,7 +198,14 @@ std::string ReadCgroups(std::string_view bytes) {
 
 void Machine::Clear() {
   threads_.clear();
-  listed_parents_.clear();
+  processes_.clear();
+  boot_ns = 0;
+}
+
+bool Machine::TakeExceeded() {
+  if (said_ || !(exceeded_ || budget_->exceeded)) return false;
+  said_ = true;
+  return true;
 }
 
 Thread* Machine::Find(int64_t tid) {
@@ -198,22 +213,42 @@ Thread* Machine::Find(int64_t tid) {
   return found == threads_.end() ? nullptr : &found->second;
 }
 
+std::shared_ptr<Process> Machine::Alive(int64_t pid) const {
+  const auto found = processes_.find(pid);
+  return found == processes_.end() ? nullptr : found->second.lock();
+}
+
 Thread& Machine::At(int64_t tid) {
   if (Thread* thread = Find(tid)) return *thread;
-  return Make(tid, tid, nullptr, false, 0);
+  // A thread that is not the first one becomes it by exec.
+  const std::shared_ptr<Process> process = Alive(tid);
+  const bool known = process && !process->threads.empty();
+  Thread& made = Make(tid, tid, nullptr, false, 0);
+  if (!known) made.process->guessed = true;
+  return made;
 }
 
 Thread& Machine::Make(int64_t tid, int64_t pid, Thread* maker, bool shares_descriptors, uint64_t time_ns) {
+  if (threads_.size() >= kMostThreads) {
+    Clear();
+    exceeded_ = true;
+    maker = nullptr;
+  }
   if (maker && maker->tid == tid) maker = nullptr;
   End(tid);  // a number that is used again, and whose end was not told
   Thread made;
   made.tid = tid;
-  if (Thread* first = tid == pid ? nullptr : Find(pid)) {
-    made.process = first->process;
+  const bool is_new_process = tid == pid && time_ns > 0;
+  if (maker && tid != pid && maker->process->pid == pid) {
+    made.process = maker->process;
+  } else if (std::shared_ptr<Process> alive = Alive(pid); alive && !alive->threads.empty() && !is_new_process) {
+    made.process = std::move(alive);
   } else {
-    made.process = std::make_shared<Process>();
+    made.process = std::make_shared<Process>(budget_);
     made.process->pid = pid;
-    if (time_ns > boot_ns && boot_ns > 0) made.process->start_ns = time_ns - boot_ns;
+    made.process->made_ns = time_ns;
+    if (boot_ns > 0 && time_ns > boot_ns) made.process->start_ns = time_ns - boot_ns;
+    processes_[pid] = made.process;
   }
   if (maker) {
     made.name = maker->name;
@@ -221,23 +256,34 @@ Thread& Machine::Make(int64_t tid, int64_t pid, Thread* maker, bool shares_descr
     made.caps = maker->caps;
     made.in_pid_namespace = maker->in_pid_namespace;
     const Process& from = *maker->process;
-    if (Process& process = *made.process; process.threads == 0) {
+    if (Process& process = *made.process; process.threads.empty()) {
       process.parent = maker->process;
       process.name = from.name, process.exe = from.exe, process.args = from.args, process.cwd = from.cwd, process.cgroup = from.cgroup;
       process.session = from.session, process.login_uid = from.login_uid, process.tty = from.tty;
-      process.descriptors = shares_descriptors ? from.descriptors : std::make_shared<Descriptors>(*from.descriptors);
+      process.descriptors = shares_descriptors ? from.descriptors : Descriptors::CopyOf(from.descriptors);
     }
   }
-  ++made.process->threads;
+  made.process->threads.insert(tid);
   return threads_.insert_or_assign(tid, std::move(made)).first->second;
 }
 
 bool Machine::End(int64_t tid) {
   const auto found = threads_.find(tid);
   if (found == threads_.end()) return false;
-  const bool last = --found->second.process->threads == 0;
+  Process& process = *found->second.process;
+  process.threads.erase(tid);
+  const bool last = process.threads.empty();
+  if (const auto known = processes_.find(process.pid); last && known != processes_.end() && known->second.lock().get() == &process) processes_.erase(known);
   threads_.erase(found);
   return last;
+}
+
+void Machine::EndOthers(const Thread& thread) {
+  const std::shared_ptr<Process> process = thread.process;
+  const int64_t stays = thread.tid;
+  for (const int64_t tid : std::vector<int64_t>(process->threads.begin(), process->threads.end())) {
+    if (tid != stays) End(tid);
+  }
 }
 
 bool Machine::TakeMachine(std::string_view body) {
@@ -255,6 +301,7 @@ bool Machine::TakeMachine(std::string_view body) {
 bool Machine::TakeProcesses(const Block& block, unsigned version) {
   Wire wire(block.body);
   bool whole = true;
+  std::vector<std::pair<int64_t, int64_t>> parents;
   while (wire.left() > 3) {
     Listed listed;
     if (version >= kSized) {
@@ -271,30 +318,31 @@ bool Machine::TakeProcesses(const Block& block, unsigned version) {
     } else if (!ReadListed(&wire, version, &listed)) {
       return false;
     }
+    if (listed.tid < 0 || listed.tid > kMostThreadNumber || listed.pid < 0 || listed.pid > kMostThreadNumber) {
+      whole = false;
+      continue;
+    }
     Thread& thread = Make(listed.tid, listed.pid, nullptr, false, 0);
     Fill(listed, &thread);
     thread.told = true;
-    listed_parents_[listed.pid] = listed.parent;
+    thread.process->guessed = false;
+    parents.emplace_back(listed.pid, listed.parent);
     ++processes;
   }
-  LinkParents();
+  LinkParents(parents);
   return whole;
 }
 
-// A thread may stand before the first one of its process, a child before its parent.
-void Machine::LinkParents() {
-  for (auto& [tid, thread] : threads_) {
-    if (tid == thread.process->pid) continue;
-    Thread* first = Find(thread.process->pid);
-    if (!first || first->process == thread.process) continue;
-    ++first->process->threads;
-    thread.process = first->process;
-  }
-  for (const auto& [pid, parent] : listed_parents_) {
-    Thread *child = Find(pid), *above = Find(parent);
-    if (!child) continue;
-    child->process->parent_pid = parent;
-    if (above && above->process != child->process) child->process->parent = above->process;
+// A child may stand before its parent. What would be its own ancestor has none.
+void Machine::LinkParents(const std::vector<std::pair<int64_t, int64_t>>& listed) {
+  for (const auto& [pid, parent] : listed) {
+    const std::shared_ptr<Process> child = Alive(pid), above = Alive(parent);
+    if (!child || child->parent) continue;
+    child->parent_pid = parent;
+    int generations = 0;
+    const Process* one = above.get();
+    while (one && one != child.get() && generations < kMostGenerations) one = one->parent.get(), ++generations;
+    if (above && !one) child->parent = above;
   }
 }
 
@@ -302,6 +350,7 @@ bool Machine::TakeDescriptors(const Block& block, bool sized) {
   Wire wire(block.body);
   int64_t tid = 0;
   if (!wire.Number(&tid)) return false;
+  if (tid < 0 || tid > kMostThreadNumber) return false;
   Thread& thread = At(tid);
   while (wire.left() > 3) {
     int64_t number = 0;
@@ -314,10 +363,12 @@ bool Machine::TakeDescriptors(const Block& block, bool sized) {
       Wire inner(entry);
       if (!ReadDescriptor(&inner, &number, &descriptor)) return false;
     } else if (wire.left() < 17 || !ReadDescriptor(&wire, &number, &descriptor)) {
-      return wire.left() < 17;
+      if (wire.left() >= 17) return false;
+      break;
     }
-    (*thread.process->descriptors)[number] = std::move(descriptor);
+    thread.process->descriptors.write().Set(number, std::move(descriptor));
   }
+  thread.process->descriptors.write().BeWhole();
   return true;
 }
 

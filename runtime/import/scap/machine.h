@@ -2,48 +2,42 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "bpf/schema/value.h"
+#include "runtime/import/scap/descriptors.h"
 #include "runtime/import/scap/event.h"
 
 namespace ks::import::scap {
 
-// What a descriptor refers to: the numbers of the enumeration `descriptor`.
-enum class Refers : uint8_t { Closed = 0, File = 1, Pipe = 2, Socket = 3, Tty = 4, Other = 5 };
-
-struct Descriptor {
-  Refers refers = Refers::Other;
-  std::string path;              // of files: absolute; "" if it is not known
-  bool inet = false;
-  uint8_t protocol = 0;          // IPPROTO_TCP, IPPROTO_UDP, else 0
-  std::optional<schema::Endpoint> local, remote;
-};
-using Descriptors = std::map<int64_t, Descriptor>;
-
 struct Process {
   int64_t pid = 0;
-  uint64_t start_ns = 0;         // since boot; 0: it was there before
+  bool guessed = false;              // nothing said which process the thread is of
+  std::optional<uint64_t> start_ns;  // since boot, if it was made in the recording, and that knows when the machine was booted
+  uint64_t made_ns = 0;              // since 1970; 0: it was there before
   std::shared_ptr<Process> parent;
-  int64_t parent_pid = -1;       // if the parent is not known as a process
-  std::string name;              // of its first thread
-  std::string exe, cwd, cgroup;  // paths; "": not known
-  std::string args;              // each ends in a NUL; the program's own name first
+  int64_t parent_pid = -1;           // if the parent is not known as a process
+  std::string name;                  // of its first thread
+  std::string exe, cwd, cgroup;      // paths; "": not known
+  std::optional<std::string> args;   // each ends in a NUL; the program's own name first
   std::optional<int64_t> session, login_uid, tty;
-  std::shared_ptr<Descriptors> descriptors = std::make_shared<Descriptors>();
-  size_t threads = 0;
-  uint64_t changes = 0;          // counts what Thread::record shows of it
+  Descriptors descriptors;
+  std::set<int64_t> threads;
 
-  Process() = default;
+  explicit Process(std::shared_ptr<Budget> budget) : descriptors(std::move(budget)) {}
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   // Chains of dead parents are long in long recordings: not by recursion.
   ~Process();
+  // No two of a recording have the same.
+  std::string Id() const { return schema::ProcessId(pid, static_cast<int64_t>(start_ns.value_or(made_ns))); }
 };
 
 struct Thread {
@@ -65,14 +59,18 @@ class Machine {
   // Blocks of processes, descriptors and the machine itself. False if it is none of these; *damage if it does not add up.
   bool TakeBlock(const Block& block, std::string* damage);
 
-  // Made, with nothing known, if it was not there.
+  // With nothing known, if it was not there.
   Thread& At(int64_t tid);
   Thread* Find(int64_t tid);
-  // A thread, or a process of its own if `maker` is not one of its threads' makers.
+  // Made by `maker` (null: not known) at that time (0: it was there before).
   Thread& Make(int64_t tid, int64_t pid, Thread* maker, bool shares_descriptors, uint64_t time_ns);
   // True if it was the last of its process.
   bool End(int64_t tid);
+  // Exec ends all other threads, and makes this one the first.
+  void EndOthers(const Thread& thread);
   void Clear();
+  // Says once that there was more than is kept.
+  bool TakeExceeded();
 
   std::string host;
   uint64_t boot_ns = 0;          // since 1970; 0: not told
@@ -82,10 +80,13 @@ class Machine {
   bool TakeProcesses(const Block& block, unsigned version);
   bool TakeDescriptors(const Block& block, bool sized);
   bool TakeMachine(std::string_view body);
-  void LinkParents();
+  void LinkParents(const std::vector<std::pair<int64_t, int64_t>>& listed);
+  std::shared_ptr<Process> Alive(int64_t pid) const;
 
-  std::unordered_map<int64_t, Thread> threads_;  // by host's number
-  std::map<int64_t, int64_t> listed_parents_;    // process → its parent, until all are there
+  std::shared_ptr<Budget> budget_ = std::make_shared<Budget>();
+  std::unordered_map<int64_t, Thread> threads_;                    // by host's number
+  std::unordered_map<int64_t, std::weak_ptr<Process>> processes_;  // also those whose first thread has ended
+  bool exceeded_ = false, said_ = false;
 };
 
 // PT_SOCKTUPLE, and PT_SOCKADDR of which *to is the only end. Nothing unless it is of IP.

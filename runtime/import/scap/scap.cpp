@@ -18,14 +18,27 @@ namespace {
 
 using schema::EventKind;
 using schema::FieldId;
+using Status = schema::Status;
 
 constexpr uint16_t kOldProcessExit = 16, kProcessExit = 186;
 constexpr size_t kMostDamage = 100;  // said one by one
+constexpr size_t kMostEnter = 8192;   // of a parameter that an exit may ask for
+
+std::string IdOf(const Process& process) { return process.guessed ? "" : process.Id(); }
+
+// Their bytes have moved, one behind the other.
+void RestoreParameters(std::string_view bytes, Event* event) {
+  for (std::string_view& parameter : event->parameters) {
+    const size_t size = parameter.size();
+    parameter = bytes.substr(0, size);
+    bytes.remove_prefix(size);
+  }
+}
 
 class ScapImporter : public Importer {
  public:
   explicit ScapImporter(Source source) : reader_(std::move(source)) {}
-  Status Begin();
+  ks::Status Begin();
   std::string format() const override { return "scap"; }
   const trace::HostFacts& host() const override { return host_; }
   Report ForEach(const std::function<void(const event::Event&)>& on_event) override;
@@ -38,7 +51,8 @@ class ScapImporter : public Importer {
   void TakeProcessExit(const Event& event);
   void TellChild(const Call& call);
   void Damage(std::string what);
-  void Tell(EventKind kind, event::Event& told);
+  // `id`: of its process; "" if that is not known.
+  void Tell(EventKind kind, const std::string& id, event::Event& told);
   static event::Event Base(const Event& event, const Thread& thread);
 
   BlockReader reader_;
@@ -51,7 +65,7 @@ class ScapImporter : public Importer {
 };
 
 // Up to the facts of the host.
-Status ScapImporter::Begin() {
+ks::Status ScapImporter::Begin() {
   while (const std::optional<Block> block = reader_.Next()) {
     if (IsEventBlock(block->type)) {
       first_.emplace(*block, std::string(block->body));
@@ -61,7 +75,6 @@ Status ScapImporter::Begin() {
     if (block->type == kMachine || block->type == kOldMachine) break;
   }
   host_.node = machine_.host;
-  host_.arch = "x86_64";
   return Ok();
 }
 
@@ -81,6 +94,7 @@ Report ScapImporter::ForEach(const std::function<void(const event::Event&)>& on_
   while (const std::optional<Block> block = reader_.Next()) Take(*block);
   if (!reader_.damage().empty()) Damage(reader_.damage());
   report_.processes = machine_.processes;
+  if (report_.events == 0 && report_.blocks.count("0x201") + report_.blocks.count("0x8002abcd") == 0) Damage("it holds neither a machine nor events: is it a pcapng?");
   on_event_ = nullptr;
   return std::move(report_);
 }
@@ -101,32 +115,35 @@ void ScapImporter::Take(const Block& block) {
     machine_.TakeBlock(block, &damage);
   }
   if (!damage.empty()) Damage(std::move(damage));
+  if (machine_.TakeExceeded()) Damage(fmt::format("at byte {}: more threads or descriptors than are kept: what they were before is forgotten", block.offset));
 }
 
 void ScapImporter::TakeEvent(const Event& event) {
+  // Notes of the recorder's own are of no thread.
+  if (event.tid < 0 || event.tid > kMostThreadNumber) {
+    ++report_.unmapped[SourceName(event)];
+    return;
+  }
   if (event.type == kOldProcessExit || event.type == kProcessExit) return TakeProcessExit(event);
   if (const std::optional<int64_t> number = SyscallOf(event)) return TakeCall(event, *number);
   if (event.is_enter()) return TakeEnter(event);
-  ++report_.unmapped[EventName(event.type)];
+  ++report_.unmapped[SourceName(event)];
 }
 
 void ScapImporter::TakeEnter(const Event& event) {
   Event exit = event;
   exit.type = static_cast<uint16_t>(event.type + 1);
   const bool is_call = event.type == 0 || SyscallOf(exit).has_value();
-  ++(is_call ? report_.merged : report_.unmapped)[EventName(event.type)];
+  ++(is_call ? report_.merged : report_.unmapped)[SourceName(event)];
   if (!is_call) return;
   Thread& thread = machine_.At(event.tid);
-  size_t size = 0;
-  for (const std::string_view parameter : event.parameters) size += parameter.size();
-  thread.enter_bytes.clear();
-  thread.enter_bytes.reserve(size);
   thread.enter = event;
   for (std::string_view& parameter : thread.enter.parameters) {
-    const size_t at = thread.enter_bytes.size();
-    thread.enter_bytes += parameter;
-    parameter = std::string_view(thread.enter_bytes).substr(at);
+    if (parameter.size() > kMostEnter) parameter = {};
   }
+  thread.enter_bytes.clear();
+  for (const std::string_view parameter : thread.enter.parameters) thread.enter_bytes += parameter;
+  RestoreParameters(thread.enter_bytes, &thread.enter);
 }
 
 event::Event ScapImporter::Base(const Event& event, const Thread& thread) {
@@ -137,10 +154,12 @@ event::Event ScapImporter::Base(const Event& event, const Thread& thread) {
   return told;
 }
 
-void ScapImporter::Tell(EventKind kind, event::Event& told) {
+void ScapImporter::Tell(EventKind kind, const std::string& id, event::Event& told) {
   told.kind = kind;
   told.sequence = sequence_++;
   enrich::Derive(told, nullptr);
+  // Without the time of the boot there is no start; a process is told from another all the same.
+  if (told.record[FieldId::process_id].status != Status::Ok && !id.empty()) told.record.Set(FieldId::process_id, id);
   ++report_.made[std::string(schema::Row(kind).name)];
   (*on_event_)(told);
 }
@@ -154,12 +173,7 @@ void ScapImporter::TakeCall(const Event& event, int64_t number) {
     enter_bytes.swap(thread->enter_bytes);
     std::swap(enter, thread->enter);
     has_enter = true;
-    size_t at = 0;
-    for (std::string_view& parameter : enter.parameters) {
-      const size_t size = parameter.size();
-      parameter = std::string_view(enter_bytes).substr(at, size);
-      at += size;
-    }
+    RestoreParameters(enter_bytes, &enter);
   }
   const Call call(event, has_enter ? &enter : nullptr, number);
   Apply(call, machine_);
@@ -167,11 +181,12 @@ void ScapImporter::TakeCall(const Event& event, int64_t number) {
   if (makes) TellChild(call);
   const Thread& thread = machine_.At(event.tid);
   const event::Event base = Base(event, thread);
+  const std::string id = IdOf(*thread.process);
   if (const std::optional<EventKind> kind = KindOf(call, thread)) {
     const auto tell = [&](EventKind one) {
       event::Event told = base;
       SetFields(call, one, thread, told.record);
-      Tell(one, told);
+      Tell(one, id, told);
     };
     tell(*kind);
     const bool opens = *kind == EventKind::open_;
@@ -180,13 +195,14 @@ void ScapImporter::TakeCall(const Event& event, int64_t number) {
   }
   event::Event told = base;
   SetOutcome(call, told.record);
-  Tell(EventKind::syscall_, told);
+  Tell(EventKind::syscall_, id, told);
 }
 
 // Once, whether the child's or its maker's answer comes first.
 void ScapImporter::TellChild(const Call& call) {
   const int64_t result = call.result().value_or(-1);
   if (result < 0) return;
+  if (const Thread* self = machine_.Find(call.exit().tid); result > 0 && self && self->in_pid_namespace) return;
   Thread* child = machine_.Find(result == 0 ? call.exit().tid : result);
   if (!child || child->told) return;
   const Process* maker = child->tid == child->process->pid ? child->process->parent.get() : child->process.get();
@@ -196,33 +212,40 @@ void ScapImporter::TellChild(const Call& call) {
   child->told = true;
   event::Event told = Base(call.exit(), *teller);
   told.record.Set(FieldId::child_pid, child->tid);
-  Tell(EventKind::fork_, told);
+  Tell(EventKind::fork_, IdOf(*teller->process), told);
 }
 
 void ScapImporter::TakeProcessExit(const Event& event) {
   Thread& thread = machine_.At(event.tid);
   event::Event told = Base(event, thread);
-  if (!machine_.End(event.tid)) {
-    ++report_.merged[EventName(event.type)];  // told with the last thread
+  const bool guessed = thread.process->guessed;
+  const std::string id = IdOf(*thread.process);
+  const bool last = machine_.End(event.tid);
+  // Told with the last thread; of one whose process is not known it is not known whether that ends.
+  if (!last || guessed) {
+    ++(guessed ? report_.unmapped : report_.merged)[EventName(event.type)];
     return;
   }
   const Call call(event, nullptr, 0);
   const std::optional<int64_t> status = call.Number(Parameter::status);
   SetNumber(told.record, FieldId::event_exit_code, status ? std::optional(*status >> 8 & 0xff) : std::nullopt);
   SetNumber(told.record, FieldId::event_exit_signal, status ? std::optional(*status & 0x7f) : std::nullopt);
-  Tell(EventKind::exit_, told);
+  Tell(EventKind::exit_, id, told);
 }
 
 }  // namespace
 
 bool IsSection(std::string_view begin) {
-  uint32_t type = 0;
-  return Wire(begin).Number(&type) && type == kSection;
+  uint32_t type = 0, length = 0, magic = 0;
+  uint16_t major = 0;
+  Wire wire(begin);
+  // A pcapng begins so, too: it then lacks all that a recording has (ForEach).
+  return wire.Number(&type) && wire.Number(&length) && wire.Number(&magic) && wire.Number(&major) && type == kSection && magic == kSectionMagic && major == 1;
 }
 
 Result<std::unique_ptr<Importer>> Open(Source source) {
   auto importer = std::make_unique<ScapImporter>(std::move(source));
-  if (Status begun = importer->Begin(); !begun) return begun.error();
+  if (ks::Status begun = importer->Begin(); !begun) return begun.error();
   return std::unique_ptr<Importer>(std::move(importer));
 }
 

@@ -8,7 +8,8 @@
 
 namespace ks::import::scap {
 
-// Whether a file that begins so may be one: its first eight bytes, compression undone.
+// Whether a file that begins so may be one: its first kBegin bytes, compression undone.
+inline constexpr size_t kBegin = 14;
 bool IsSection(std::string_view begin);
 // An Error if it does not begin as one.
 Result<std::unique_ptr<Importer>> Open(Source source);
