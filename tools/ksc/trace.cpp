@@ -151,7 +151,11 @@ int TraceImport(const Words& words) {
   bool damaged = false;
   for (const std::string& path : arguments->positionals()) {
     Result<std::unique_ptr<import::Importer>> importer = import::Open(path, arguments->Get("--from"));
-    if (!importer) return cli::Fail(importer.error(), json);
+    if (!importer) {
+      // What came before it is kept, and whole.
+      if (Status closed = writer ? writer->Close() : Ok(); !closed) return cli::Fail(closed.error(), json);
+      return cli::Fail(importer.error(), json);
+    }
     if (!writer) {
       host = (*importer)->host();
       if (Status made = MakeNew(out); !made) return cli::Fail(made.error(), json);

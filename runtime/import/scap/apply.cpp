@@ -24,17 +24,10 @@ void Set(Process& process, std::optional<int64_t> number, Descriptor descriptor)
   if (number.value_or(-1) >= 0) process.descriptors.write().Set(*number, std::move(descriptor));
 }
 
-Descriptor OfPath(const std::optional<std::string>& path) {
-  Descriptor opened;
-  opened.path = path.value_or("").substr(0, kMostText);
-  opened.refers = opened.path.starts_with("/dev/pts/") || opened.path.starts_with("/dev/tty") ? Refers::Tty : Refers::File;
-  return opened;
-}
-
 void Open(const Call& call, Process& process) {
   const std::optional<std::string> name = call.number() == SYS_open_by_handle_at ? call.Text(Parameter::path) : call.Text(Parameter::name);
   const int64_t folder = call.Signed(Parameter::dirfd).value_or(kWorkingFolder);
-  Descriptor opened = OfPath(name ? Resolve(process, folder, *name) : std::nullopt);
+  Descriptor opened = OfPath(name ? Resolve(process, folder, *name).value_or("").substr(0, kMostText) : "");
   opened.close_on_exec = (call.Number(Parameter::flags).value_or(0) & kOpenCloexec) != 0;
   Set(process, call.result(), std::move(opened));
 }
@@ -273,7 +266,7 @@ void ApplyToDescriptors(const Call& call, Process& process) {
       return;
     case SYS_close_range: return process.descriptors.write().Forget();  // which ones is not told
     case SYS_memfd_create:
-      if (const auto name = call.Text(Parameter::name)) Set(process, call.result(), OfPath("/memfd:" + *name));
+      if (const auto name = call.Text(Parameter::name)) Set(process, call.result(), OfPath("/memfd:" + name->substr(0, kMostText)));
       return;
     case SYS_eventfd:
     case SYS_eventfd2:

@@ -9,6 +9,13 @@ constexpr size_t kMostDescriptors = 2'000'000;
 
 }  // namespace
 
+Descriptor OfPath(std::string path) {
+  Descriptor opened;
+  opened.refers = path.starts_with("/dev/pts/") || path.starts_with("/dev/tty") ? Refers::Tty : Refers::File;
+  opened.path = std::move(path);
+  return opened;
+}
+
 Table::Table(const Table& other) : budget_(other.budget_) {
   if (budget_->used + other.open_.size() > kMostDescriptors) {
     budget_->exceeded = true;

@@ -22,6 +22,9 @@ struct Descriptor {
   std::optional<schema::Endpoint> local, remote;
 };
 
+// A file, or the terminal that it is; "": not known.
+Descriptor OfPath(std::string path);
+
 // Of all tables together: forks are cheap to record, and copies of a large table are not.
 struct Budget {
   size_t used = 0;

@@ -35,38 +35,32 @@ constexpr int kMostGenerations = 1000;  // of a list
 std::string Cut(std::string_view text) { return std::string(text.substr(0, kMostText)); }
 std::string AbsolutePath(std::string_view path) { return path.starts_with('/') ? event::NormalizePath(Cut(path)) : ""; }
 
-// An endpoint's address, 4 or 16 bytes, and port.
-bool ReadEnd(Wire* wire, bool is_v4, schema::Endpoint* out) {
+// 4 or 16 bytes.
+bool ReadIp(Wire* wire, bool is_v4, schema::IpAddress* out) {
   std::string_view ip;
   if (!wire->Take(is_v4 ? 4 : 16, &ip)) return false;
-  out->ip.bytes.fill(0);
-  if (is_v4) out->ip.bytes[10] = out->ip.bytes[11] = 0xff;
-  std::copy(ip.begin(), ip.end(), out->ip.bytes.begin() + (is_v4 ? 12 : 0));
-  return wire->Number(&out->port);
+  out->bytes.fill(0);
+  if (is_v4) out->bytes[10] = out->bytes[11] = 0xff;
+  std::copy(ip.begin(), ip.end(), out->bytes.begin() + (is_v4 ? 12 : 0));
+  return true;
 }
+
+bool ReadEnd(Wire* wire, bool is_v4, schema::Endpoint* out) { return ReadIp(wire, is_v4, &out->ip) && wire->Number(&out->port); }
 
 // The list's record of one descriptor. Where entries have sizes, it may end in more than is read here.
 bool ReadDescriptor(Wire* wire, int64_t* number, Descriptor* out) {
   uint64_t inode = 0, source = 0, target = 0;
   uint8_t type = 0, protocol = 0;
   uint32_t flags = 0;
-  uint16_t from_port = 0, to_port = 0;
-  std::string_view text, from_ip, to_ip;
+  std::string_view text;
   if (!wire->Number(number) || !wire->Number(&inode) || !wire->Number(&type)) return false;
   const auto ends = [&](bool is_v4) {
-    const size_t size = is_v4 ? 4 : 16;
+    schema::Endpoint from, to;
     // Both addresses, then both ports.
-    if (!wire->Take(size, &from_ip) || !wire->Take(size, &to_ip) || !wire->Number(&from_port) || !wire->Number(&to_port) ||
+    if (!ReadIp(wire, is_v4, &from.ip) || !ReadIp(wire, is_v4, &to.ip) || !wire->Number(&from.port) || !wire->Number(&to.port) ||
         !wire->Number(&protocol)) {
       return false;
     }
-    schema::Endpoint from, to;
-    for (auto [ip, end] : {std::pair{from_ip, &from}, std::pair{to_ip, &to}}) {
-      if (is_v4) end->ip.bytes[10] = end->ip.bytes[11] = 0xff;
-      std::copy(ip.begin(), ip.end(), end->ip.bytes.begin() + (is_v4 ? 12 : 0));
-    }
-    from.port = from_port;
-    to.port = to_port;
     out->local = from;
     out->remote = to;
     return true;
@@ -93,8 +87,7 @@ bool ReadDescriptor(Wire* wire, int64_t* number, Descriptor* out) {
     case 1:
     case 2:
     case 16:
-      out->refers = text.starts_with("/dev/pts/") || text.starts_with("/dev/tty") ? Refers::Tty : Refers::File;
-      out->path = text.starts_with('/') ? Cut(text) : "";
+      *out = OfPath(text.starts_with('/') ? Cut(text) : "");
       break;
     case 3:
     case 4:

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/syscall.h>
 
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "runtime/enrich/enrich.h"
@@ -38,7 +40,7 @@ void RestoreParameters(std::string_view bytes, Event* event) {
 class ScapImporter : public Importer {
  public:
   explicit ScapImporter(Source source) : reader_(std::move(source)) {}
-  ks::Status Begin();
+  void Begin();
   std::string format() const override { return "scap"; }
   const trace::HostFacts& host() const override { return host_; }
   Report ForEach(const std::function<void(const event::Event&)>& on_event) override;
@@ -59,13 +61,14 @@ class ScapImporter : public Importer {
   Machine machine_;
   trace::HostFacts host_;
   Report report_;
+  std::map<uint32_t, uint64_t> blocks_;  // by type
   std::optional<std::pair<Block, std::string>> first_;  // an event that came before the machine's facts
   const std::function<void(const event::Event&)>* on_event_ = nullptr;
   uint64_t sequence_ = 0;
 };
 
 // Up to the facts of the host.
-ks::Status ScapImporter::Begin() {
+void ScapImporter::Begin() {
   while (const std::optional<Block> block = reader_.Next()) {
     if (IsEventBlock(block->type)) {
       first_.emplace(*block, std::string(block->body));
@@ -75,7 +78,6 @@ ks::Status ScapImporter::Begin() {
     if (block->type == kMachine || block->type == kOldMachine) break;
   }
   host_.node = machine_.host;
-  return Ok();
 }
 
 void ScapImporter::Damage(std::string what) {
@@ -94,13 +96,14 @@ Report ScapImporter::ForEach(const std::function<void(const event::Event&)>& on_
   while (const std::optional<Block> block = reader_.Next()) Take(*block);
   if (!reader_.damage().empty()) Damage(reader_.damage());
   report_.processes = machine_.processes;
-  if (report_.events == 0 && report_.blocks.count("0x201") + report_.blocks.count("0x8002abcd") == 0) Damage("it holds neither a machine nor events: is it a pcapng?");
+  for (const auto& [type, count] : blocks_) report_.blocks[fmt::format("{:#x}", type)] = count;
+  if (report_.events == 0 && blocks_.count(kMachine) + blocks_.count(kOldMachine) == 0) Damage("it holds neither a machine nor events: is it a pcapng?");
   on_event_ = nullptr;
   return std::move(report_);
 }
 
 void ScapImporter::Take(const Block& block) {
-  ++report_.blocks[fmt::format("{:#x}", block.type)];
+  ++blocks_[block.type];
   std::string damage;
   if (block.type == kSection) {
     machine_.Clear();  // of another recording behind this one nothing holds
@@ -131,7 +134,7 @@ void ScapImporter::TakeEvent(const Event& event) {
 }
 
 void ScapImporter::TakeEnter(const Event& event) {
-  Event exit = event;
+  Event exit;
   exit.type = static_cast<uint16_t>(event.type + 1);
   const bool is_call = event.type == 0 || SyscallOf(exit).has_value();
   ++(is_call ? report_.merged : report_.unmapped)[SourceName(event)];
@@ -245,7 +248,7 @@ bool IsSection(std::string_view begin) {
 
 Result<std::unique_ptr<Importer>> Open(Source source) {
   auto importer = std::make_unique<ScapImporter>(std::move(source));
-  if (ks::Status begun = importer->Begin(); !begun) return begun.error();
+  importer->Begin();
   return std::unique_ptr<Importer>(std::move(importer));
 }
 
