@@ -98,13 +98,14 @@ class KernelUringTest : public KernelTest, public ::testing::WithParamInterface<
     ring_ = std::make_unique<Ring>(GetParam().first);
     if (!ring_->made()) GTEST_SKIP() << "no io_uring here";
   }
+  // Another thread may have completed it, as one sees, that has not come to the end of the function yet.
+  static void AwaitTheEnd() { ::usleep(200'000); }
   // The one event of the kind, and what the operation answered. -EINVAL: this kernel has no such operation.
   Seen Do(io_uring_sqe sqe, ks_kind kind, int* result) {
     sqe.flags |= GetParam().second;
     const std::vector<Seen> all = Record(kind, [&] {
       *result = ring_->Do(sqe);
-      // Another thread may have completed it that has not come to the end of the function yet.
-      ::usleep(100'000);
+      AwaitTheEnd();
     });
     if (*result == -EINVAL && all.empty()) return {};
     EXPECT_EQ(all.size(), 1u) << "of kind " << kind;
@@ -283,6 +284,7 @@ TEST_P(KernelUringTest, WhatTellsNoSuccessIsTold) {
   const std::vector<Seen> all = Record(KS_KIND_unlink, [&] {
     ring_->Do(sqe);
     for (int i = 0; i < 200 && ::access(file.c_str(), F_OK) == 0; ++i) ::usleep(10000);
+    AwaitTheEnd();
   });
   if (::access(file.c_str(), F_OK) == 0) GTEST_SKIP() << "this kernel has no such flag";
   ASSERT_EQ(all.size(), 1u);
