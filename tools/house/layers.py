@@ -31,7 +31,7 @@ PARTS = {
     "runtime/engine": ["compiler/ir", "runtime/event"],
     "runtime/alert": ["runtime/event"],
     "runtime/state": ["runtime/engine"],
-    "runtime/replay": ["runtime/engine", "runtime/state", "compiler/bundle", "runtime/trace", "runtime/alert"],
+    "runtime/replay": ["runtime/engine", "runtime/state", "compiler/bundle", "runtime/import", "runtime/alert"],
     "tools/cli": ["bpf/schema", "compiler/support"],
     "tools/ksc/lsp": ["compiler/ide", "compiler/format"],
     "tools/ksc": ["compiler/driver", "compiler/format", "runtime/import", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
