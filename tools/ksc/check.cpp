@@ -62,10 +62,10 @@ int Check(const Words& words) {
       "  ksc check rules/\n  ksc check --strict --format sarif rules/ > findings.sarif\n  ksc check --fix rules/",
       {{"--format",
         "FORMAT",
-        "how to print; all but human go to stdout: plain is one line per finding, json one object, sarif one document, "
-        "github commands of its workflows",
+        "how to print; all but human go to stdout: plain is one line per finding, json one object, junit, sarif and "
+        "tap one document, github commands of its workflows",
         false,
-        {"human", "plain", "json", "sarif", "github"}},
+        {"human", "plain", "json", "junit", "sarif", "tap", "github"}},
        EnvironmentOption(),
        {"--strict", "", "warnings are findings, too; so a rule without tests is", false, {}},
        {"--deny", "CODES", "these are errors: codes, `warnings`, `notes`, with commas between", false, {}},

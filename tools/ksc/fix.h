@@ -12,7 +12,7 @@ struct FixOutcome {
 // changes are left for the next run. Says what it did on stderr; a dry run prints the lines that would change.
 FixOutcome ApplyFixes(const driver::Analysis& analysis, const driver::Options& options, bool dry_run, int* exit_code);
 
-// On stdout, as "plain", "sarif" or "github".
+// On stdout, "plain" or as Render (results.h) has it.
 int ReportAs(const driver::Analysis& analysis, const std::string& format, bool strict);
 
 }  // namespace ks::ksc
