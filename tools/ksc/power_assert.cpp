@@ -177,6 +177,27 @@ std::vector<std::string> StepNames(const ir::Rule& rule) {
   return names;
 }
 
+ir::Pred TiesOf(const ir::Step& step) {
+  std::vector<ir::Pred> ties;
+  for (const ir::Join& join : step.joins) {
+    ir::Atom equal;
+    equal.operand = join.own;
+    equal.test = Test::EqualField;
+    equal.other = join.other;
+    ties.push_back(ir::MakeAtom(std::move(equal)));
+  }
+  ties.push_back(step.cross);
+  return ir::MakeAnd(std::move(ties));
+}
+
+std::vector<const ir::Pred*> PartsOf(const ir::Pred& pred) {
+  if (pred.op == ir::Pred::Op::True) return {};
+  if (pred.op != ir::Pred::Op::And) return {&pred};
+  std::vector<const ir::Pred*> parts;
+  for (const ir::Pred& part : pred.operands) parts.push_back(&part);
+  return parts;
+}
+
 std::string_view Word(Verdict::Is is) {
   switch (is) {
     case Verdict::Is::Ok:
@@ -192,15 +213,9 @@ std::string_view Word(Verdict::Is is) {
 }
 
 std::vector<Verdict> Judge(const ir::Pred& when, const ir::Frame& frame, const std::vector<std::string>& steps) {
-  std::vector<const ir::Pred*> parts;
-  if (when.op == ir::Pred::Op::And) {
-    for (const ir::Pred& part : when.operands) parts.push_back(&part);
-  } else {
-    parts.push_back(&when);
-  }
   std::vector<Verdict> out;
   bool failed = false;
-  for (const ir::Pred* part : parts) {
+  for (const ir::Pred* part : PartsOf(when)) {
     Verdict verdict;
     verdict.part = Spelled(*part, steps);
     ir::Truth truth = ir::Eval(*part, frame);
@@ -231,13 +246,19 @@ size_t Failed(const std::vector<Verdict>& verdicts) {
       std::count_if(verdicts.begin(), verdicts.end(), [](const Verdict& one) { return one.is == Verdict::Is::Fail; }));
 }
 
-std::string Table(const std::vector<Verdict>& verdicts, std::string_view indent) {
+std::vector<std::string> Lines(const std::vector<Verdict>& verdicts, std::string_view indent) {
   size_t width = 0;
   for (const Verdict& one : verdicts) width = std::max(width, std::min<size_t>(one.part.size(), 48));
-  std::string out;
+  std::vector<std::string> out;
   for (const Verdict& one : verdicts) {
-    out += fmt::format("{}{:<7} {:<{}}  {}\n", indent, Word(one.is), one.part, width, one.values);
+    out.push_back(fmt::format("{}{:<7} {:<{}}  {}", indent, Word(one.is), one.part, width, one.values));
   }
+  return out;
+}
+
+std::string Table(const std::vector<Verdict>& verdicts, std::string_view indent) {
+  std::string out;
+  for (const std::string& line : Lines(verdicts, indent)) out += line + "\n";
   return out;
 }
 

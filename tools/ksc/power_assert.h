@@ -17,6 +17,11 @@ std::string SpelledTime(int64_t ns);
 // Names of the steps that match, or their numbers.
 std::vector<std::string> StepNames(const ir::Rule& rule);
 
+// What a step asks of the steps before it: its joins, as equalities, and the rest. True if nothing.
+ir::Pred TiesOf(const ir::Step& step);
+// The operands of a conjunction, or the predicate itself; nothing of True.
+std::vector<const ir::Pred*> PartsOf(const ir::Pred& pred);
+
 // One part of a conjunction.
 struct Verdict {
   enum class Is : uint8_t { Ok, Fail, Unknown, NotEvaluated };
@@ -29,7 +34,8 @@ std::string_view Word(Verdict::Is is);  // ok FAIL unknown -
 // The parts in their order. What reads an absent value behind a part that failed was guarded by it: not evaluated.
 std::vector<Verdict> Judge(const ir::Pred& when, const ir::Frame& frame, const std::vector<std::string>& steps = {});
 size_t Failed(const std::vector<Verdict>& verdicts);
-// A line each, in two columns.
+// In two columns, without and with their line ends.
+std::vector<std::string> Lines(const std::vector<Verdict>& verdicts, std::string_view indent);
 std::string Table(const std::vector<Verdict>& verdicts, std::string_view indent);
 
 }  // namespace ks::ksc

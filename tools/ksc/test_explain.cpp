@@ -42,15 +42,9 @@ std::optional<Nearest> FindNearest(const std::vector<ir::EventKind>& kinds, cons
 
 // Of a step: its own condition, and what ties it to the steps before.
 ir::Pred WholeOf(const ir::Step& step) {
-  std::vector<ir::Pred> parts = {step.when};
-  for (const ir::Join& join : step.joins) {
-    ir::Atom atom;
-    atom.operand = join.own;
-    atom.test = ir::Test::EqualField;
-    atom.other = join.other;
-    parts.push_back(ir::MakeAtom(std::move(atom)));
-  }
-  parts.push_back(step.cross);
+  std::vector<ir::Pred> parts;
+  parts.push_back(step.when);
+  parts.push_back(TiesOf(step));
   return ir::MakeAnd(std::move(parts));
 }
 

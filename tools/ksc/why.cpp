@@ -5,23 +5,14 @@
 #include <optional>
 #include <tuple>
 
-#include "runtime/trace/trace.h"
+#include "runtime/replay/source.h"
 #include "tools/ksc/commands.h"
-#include "tools/ksc/power_assert.h"
+#include "tools/ksc/progress_line.h"
+#include "tools/ksc/why.h"
 #include "tools/ksc/why_state.h"
 
 namespace ks::ksc {
 namespace {
-
-struct Asked {
-  const ir::Rule* rule = nullptr;  // whole, with its state
-  const ir::Machine* machine = nullptr;
-  std::vector<const ir::SplitRule*> probes;
-};
-
-bool Looks(const ir::SplitRule& probe, ir::EventKind kind) {
-  return std::find(probe.rule.kinds.begin(), probe.rule.kinds.end(), kind) != probe.rule.kinds.end();
-}
 
 std::string Title(const event::Event& event) {
   const schema::FieldValue& name = event.record[schema::FieldId::process_name];
@@ -68,14 +59,6 @@ struct Nearest {
   std::string title, same;
 };
 
-std::string StepOf(const Asked& asked, const Fit& fit) {
-  if (!asked.machine || !asked.rule->sequence) return "";
-  const ir::Step& step = asked.rule->sequence->steps[fit.probe->step];
-  if (step.role == ir::Step::Role::Without) return "without";
-  if (step.role == ir::Step::Role::Until) return "until";
-  return step.name.empty() ? fmt::format("step {}", fit.probe->step + 1) : "step " + step.name;
-}
-
 void PrintHuman(const Asked& asked, const std::string& where, const event::Event& event, const std::vector<Fit>& fits,
                 bool matches, const std::vector<std::string>& state, const std::optional<Nearest>& nearest) {
   fmt::print("{}  vs  {} {}            {}\n", asked.rule->name, where, Title(event),
@@ -85,7 +68,7 @@ void PrintHuman(const Asked& asked, const std::string& where, const event::Event
              : asked.rule->IsStateful() ? "its condition matches"
                                         : "match");
   for (const Fit& fit : fits) {
-    if (std::string step = StepOf(asked, fit); !step.empty()) fmt::print("  {}\n", step);
+    if (std::string step = StepOf(asked, *fit.probe); !step.empty()) fmt::print("  {}\n", step);
     fmt::print("{}", Table(fit.verdicts, "  "));
   }
   for (const std::string& line : state) fmt::print("  {}\n", line);
@@ -107,7 +90,7 @@ void PrintJson(const Asked& asked, uint64_t number, const event::Event& event, c
                            JsonString(one.part), JsonString(one.values));
     }
     all +=
-        fmt::format(R"({}{{"step":{},"parts":[{}]}})", all.empty() ? "" : ",", JsonString(StepOf(asked, fit)), parts);
+        fmt::format(R"({}{{"step":{},"parts":[{}]}})", all.empty() ? "" : ",", JsonString(StepOf(asked, *fit.probe)), parts);
   }
   for (const std::string& line : state) lines += (lines.empty() ? "" : ",") + JsonString(line);
   std::string near = "null";
@@ -146,42 +129,73 @@ std::optional<Asked> FindRule(const driver::Analysis& analysis, const std::strin
 
 }  // namespace
 
+std::string StepOf(const Asked& asked, const ir::SplitRule& probe) {
+  if (!asked.machine || !asked.rule->sequence) return "";
+  const ir::Step& step = asked.rule->sequence->steps[probe.step];
+  if (step.role == ir::Step::Role::Without) return "without";
+  if (step.role == ir::Step::Role::Until) return "until";
+  return step.name.empty() ? fmt::format("step {}", probe.step + 1) : "step " + step.name;
+}
+
 int Why(const Words& words) {
   const cli::Command command = {
       "ksc why",
-      "RULE TRACE.kst#EVENT FILES-OR-FOLDERS",
+      "RULE TRACE[#EVENT] FILES-OR-FOLDERS",
       3,
       10'000,
-      "Says why a recorded event does or does not match a rule: each part of its condition with the values it saw, how "
-      "far "
-      "a rule with state had come, and the event that came nearest. Events are counted from 1.",
-      "  ksc why reverse_shell t7.kst#1842 rules/",
+      "Says why a recorded event does or does not match a rule: each part of its condition with the values it saw, how far a rule "
+      "with state had come, and the event that came nearest. Events are counted from 1. Without #EVENT the question is about the whole "
+      "trace: how many events each part of the condition let through, and why the event that came nearest did not make it. Recordings "
+      "of other tools are traces too.",
+      "  ksc why reverse_shell t7.kst rules/\n  ksc why reverse_shell t7.kst#1842 rules/",
       {EnvironmentOption(), FormatOption()}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
   bool json = WantsJson(*arguments);
   const std::vector<std::string>& given = arguments->positionals();
-  size_t hash = given[1].rfind('#');
-  std::string digits = hash == std::string::npos ? "" : given[1].substr(hash + 1);
-  if (hash == 0 || digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) {
-    return cli::Usage(command, fmt::format("`{}` names no event: write TRACE.kst#EVENT, as in t7.kst#1842", given[1]));
+  const size_t hash = given[1].rfind('#');
+  const std::string trace = given[1].substr(0, hash);
+  uint64_t wanted = 0;
+  if (hash != std::string::npos) {
+    const std::string digits = given[1].substr(hash + 1);
+    if (hash == 0 || digits.empty() || digits.size() > 18 || digits.find_first_not_of("0123456789") != std::string::npos) {
+      return cli::Usage(command, fmt::format("`{}` names no event: write TRACE#EVENT, as in t7.kst#1842", given[1]));
+    }
+    wanted = std::stoull(digits);
+    if (wanted == 0) return cli::Usage(command, "the events of a trace are numbered from #1");
   }
-  uint64_t wanted = std::stoull(digits);
-  if (wanted == 0) return cli::Usage(command, "the events of a trace are numbered from #1");
-  std::string trace = given[1].substr(0, hash);
   auto analysis = AnalyzePaths({given.begin() + 2, given.end()}, json, &code, OptionsOf(*arguments));
   if (!analysis) return code;
   if (!analysis->ok()) return Report(*analysis, {json, false, false});
   std::optional<Asked> asked = FindRule(*analysis, given[0]);
   if (!asked) return cli::kFindings;
 
-  auto each = [&](const std::function<void(uint64_t, const event::Event&)>& visit) -> Status {
-    Result<trace::Reader> reader = trace::Reader::Open(trace);
-    if (!reader) return reader.error();
+  bool told = false;
+  const EachEvent each = [&](const std::function<void(uint64_t, const event::Event&)>& visit) -> Status {
+    Result<replay::Source> source = replay::Source::Open(trace);
+    if (!source) return source.error();
     uint64_t number = 0;
-    return reader->ForEach([&](const event::Event& event) { visit(++number, event); }, [](const trace::Lost&) {});
+    ProgressLine progress;
+    Status read = source->ForEach(
+        [&](const event::Event& event) {
+          visit(++number, event);
+          progress.Tick([&](double) { return fmt::format("{} read: {} events", trace, number); });
+        },
+        [](const trace::Lost&) {});
+    if (read || number == 0) return read;
+    // What there is, is what was asked about.
+    if (!told) fmt::print(stderr, "warning: {}: {}; what comes before was read\n", trace, read.error().cause);
+    told = true;
+    return Ok();
   };
+  const std::string base = trace.substr(trace.rfind('/') + 1);
+  if (wanted == 0) {
+    Result<uint64_t> nearest = WhyOfTrace(*analysis, *asked, base, each, json);
+    if (!nearest) return cli::Fail(nearest.error(), json);
+    if (*nearest == 0) return cli::kFine;
+    wanted = *nearest;
+  }
   std::optional<event::Event> event;
   uint64_t events = 0;
   Status read = each([&](uint64_t number, const event::Event& one) {
@@ -225,7 +239,7 @@ int Why(const Words& words) {
     lines = state->Describe(event->time_ns);
     if (!key_text.empty()) lines.insert(lines.begin(), "of the key " + key_text + ":");
   }
-  std::string where = trace.substr(trace.rfind('/') + 1) + "#" + digits;
+  const std::string where = fmt::format("{}#{}", base, wanted);
   if (json) {
     PrintJson(*asked, wanted, *event, fits, matches, lines, nearest);
   } else {

@@ -46,30 +46,20 @@ bool KeyState::Holds(const ir::Step& step, const event::Event& event, const Chai
 }
 
 bool KeyState::Holds(const ir::Step& step, const schema::Record& own, const Records& steps) const {
-  ir::Frame frame(&own, steps);
-  for (const ir::Join& join : step.joins) {
-    if (join.other.step > steps.size() || steps[join.other.step - 1] == nullptr) return false;
-    ir::Atom equal;
-    equal.operand = join.own;
-    equal.test = ir::Test::EqualField;
-    equal.other = join.other;
-    if (ir::EvalAtom(equal, frame).truth == ir::Truth::False) return false;
-  }
+  const ir::Pred ties = TiesOf(step);
   for (size_t i = 0; i < steps.size(); ++i) {
-    if (steps[i] == nullptr && !state::FieldsOfStep(step.cross, static_cast<uint8_t>(i + 1)).empty()) return false;
+    if (steps[i] == nullptr && !state::FieldsOfStep(ties, static_cast<uint8_t>(i + 1)).empty()) return false;
   }
-  return ir::Eval(step.cross, frame) != ir::Truth::False;
+  return ir::Eval(ties, ir::Frame(&own, steps)) != ir::Truth::False;
 }
 
 void KeyState::TakeStep(uint64_t number, const event::Event& event) {
   const ir::Sequence& sequence = *machine_.rule.sequence;
-  std::vector<const ir::Step*> matching;
-  for (const ir::Step& step : sequence.steps) {
-    if (step.role == ir::Step::Role::Match) matching.push_back(&step);
-  }
+  const std::vector<const ir::Step*> matching = MatchingSteps(sequence);
   chains_.resize(matching.size());
   for (Chain& chain : chains_) {
-    if (!chain.events.empty() && event.time_ns > chain.begin_ns + static_cast<uint64_t>(sequence.within_ns)) chain = {};
+    const uint64_t end = chain.begin_ns + static_cast<uint64_t>(sequence.within_ns);
+    if (!chain.events.empty() && event.time_ns > end) End(&chain, "its window was over " + Seconds(event.time_ns - end) + " before");
   }
   size_t before = 0;
   for (const ir::Step& step : sequence.steps) {
@@ -80,7 +70,8 @@ void KeyState::TakeStep(uint64_t number, const event::Event& event) {
     if (!Passes(step, event)) continue;
     for (size_t i = 0; i < chains_.size(); ++i) {
       bool ends = step.role == ir::Step::Role::Until || i + 1 == before;
-      if (ends && !chains_[i].events.empty() && Holds(step, event, chains_[i])) chains_[i] = {};
+      if (!ends || chains_[i].events.empty() || !Holds(step, event, chains_[i])) continue;
+      End(&chains_[i], fmt::format("{} #{} ended it", step.role == ir::Step::Role::Until ? "until" : "without", number));
     }
   }
   auto copy = std::make_shared<const event::Event>(event);
@@ -97,7 +88,10 @@ void KeyState::TakeStep(uint64_t number, const event::Event& event) {
     if (i > 0) {
       const Chain& shorter = chains_[i - 1];
       bool complete = !shorter.events.empty() && shorter.count >= matching[i - 1]->repeat;
-      if (!complete || !Holds(*matching[i], event, shorter)) continue;
+      if (!complete || !Holds(*matching[i], event, shorter)) {
+        Refuse(i, *matching[i], event, shorter);
+        continue;
+      }
       longer = shorter;
     }
     longer.events.push_back(copy);
@@ -106,6 +100,37 @@ void KeyState::TakeStep(uint64_t number, const event::Event& event) {
     longer.count = 1;
     here = std::move(longer);
   }
+}
+
+std::string KeyState::Named(const Chain& chain) const {
+  const std::vector<std::string> names = StepNames(machine_.rule);
+  std::string out;
+  for (size_t i = 0; i < chain.numbers.size(); ++i) out += fmt::format("{}{} (#{})", i == 0 ? "" : " ", names[i], chain.numbers[i]);
+  return out;
+}
+
+void KeyState::End(Chain* chain, const std::string& why) {
+  ended_ = fmt::format("the last partial match, {}, is gone: {}", Named(*chain), why);
+  *chain = {};
+}
+
+void KeyState::Refuse(size_t place, const ir::Step& step, const event::Event& event, const Chain& shorter) {
+  const std::vector<std::string> names = StepNames(machine_.rule);
+  if (shorter.events.empty()) {
+    refused_.push_back(fmt::format("this event would be {}, which comes after {}: that did not happen, or no longer counts", names[place],
+                                   names[place - 1]));
+    return;
+  }
+  const ir::Step& before = *MatchingSteps(*machine_.rule.sequence)[place - 1];
+  if (shorter.count < before.repeat) {
+    refused_.push_back(fmt::format("this event would be {}, but {} was seen {} of {} times", names[place], names[place - 1], shorter.count,
+                                   before.repeat));
+    return;
+  }
+  refused_.push_back(fmt::format("this event does not go on from {}:", Named(shorter)));
+  Records steps;
+  for (const auto& one : shorter.events) steps.push_back(&one->record);
+  for (std::string& line : Lines(Judge(TiesOf(step), ir::Frame(&event.record, steps), names), "  ")) refused_.push_back(std::move(line));
 }
 
 void KeyState::TakeCounted(uint64_t number, const event::Event& event) {
@@ -139,6 +164,7 @@ void KeyState::TakeCounted(uint64_t number, const event::Event& event) {
 void KeyState::Take(uint64_t number, const event::Event& event) {
   newest_ = number;
   was_new_ = counted_ = false;
+  refused_.clear();
   if (machine_.rule.sequence && machine_.rule.sequence->unordered) TakeUnordered(number, event);
   if (machine_.rule.sequence && !machine_.rule.sequence->unordered) TakeStep(number, event);
   if (machine_.rule.aggregate) TakeCounted(number, event);
@@ -150,18 +176,25 @@ std::vector<std::string> KeyState::Describe(uint64_t now_ns) const {
   if (rule.sequence) {
     if (rule.sequence->unordered) return DescribeUnordered(now_ns);
     std::vector<std::string> names = StepNames(rule);
+    lines = refused_;
+    const size_t own = lines.size();
     for (size_t i = chains_.size(); i-- > 0;) {
       const Chain& chain = chains_[i];
       if (chain.events.empty()) continue;
-      std::string line = "partial match:";
-      for (size_t n = 0; n < chain.numbers.size(); ++n) line += fmt::format(" {} (#{})", names[n], chain.numbers[n]);
+      std::string line = "partial match: " + Named(chain);
       if (i + 1 < chains_.size()) line += fmt::format(", waits for {}", names[i + 1]);
       if (i + 1 == chains_.size()) line += ", complete";
       uint64_t end = chain.begin_ns + static_cast<uint64_t>(rule.sequence->within_ns);
       line += end >= now_ns ? fmt::format("; its window ends {} later", Seconds(end - now_ns)) : "; its window is over";
       lines.push_back(std::move(line));
+      if (i + 1 < chains_.size() || rule.when.op == ir::Pred::Op::True) continue;
+      Records steps;
+      for (const auto& one : chain.events) steps.push_back(&one->record);
+      if (ir::Eval(rule.when, ir::Frame(steps.back(), steps)) == ir::Truth::False) {
+        lines.push_back("  yet no alert came of it, for an exception holds: " + Spelled(rule.when, names));
+      }
     }
-    if (lines.empty()) lines.push_back("no partial match is live for this key");
+    if (lines.size() == own) lines.push_back("no partial match is live for this key" + (ended_.empty() ? "" : "; " + ended_));
     return lines;
   }
   if (!rule.aggregate) return lines;

@@ -36,6 +36,11 @@ class KeyState {
     std::shared_ptr<const event::Event> last;
   };
   using Records = std::vector<const schema::Record*>;  // by step; null if it has none
+  static std::vector<const ir::Step*> MatchingSteps(const ir::Sequence& sequence);
+  std::string Named(const Chain& chain) const;
+  void End(Chain* chain, const std::string& why);
+  // The newest event passes for the step of this place, but does not go on from the chain before it.
+  void Refuse(size_t place, const ir::Step& step, const event::Event& event, const Chain& shorter);
   bool Passes(const ir::Step& step, const event::Event& event) const;
   bool Holds(const ir::Step& step, const event::Event& event, const Chain& chain) const;
   bool Holds(const ir::Step& step, const schema::Record& own, const Records& steps) const;
@@ -47,6 +52,8 @@ class KeyState {
 
   const ir::Program& program_;
   const ir::Machine& machine_;
+  std::vector<std::string> refused_;  // lines: why the newest event went on from nothing
+  std::string ended_;                 // what became of the chain that ended last
   std::vector<Chain> chains_;  // by length - 1; without events if there is none
   struct Entry {
     uint64_t number = 0, time_ns = 0, amount = 1;

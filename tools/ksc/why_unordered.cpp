@@ -8,17 +8,14 @@
 #include "tools/ksc/why_state.h"
 
 namespace ks::ksc {
-namespace {
 
-std::vector<const ir::Step*> MatchingSteps(const ir::Sequence& sequence) {
+std::vector<const ir::Step*> KeyState::MatchingSteps(const ir::Sequence& sequence) {
   std::vector<const ir::Step*> steps;
   for (const ir::Step& step : sequence.steps) {
     if (step.role == ir::Step::Role::Match) steps.push_back(&step);
   }
   return steps;
 }
-
-}  // namespace
 
 KeyState::Records KeyState::RecordsOfPlaces() const {
   Records records;
@@ -99,7 +96,8 @@ std::vector<std::string> KeyState::DescribeUnordered(uint64_t now_ns) const {
   const Records records = RecordsOfPlaces();
   for (size_t i = 0; i < steps.size(); ++i) {
     if (Holds(*steps[i], *records[i], records)) continue;
-    lines.push_back(fmt::format("  what {} asks of the other steps does not hold", names[i]));
+    lines.push_back(fmt::format("  what {} asks of the other steps does not hold:", names[i]));
+    for (std::string& row : Lines(Judge(TiesOf(*steps[i]), ir::Frame(records[i], records), names), "    ")) lines.push_back(std::move(row));
   }
   if (lines.size() == 1) lines.push_back("  an exception holds");
   return lines;
