@@ -19,6 +19,8 @@ import jsonschema
 import yaml
 
 HERE = pathlib.Path(__file__).parent
+INPUTS = HERE.parent / "lit" / "replay" / "Inputs"
+RULES = INPUTS / "policy.ksp"
 ODD = "a <b> & \\\"c\\\", 100%: #1 ]]> \u2028 \ufeff \uffff \x7f é"  # as it stands in a policy
 POLICY = f"""ksp 1
 package p
@@ -151,6 +153,12 @@ def main():
                 fail(f"{words} --format {format}: exit status {done.returncode}\n{done.stderr.decode()}")
             return READERS[format](done.stdout, tmp)
 
+        kst, same, differing = tmp / "t.kst", tmp / "same.jsonl", tmp / "differing.jsonl"
+        subprocess.run([sys.executable, INPUTS / "kst.py", INPUTS / "opens.json", kst], check=True)
+        same.write_bytes(subprocess.run([ksc, "replay", RULES, kst, "--format", "json"], check=True, capture_output=True).stdout)
+        lines = same.read_text().splitlines()
+        differing.write_text("\n".join([lines[0], lines[1].replace("read a", "wrote a"), *lines[2:]]) + "\n")
+
         checks = 0
         for format in READERS:
             cases = run(["test", policy], 1, format)
@@ -171,7 +179,25 @@ def main():
                     fail(f"{command} of mistakes: {format} says {found}")
             if run(["test", policy, "--case", "fires"], 0, format) and format in ("sarif", "github"):
                 fail(f"test: {format} says something of what passed")
-            checks += 4
+            # Alerts: as they come, and compared with expectations of which one is missing and one is unexpected.
+            if format in ("sarif", "github"):
+                alerts = run(["replay", RULES, kst], 0, format)
+                if len(alerts) != 4 or len({alert[1] for alert in alerts}) != 3 or not all(alert[3] == str(RULES) for alert in alerts):
+                    fail(f"replay: {format} says {alerts}")
+                checks += 1
+            else:
+                refused = subprocess.run([ksc, "replay", RULES, kst, "--format", format], capture_output=True)
+                if refused.returncode != 2 or b"--expect" not in refused.stderr:
+                    fail(f"replay: {format} without expectations: {refused.returncode} {refused.stderr}")
+            judged = run(["replay", RULES, kst, "--expect", differing], 1, format)
+            errors = [case for case in judged if case[0] == "error"]
+            wanted = 5 if format in ("junit", "tap") else 2
+            if len(judged) != wanted or len(errors) != 2 or {case[3] for case in errors} != {str(RULES), str(differing)}:
+                fail(f"replay --expect: {format} says {judged}")
+            if next(case for case in errors if case[3] == str(differing))[4] != "2":
+                fail(f"replay --expect: {format} says that line {errors} is missing, not 2")
+            run(["replay", RULES, kst, "--expect", same], 0, format)
+            checks += 6
         print(f"formats: {checks} outputs, each read by its consumer")
 
 

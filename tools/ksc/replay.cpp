@@ -9,6 +9,7 @@
 
 #include "compiler/bundle/bundle.h"
 #include "runtime/alert/alert.h"
+#include "tools/ksc/alert_results.h"
 #include "tools/ksc/commands.h"
 #include "tools/ksc/progress_line.h"
 
@@ -18,6 +19,7 @@ namespace {
 struct Policy {
   ir::Program program;
   alert::Origin origin;
+  RulePlaces places;
 };
 
 Result<Policy> FromBundle(const std::string& path, const std::string& trust_path) {
@@ -50,7 +52,10 @@ std::optional<Policy> LoadPolicy(const std::vector<std::string>& paths, const cl
   bool json = WantsJson(arguments);
   if (paths.size() == 1 && paths[0].ends_with(".kspb")) {
     Result<Policy> policy = FromBundle(paths[0], arguments.Get("--trust"));
-    if (policy) return std::move(*policy);
+    if (policy) {
+      policy->places = RulePlacesOf(policy->program, {});
+      return std::move(*policy);
+    }
     *code = cli::Fail(policy.error(), json);
     return std::nullopt;
   }
@@ -58,7 +63,8 @@ std::optional<Policy> LoadPolicy(const std::vector<std::string>& paths, const cl
   if (!analysis) return std::nullopt;
   *code = Report(*analysis, {false, false, false});
   if (!analysis->ok()) return std::nullopt;
-  return Policy{std::move(analysis->program), {}};
+  RulePlaces places = RulePlacesOf(analysis->program, analysis->files);
+  return Policy{std::move(analysis->program), {}, std::move(places)};
 }
 
 void PrintTotals(const replay::Totals& totals, double seconds) {
@@ -87,12 +93,17 @@ void PrintTotals(const replay::Totals& totals, double seconds) {
 
 constexpr size_t kMaxExpected = size_t{256} << 20;
 
-// Prints what differs. kFindings if something does.
-int JudgeExpectations(const std::string& path, const std::vector<std::string>& raised, bool json) {
+// Prints what differs; for machines (see Render) each alert as a case. kFindings if something differs.
+int JudgeExpectations(const std::string& path, const std::vector<std::string>& raised, const std::string& format,
+                      const RulePlaces& places) {
+  const bool json = format == "json";
   Result<std::string> expected = ReadFile(path, kMaxExpected);
   if (!expected) return cli::Fail(expected.error(), json);
   Result<replay::Comparison> comparison = replay::Compare(*expected, raised, path);
   if (!comparison) return cli::Fail(comparison.error(), json);
+  if (IsForMachines(format)) {
+    fmt::print("{}", Render(format, FindingsOfComparison(*comparison, raised, *expected, path, places)));
+  }
   for (const std::string& line : comparison->missing) fmt::print(stderr, "missing:    {}\n", line);
   for (const std::string& line : comparison->unexpected) fmt::print(stderr, "unexpected: {}\n", line);
   if (comparison->same()) {
@@ -117,7 +128,12 @@ int Replay(const Words& words) {
       "whether or not there are alerts.",
       "  ksc replay prod.kspb traces/nginx-1h.kst\n  ksc replay rules/ t.kst --format json > expected.jsonl\n"
       "  ksc replay rules/ t.kst --expect expected.jsonl",
-      {FormatOption(),
+      {{"--format",
+        "FORMAT",
+        "how to print: human, json (an object per line); sarif, github: alerts, or with --expect what differs; junit, tap: "
+        "with --expect, a case for each alert",
+        false,
+        {"human", "json", "junit", "sarif", "tap", "github"}},
        EnvironmentOption(),
        {"--expect", "FILE", "alerts as JSON lines; any that is missing or unexpected is a finding", false, {}},
        {"--engine",
@@ -130,6 +146,10 @@ int Replay(const Words& words) {
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
   bool json = WantsJson(*arguments);
+  const std::string format = arguments->Get("--format", "human");
+  if ((format == "junit" || format == "tap") && !arguments->Has("--expect")) {
+    return cli::Usage(command, fmt::format("--format {} prints what passed and failed, and nothing does without --expect", format));
+  }
   std::vector<std::string> traces, policies;
   for (const std::string& path : arguments->positionals()) (path.ends_with(".kst") ? traces : policies).push_back(path);
   if (traces.empty()) return cli::Usage(command, "there is no trace (*.kst) among the arguments");
@@ -157,7 +177,8 @@ int Replay(const Words& words) {
   options.late_bound_ns = state::kDefaultLateBoundNs;
   if (arguments->Get("--engine", "fast") == "reference") options.engine = state::Options::Engine::Reference;
   std::vector<std::string> raised;
-  bool keep = arguments->Has("--expect");
+  const bool for_machines = IsForMachines(format);
+  bool keep = arguments->Has("--expect") || for_machines;
   bool color = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
   auto start = std::chrono::steady_clock::now();
   for (const std::string& path : traces) {
@@ -184,7 +205,7 @@ int Replay(const Words& words) {
         [&](const event::Match& match) {
           std::string line;
           if (json || keep) line = alert::Format(match, policy->origin, totals.alerts, 0);
-          fmt::print("{}\n", json ? line : alert::FormatHuman(match, color));
+          if (!for_machines) fmt::print("{}\n", json ? line : alert::FormatHuman(match, color));
           if (keep) raised.push_back(std::move(line));
         },
         [&] {
@@ -197,7 +218,9 @@ int Replay(const Words& words) {
   }
   std::fflush(stdout);
   PrintTotals(totals, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  return keep ? JudgeExpectations(arguments->Get("--expect"), raised, json) : cli::kFine;
+  if (arguments->Has("--expect")) return JudgeExpectations(arguments->Get("--expect"), raised, format, policy->places);
+  if (for_machines) fmt::print("{}", Render(format, FindingsOfAlerts(format, raised, policy->places)));
+  return cli::kFine;
 }
 
 }  // namespace ks::ksc
