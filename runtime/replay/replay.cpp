@@ -55,46 +55,44 @@ std::vector<MissingColumn> FindMissingColumns(const ir::Program& program, const 
   return missing;
 }
 
-Status Replay(const engine::Engine& engine, trace::Reader& reader, const state::Options& options, Totals* totals,
-              const std::function<void(const event::Match&)>& on_match, const std::function<void()>& on_event) {
-  state::Tracker tracker(engine, options);
-  const state::OnAlert on_alert = [&](const event::Match& match) {
-    ++totals->alerts;
-    ++totals->alerts_by_rule[match.rule->id];
-    on_match(match);
-  };
-  Status read = reader.ForEach(
-      [&](const event::Event& event) {
-        auto time = static_cast<int64_t>(event.time_ns);
-        if (totals->events == 0 || time < totals->first_ns) totals->first_ns = time;
-        if (totals->events == 0 || time > totals->last_ns) totals->last_ns = time;
-        ++totals->events;
-        tracker.Take(event, engine.DecideAll(event), on_alert);
-        on_event();
-      },
-      [&](const trace::Lost& lost) {
-        totals->lost += lost.records;
-        for (const ir::SplitRule& split : engine.program().rules) {
-          const bool asks = lost.kinds.empty() || std::ranges::any_of(split.rule.kinds, [&](schema::EventKind kind) {
-                              return std::ranges::count(lost.kinds, kind) != 0;
-                            });
-          if (asks) totals->may_have_missed.insert(split.rule.id);
-        }
-      });
-  if (!read) return read;
-  tracker.Flush(on_alert);
-  const state::Counts counts = tracker.counts();
-  totals->late += counts.late;
-  for (const state::RuleCounts& counted : counts.rules) {
-    state::RuleCounts& all = totals->state[counted.rule];
-    all.rule = counted.rule;
+void Totals::CountEvent(uint64_t time_ns) {
+  const auto time = static_cast<int64_t>(time_ns);
+  first_ns = events == 0 ? time : std::min(first_ns, time);
+  last_ns = events == 0 ? time : std::max(last_ns, time);
+  ++events;
+}
+
+void Totals::CountLost(const trace::Lost& lost_here, const ir::Program& program) {
+  lost += lost_here.records;
+  for (const ir::SplitRule& split : program.rules) {
+    const bool asks = lost_here.kinds.empty() || std::ranges::any_of(split.rule.kinds, [&](schema::EventKind kind) {
+                        return std::ranges::count(lost_here.kinds, kind) != 0;
+                      });
+    if (asks) may_have_missed.insert(split.rule.id);
+  }
+}
+
+void Totals::Add(const Totals& other) {
+  if (other.events > 0) {
+    first_ns = events == 0 ? other.first_ns : std::min(first_ns, other.first_ns);
+    last_ns = events == 0 ? other.last_ns : std::max(last_ns, other.last_ns);
+  }
+  events += other.events;
+  lost += other.lost;
+  may_have_missed.insert(other.may_have_missed.begin(), other.may_have_missed.end());
+  alerts += other.alerts;
+  for (const auto& [rule, number] : other.alerts_by_rule) alerts_by_rule[rule] += number;
+  late += other.late;
+  damaged += other.damaged;
+  for (const auto& [id, counted] : other.state) {
+    state::RuleCounts& all = state[id];
+    all.rule = id;
     all.live += counted.live;
     all.bytes += counted.bytes;
     all.evicted += counted.evicted;
     all.suppressed += counted.suppressed;
     all.waiting += counted.waiting;
   }
-  return Ok();
 }
 
 Result<Comparison> Compare(std::string_view expected_lines, const std::vector<std::string>& raised,

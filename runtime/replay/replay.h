@@ -1,17 +1,15 @@
-// Trace × program → alerts, compared with what was expected.
+// Traces × program → alerts, compared with what was expected.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "bpf/schema/schema.h"
 #include "runtime/engine/engine.h"
-#include "runtime/state/tracker.h"
-#include "runtime/trace/trace.h"
+#include "runtime/replay/observer.h"
 
 namespace ks::replay {
 
@@ -21,25 +19,43 @@ struct MissingColumn {
   std::string field;  // dotted
 };
 
-struct Totals {
-  uint64_t events = 0;
-  uint64_t lost = 0;    // records that were lost when the trace was recorded
-  std::set<std::string> may_have_missed;  // ids of the rules that ask for what was lost
-  uint64_t alerts = 0;
-  int64_t first_ns = 0, last_ns = 0;
-  std::map<std::string, uint64_t> alerts_by_rule;
-  uint64_t late = 0;                               // events that came later than the bound
-  std::map<std::string, state::RuleCounts> state;  // by rule: what the trace ended with, of all traces together
-};
-
 // What the program's rules need and the trace's header does not name. Said before a replay starts.
 std::vector<MissingColumn> FindMissingColumns(const ir::Program& program, const trace::Info& info);
 
-// Decides every event of the trace by its whole predicates (engine::DecideAll), and rules over several events by the
-// trace's time. Each trace begins without state; windows that are open at its end stay open. Adds to *totals, so that
-// several traces can be replayed in one go. `on_event` is called after each event, for progress.
-Status Replay(const engine::Engine& engine, trace::Reader& reader, const state::Options& options, Totals* totals,
-              const std::function<void(const event::Match&)>& on_match, const std::function<void()>& on_event);
+struct Options {
+  state::Options state;
+  bool by_reference = false;  // decides with engine::DecideAllByReference, slow, which DecideAll is held against
+  unsigned jobs = 1;          // traces that are replayed at the same time
+};
+
+// So many up to now, of all traces.
+using OnProgress = std::function<void(uint64_t events, uint64_t alerts)>;
+
+// One trace's events, decided, become alerts: the part of a replay that has to see them in their order, and begins with each trace
+// without state. Windows that are open at its end stay open.
+class Run {
+ public:
+  Run(const engine::Engine& engine, const state::Options& options, state::OnAlert on_alert);
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  // An event, and all that its engine said of it.
+  void Take(const event::Event& event, std::span<const event::Match> matches);
+  // Events that nothing was said of have come, the newest of them at `time_ns`.
+  void Advance(uint64_t time_ns);
+  // No more events. What the run counted: alerts, and state.
+  Totals Finish();
+
+ private:
+  state::Tracker tracker_;
+  state::OnAlert on_alert_;
+  Totals totals_;
+};
+
+// Decides every event of the traces by its whole predicates, and rules over several events by each trace's time. What is damaged is
+// replayed up to the damage, and counted; the Error is of a trace that cannot be opened, which ends the replay. The observer
+// hears the same whatever `jobs` is: who is ahead of his turn keeps a bounded number of calls, and waits.
+Result<Totals> ReplayTraces(const engine::Engine& engine, const std::vector<std::string>& paths, const Options& options,
+                            Observer& observer, const OnProgress& on_progress);
 
 // Compares alerts as JSON lines, without regard to order or to what differs from run to run (see kVolatile in replay.cpp).
 struct Comparison {

@@ -21,6 +21,12 @@ class ProgressLine {
   template <typename Text>
   void Tick(const Text& text) {
     if (!on_ || ++ticks_ % 4096 != 0) return;
+    Show(text);
+  }
+  // Now and then.
+  template <typename Text>
+  void Show(const Text& text) {
+    if (!on_) return;
     const auto now = std::chrono::steady_clock::now();
     if (now - start_ < std::chrono::seconds(2) || now - last_ < std::chrono::milliseconds(200)) return;
     last_ = now;

@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "compiler/bundle/bundle.h"
 #include "runtime/alert/alert.h"
+#include "runtime/replay/source.h"
 #include "tools/ksc/alert_results.h"
 #include "tools/ksc/commands.h"
 #include "tools/ksc/progress_line.h"
@@ -75,6 +78,7 @@ void PrintTotals(const replay::Totals& totals, double seconds) {
   if (!totals.may_have_missed.empty()) {
     fmt::print(stderr, "  rules that may have missed: {}\n", fmt::join(totals.may_have_missed, ", "));
   }
+  if (totals.damaged > 0) fmt::print(stderr, "  {} could not be read to the end\n", Count(totals.damaged, "trace"));
   for (const auto& [rule, alerts] : totals.alerts_by_rule) fmt::print(stderr, "  {:>8}  {}\n", alerts, rule);
   // What rules over several events did not say, or do not say yet.
   if (totals.late > 0) fmt::print(stderr, "  {} came later than the bound\n", Count(totals.late, "event"));
@@ -90,6 +94,70 @@ void PrintTotals(const replay::Totals& totals, double seconds) {
     if (!notes.empty()) fmt::print(stderr, "  {}: {}\n", rule, notes);
   }
 }
+
+// Alerts on stdout as they come, what is to be known of their traces on stderr.
+class Printer : public replay::Observer {
+ public:
+  // Of a format for machines nothing is printed yet. `keep_lines`: of all alerts, for that, and for what is expected.
+  Printer(const ir::Program& program, alert::Origin origin, std::string_view format, bool keep_lines)
+      : program_(program),
+        origin_(std::move(origin)),
+        json_(format == "json"),
+        prints_(!IsForMachines(format)),
+        keep_lines_(keep_lines || !prints_) {}
+
+  void OnTrace(const std::string& path, const trace::Info& info) override {
+    for (const std::string& column : info.unknown_columns) {
+      fmt::print(stderr, "note: {}: column `{}` is unknown to this build and is skipped\n", path, column);
+    }
+    for (const std::string& kind : info.unknown_kinds) {
+      fmt::print(stderr, "note: {}: events of kind `{}` are unknown to this build and are skipped\n", path, kind);
+    }
+    if (info.index_rebuilt) fmt::print(stderr, "warning: {} was cut; what follows its last whole block is gone\n", path);
+    for (const replay::MissingColumn& missing : replay::FindMissingColumns(program_, info)) {
+      fmt::print(stderr, "warning: {}: the trace has no `{}`, which {} asks for; it is unknown there\n", path,
+                 missing.field, missing.rule);
+    }
+    origin_.node = info.host.node;
+    origin_.boot = info.host.boot;
+  }
+  void OnAlert(const event::Match& match) override {
+    ++alerts_;
+    std::string line;
+    if (json_ || keep_lines_) line = alert::Format(match, origin_, alerts_, 0);
+    if (prints_) fmt::print("{}\n", json_ ? line : alert::FormatHuman(match, color_));
+    if (keep_lines_) lines_.push_back(std::move(line));
+  }
+  void OnEnd(const std::string& path, const replay::TraceEnd& end) override {
+    if (!end.is_opened) return;
+    uint64_t unmapped = 0;
+    for (const auto& [name, number] : end.unmapped) unmapped += number;
+    if (unmapped > 0) {
+      fmt::print(stderr, "note: {}: {} of the recording have no counterpart here; `ksc trace import` lists them\n", path,
+                 Count(unmapped, "event"));
+    }
+    if (!end.status) fmt::print(stderr, "warning: {}\n", end.status.error().ToString());
+  }
+  const std::vector<std::string>& lines() const { return lines_; }
+
+ private:
+  const ir::Program& program_;
+  alert::Origin origin_;
+  const bool json_, prints_, keep_lines_;
+  const bool color_ = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
+  uint64_t alerts_ = 0;
+  std::vector<std::string> lines_;
+};
+
+// A whole number from `least` to `most`; nothing if it is none.
+std::optional<unsigned> ParseCount(const std::string& text, unsigned least, unsigned most) {
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) return std::nullopt;
+  return number;
+}
+
+constexpr unsigned kMaxJobs = 256;
 
 constexpr size_t kMaxExpected = size_t{256} << 20;
 
@@ -120,14 +188,13 @@ int JudgeExpectations(const std::string& path, const std::vector<std::string>& r
 int Replay(const Words& words) {
   const cli::Command command = {
       "ksc replay",
-      "BUNDLE-OR-SOURCES TRACE.kst…",
+      "BUNDLE-OR-SOURCES TRACE…",
       2,
       10'000,
-      "Decides the events of recorded traces. Alerts go to stdout, totals to stderr. Without --expect the exit status "
-      "is 0 "
-      "whether or not there are alerts.",
-      "  ksc replay prod.kspb traces/nginx-1h.kst\n  ksc replay rules/ t.kst --format json > expected.jsonl\n"
-      "  ksc replay rules/ t.kst --expect expected.jsonl",
+      "Decides the events of recorded traces (.kst) and of recordings of other tools (.scap …). Alerts go to stdout, totals to "
+      "stderr. Without --expect the exit status is 0 whether or not there are alerts.",
+      "  ksc replay prod.kspb traces/nginx-1h.kst\n  ksc replay rules/ capture.scap --format json > expected.jsonl\n"
+      "  ksc replay rules/ archive/*.kst --jobs 4 --expect expected.jsonl",
       {{"--format",
         "FORMAT",
         "how to print: human, json (an object per line); sarif, github: alerts, or with --expect what differs; junit, tap: "
@@ -136,9 +203,11 @@ int Replay(const Words& words) {
         {"human", "json", "junit", "sarif", "tap", "github"}},
        EnvironmentOption(),
        {"--expect", "FILE", "alerts as JSON lines; any that is missing or unexpected is a finding", false, {}},
+       {"--jobs", "N", "traces that are replayed at the same time (default: processors); the output is the same", false, {}},
+       {"--strict", "", "a trace that cannot be read to its end is a failure: exit status 3, after all was replayed", false, {}},
        {"--engine",
         "ENGINE",
-        "of rules over several events: fast (default) or reference, slow, which fast is held against",
+        "fast (default), or reference: slow, written from the meaning of the language, which fast is held against",
         false,
         {"fast", "reference"}},
        {"--trust", "KEY.pub", "verify the bundle before it is replayed", false, {}}}};
@@ -151,9 +220,13 @@ int Replay(const Words& words) {
     return cli::Usage(command, fmt::format("--format {} prints what passed and failed, and nothing does without --expect", format));
   }
   std::vector<std::string> traces, policies;
-  for (const std::string& path : arguments->positionals()) (path.ends_with(".kst") ? traces : policies).push_back(path);
-  if (traces.empty()) return cli::Usage(command, "there is no trace (*.kst) among the arguments");
+  for (const std::string& path : arguments->positionals()) {
+    (replay::Source::Is(path) ? traces : policies).push_back(path);
+  }
+  if (traces.empty()) return cli::Usage(command, "there is no trace (*.kst) and no recording among the arguments");
   if (policies.empty()) return cli::Usage(command, "there is no bundle and no policy among the arguments");
+  const std::optional<unsigned> jobs = ParseCount(arguments->Get("--jobs", "1"), 1, kMaxJobs);
+  if (!jobs) return cli::Usage(command, fmt::format("--jobs is a number from 1 to {}", kMaxJobs));
   bool is_bundle = policies.size() == 1 && policies[0].ends_with(".kspb");
   if (arguments->Has("--trust") && !is_bundle) {
     return cli::Usage(command, fmt::format("--trust verifies a bundle, and {} is none: only bundles are signed",
@@ -172,55 +245,33 @@ int Replay(const Words& words) {
   if (!policy) return code;
 
   engine::Engine engine(std::move(policy->program));
-  replay::Totals totals;
-  state::Options options;
-  options.late_bound_ns = state::kDefaultLateBoundNs;
-  if (arguments->Get("--engine", "fast") == "reference") options.engine = state::Options::Engine::Reference;
-  std::vector<std::string> raised;
-  const bool for_machines = IsForMachines(format);
-  bool keep = arguments->Has("--expect") || for_machines;
-  bool color = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
-  auto start = std::chrono::steady_clock::now();
-  for (const std::string& path : traces) {
-    Result<trace::Reader> reader = trace::Reader::Open(path);
-    if (!reader) return cli::Fail(reader.error(), json);
-    const trace::Info& info = reader->info();
-    for (const std::string& column : info.unknown_columns) {
-      fmt::print(stderr, "note: {}: column `{}` is unknown to this build and is skipped\n", path, column);
-    }
-    for (const std::string& kind : info.unknown_kinds) {
-      fmt::print(stderr, "note: {}: events of kind `{}` are unknown to this build and are skipped\n", path, kind);
-    }
-    if (info.index_rebuilt)
-      fmt::print(stderr, "warning: {} was cut; what follows its last whole block is gone\n", path);
-    for (const replay::MissingColumn& missing : replay::FindMissingColumns(engine.program(), info)) {
-      fmt::print(stderr, "warning: {}: the trace has no `{}`, which {} asks for; it is unknown there\n", path,
-                 missing.field, missing.rule);
-    }
-    policy->origin.node = info.host.node;
-    policy->origin.boot = info.host.boot;
-    ProgressLine progress;
-    Status replayed = replay::Replay(
-        engine, *reader, options, &totals,
-        [&](const event::Match& match) {
-          std::string line;
-          if (json || keep) line = alert::Format(match, policy->origin, totals.alerts, 0);
-          if (!for_machines) fmt::print("{}\n", json ? line : alert::FormatHuman(match, color));
-          if (keep) raised.push_back(std::move(line));
-        },
-        [&] {
-          progress.Tick([&](double seconds) {
-            return fmt::format("{} events, {} alerts, {:.0f} events/s", totals.events, totals.alerts,
-                               static_cast<double>(totals.events) / seconds);
-          });
-        });
-    if (!replayed) return cli::Fail(replayed.error(), json);
+  replay::Options options;
+  options.state.late_bound_ns = state::kDefaultLateBoundNs;
+  options.jobs = arguments->Has("--jobs") ? *jobs : std::clamp(std::thread::hardware_concurrency(), 1u, kMaxJobs);
+  if (arguments->Get("--engine", "fast") == "reference") {
+    options.by_reference = true;
+    options.state.engine = state::Options::Engine::Reference;
   }
+  Printer printer(engine.program(), policy->origin, format, arguments->Has("--expect"));
+  auto start = std::chrono::steady_clock::now();
+  Result<replay::Totals> totals = [&] {
+    ProgressLine progress;
+    return replay::ReplayTraces(engine, traces, options, printer, [&](uint64_t events, uint64_t alerts) {
+      progress.Show([&](double seconds) {
+        return fmt::format("{} events, {} alerts, {:.0f} events/s", events, alerts, static_cast<double>(events) / seconds);
+      });
+    });
+  }();
   std::fflush(stdout);
-  PrintTotals(totals, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  if (arguments->Has("--expect")) return JudgeExpectations(arguments->Get("--expect"), raised, format, policy->places);
-  if (for_machines) fmt::print("{}", Render(format, FindingsOfAlerts(format, raised, policy->places)));
-  return cli::kFine;
+  if (!totals) return cli::Fail(totals.error(), json);
+  PrintTotals(*totals, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  code = cli::kFine;
+  if (arguments->Has("--expect")) {
+    code = JudgeExpectations(arguments->Get("--expect"), printer.lines(), format, policy->places);
+  } else if (IsForMachines(format)) {
+    fmt::print("{}", Render(format, FindingsOfAlerts(format, printer.lines(), policy->places)));
+  }
+  return totals->damaged > 0 && arguments->Has("--strict") ? cli::kWorldFailed : code;
 }
 
 }  // namespace ks::ksc

@@ -1,0 +1,268 @@
+// Traces, one after the other or several at a time.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "runtime/replay/replay.h"
+#include "runtime/replay/source.h"
+
+namespace ks::replay {
+namespace {
+
+struct Counters {
+  std::atomic<uint64_t> events{0}, alerts{0};
+};
+
+// How often progress is told, in events, by whoever replays himself.
+constexpr uint64_t kProgressEvents = 4096;
+
+TraceEnd ReplayOne(const engine::Engine& engine, const std::string& path, const Options& options, Observer& observer,
+                   Counters& counters, const OnProgress& on_progress, const std::atomic<bool>* is_stopped) {
+  TraceEnd end;
+  Result<Source> source = Source::Open(path);
+  if (!source) {
+    end.is_opened = false;
+    end.status = source.error();
+    return end;
+  }
+  observer.OnTrace(path, source->info());
+  Run run(engine, options.state, [&](const event::Match& match) {
+    counters.alerts.fetch_add(1, std::memory_order_relaxed);
+    observer.OnAlert(match);
+  });
+  const bool tells_events = observer.WantsEvents();
+  end.status = source->ForEach(
+      [&](const event::Event& event) {
+        // Nobody waits for the rest.
+        if (is_stopped != nullptr && is_stopped->load(std::memory_order_relaxed)) return;
+        end.totals.CountEvent(event.time_ns);
+        if (tells_events) observer.OnEvent(event);
+        run.Take(event, options.by_reference ? engine.DecideAllByReference(event) : engine.DecideAll(event));
+        const uint64_t events = counters.events.fetch_add(1, std::memory_order_relaxed) + 1;
+        if (on_progress && events % kProgressEvents == 0) on_progress(events, counters.alerts);
+      },
+      [&](const trace::Lost& lost) {
+        end.totals.CountLost(lost, engine.program());
+        observer.OnLost(lost);
+      });
+  end.totals.Add(run.Finish());
+  if (source->report() != nullptr) end.unmapped = source->report()->unmapped;
+  if (!end.status || source->info().index_rebuilt) {
+    end.totals.damaged = 1;
+    for (const ir::SplitRule& split : engine.program().rules) end.totals.may_have_missed.insert(split.rule.id);
+  }
+  return end;
+}
+
+// A match with all that it points to, but for its rule.
+class OwnMatch {
+ public:
+  explicit OwnMatch(const event::Match& of)
+      : match_(of), event_(*of.event), words_(of.matched.begin(), of.matched.end()), shown_(of.shown.begin(), of.shown.end()) {
+    for (const event::StepMatch& step : of.steps) steps_.push_back({*step.event, {step.shown.begin(), step.shown.end()}});
+    match_.event = &event_;
+    match_.matched.assign(words_.begin(), words_.end());
+    match_.shown = shown_;
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      match_.steps[i].event = &steps_[i].event;
+      match_.steps[i].shown = steps_[i].shown;
+    }
+  }
+  OwnMatch(const OwnMatch&) = delete;
+  OwnMatch& operator=(const OwnMatch&) = delete;
+  const event::Match& match() const { return match_; }
+
+ private:
+  struct Step {
+    event::Event event;
+    std::vector<schema::FieldId> shown;
+  };
+  event::Match match_;
+  event::Event event_;
+  std::vector<std::string> words_;
+  std::vector<schema::FieldId> shown_;
+  std::vector<Step> steps_;
+};
+
+// What an observer will be told of one trace when its turn comes. Who has told as much as it keeps waits until then.
+class Later : public Observer {
+ public:
+  using Call = std::function<void(Observer&)>;
+  Later(bool wants_events, const std::atomic<bool>& is_stopped) : wants_events_(wants_events), is_stopped_(is_stopped) {}
+
+  void OnTrace(const std::string& path, const trace::Info& info) override {
+    Push([path, kept = info_ = std::make_shared<trace::Info>(info)](Observer& to) { to.OnTrace(path, *kept); });
+  }
+  bool WantsEvents() const override { return wants_events_; }
+  void OnEvent(const event::Event& event) override {
+    Push([kept = std::make_shared<event::Event>(event)](Observer& to) { to.OnEvent(*kept); });
+  }
+  void OnLost(const trace::Lost& lost) override {
+    Push([lost](Observer& to) { to.OnLost(lost); });
+  }
+  void OnAlert(const event::Match& match) override {
+    Push([kept = std::make_shared<OwnMatch>(match)](Observer& to) { to.OnAlert(kept->match()); });
+  }
+  void OnEnd(const std::string& path, const TraceEnd& end) override {
+    Push([path, end](Observer& to) { to.OnEnd(path, end); });
+    const std::lock_guard lock(mutex_);
+    end_ = end;
+    changed_.notify_all();
+  }
+
+  // Tells what is there, or waits a little for it. The end, once all was told.
+  std::optional<TraceEnd> Tell(Observer& to, std::chrono::milliseconds at_most) {
+    std::deque<Call> calls;
+    std::optional<TraceEnd> end;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, at_most, [&] { return !calls_.empty() || end_; });
+      calls.swap(calls_);
+      end = end_;
+    }
+    changed_.notify_all();
+    for (const Call& call : calls) call(to);
+    return end;
+  }
+  void WakeUp() { changed_.notify_all(); }
+
+ private:
+  static constexpr size_t kMostCalls = 1024;
+  void Push(Call call) {
+    std::unique_lock lock(mutex_);
+    while (calls_.size() >= kMostCalls && !is_stopped_) changed_.wait_for(lock, std::chrono::milliseconds(100));
+    if (is_stopped_) return;
+    calls_.push_back(std::move(call));
+    if (calls_.size() == 1) changed_.notify_all();
+  }
+  const bool wants_events_;
+  const std::atomic<bool>& is_stopped_;
+  std::shared_ptr<trace::Info> info_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Call> calls_;
+  std::optional<TraceEnd> end_;
+};
+
+// Threads that take one trace after the other, not too far ahead of whose turn it is.
+class Workers {
+ public:
+  Workers(const engine::Engine& engine, const std::vector<std::string>& paths, const Options& options, bool wants_events)
+      : engine_(engine), paths_(paths), options_(options), ahead_(size_t{2} * options.jobs) {
+    for (size_t i = 0; i < paths.size(); ++i) later_.push_back(nullptr);
+    for (size_t i = 0; i < std::min<size_t>(options.jobs, paths.size()); ++i) {
+      threads_.emplace_back([this, wants_events] { Work(wants_events); });
+    }
+  }
+  ~Workers() {
+    is_stopped_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& later : later_) {
+        if (later) later->WakeUp();
+      }
+    }
+    changed_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  // Whose turn it is now; those before are forgotten.
+  Later& Turn(size_t trace) {
+    std::unique_lock lock(mutex_);
+    if (trace > 0) later_[trace - 1] = nullptr;
+    turn_ = trace;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return later_[trace] != nullptr; });
+    return *later_[trace];
+  }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  void Work(bool wants_events) {
+    while (true) {
+      size_t trace = 0;
+      std::shared_ptr<Later> later;
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [&] { return is_stopped_ || next_ >= paths_.size() || next_ < turn_ + ahead_; });
+        if (is_stopped_ || next_ >= paths_.size()) return;
+        trace = next_++;
+        later = later_[trace] = std::make_shared<Later>(wants_events, is_stopped_);
+        changed_.notify_all();
+      }
+      later->OnEnd(paths_[trace], ReplayOne(engine_, paths_[trace], options_, *later, counters_, nullptr, &is_stopped_));
+    }
+  }
+  const engine::Engine& engine_;
+  const std::vector<std::string>& paths_;
+  const Options& options_;
+  const size_t ahead_;
+  Counters counters_;
+  std::atomic<bool> is_stopped_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  size_t next_ = 0, turn_ = 0;
+  std::vector<std::shared_ptr<Later>> later_;  // by trace
+  std::vector<std::thread> threads_;
+};
+
+constexpr auto kProgressPause = std::chrono::milliseconds(200);
+
+}  // namespace
+
+Run::Run(const engine::Engine& engine, const state::Options& options, state::OnAlert on_alert) : tracker_(engine, options) {
+  on_alert_ = [this, tell = std::move(on_alert)](const event::Match& match) {
+    ++totals_.alerts;
+    ++totals_.alerts_by_rule[match.rule->id];
+    tell(match);
+  };
+}
+
+void Run::Take(const event::Event& event, std::span<const event::Match> matches) { tracker_.Take(event, matches, on_alert_); }
+
+void Run::Advance(uint64_t time_ns) { tracker_.Advance(time_ns, on_alert_); }
+
+Totals Run::Finish() {
+  tracker_.Flush(on_alert_);
+  const state::Counts counts = tracker_.counts();
+  totals_.late = counts.late;
+  for (const state::RuleCounts& counted : counts.rules) totals_.state[counted.rule] = counted;
+  return std::move(totals_);
+}
+
+Result<Totals> ReplayTraces(const engine::Engine& engine, const std::vector<std::string>& paths, const Options& options,
+                            Observer& observer, const OnProgress& on_progress) {
+  Totals all;
+  // Adds a trace that has ended.
+  const auto add = [&](const TraceEnd& end) -> Status {
+    if (!end.is_opened) return end.status;
+    all.Add(end.totals);
+    return Ok();
+  };
+  if (options.jobs <= 1 || paths.size() <= 1) {
+    Counters counters;
+    for (const std::string& path : paths) {
+      const TraceEnd end = ReplayOne(engine, path, options, observer, counters, on_progress, nullptr);
+      observer.OnEnd(path, end);
+      if (Status added = add(end); !added) return added.error();
+    }
+    return all;
+  }
+  Workers workers(engine, paths, options, observer.WantsEvents());
+  for (size_t i = 0; i < paths.size(); ++i) {
+    Later& later = workers.Turn(i);
+    std::optional<TraceEnd> end;
+    while (!(end = later.Tell(observer, kProgressPause))) on_progress(workers.counters().events, workers.counters().alerts);
+    on_progress(workers.counters().events, workers.counters().alerts);
+    if (Status added = add(*end); !added) return added.error();
+  }
+  return all;
+}
+
+}  // namespace ks::replay
