@@ -20,6 +20,7 @@ int Test(const Words& words);
 int Replay(const Words& words);
 int Schema(const Words& words);
 int Explain(const Words& words);
+int Diff(const Words& words);
 int Why(const Words& words);
 int TraceImport(const Words& words);
 int TraceInfo(const Words& words);

@@ -20,6 +20,7 @@ constexpr cli::Subcommand kSubcommands[] = {
     {"trace import", TraceImport, "recordings of other tools to a trace"},
     {"trace info", TraceInfo, "what a trace holds"},
     {"trace cat", TraceCat, "the events of a trace"},
+    {"diff", Diff, "what a change of a policy changes, on recorded events"},
     {"why", Why, "why a recorded event does or does not match a rule"},
     {"doc", Doc, "reference pages of rules"},
     {"explain", Explain, "what a rule does where, or what an error code means"},

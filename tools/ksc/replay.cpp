@@ -9,66 +9,15 @@
 #include <cstdlib>
 #include <thread>
 
-#include "compiler/bundle/bundle.h"
 #include "runtime/alert/alert.h"
 #include "runtime/replay/source.h"
 #include "tools/ksc/alert_results.h"
 #include "tools/ksc/commands.h"
+#include "tools/ksc/policy.h"
 #include "tools/ksc/progress_line.h"
 
 namespace ks::ksc {
 namespace {
-
-struct Policy {
-  ir::Program program;
-  alert::Origin origin;
-  RulePlaces places;
-};
-
-Result<Policy> FromBundle(const std::string& path, const std::string& trust_path) {
-  Result<std::string> bytes = ReadFile(path, bundle::kMaxBundleBytes);
-  if (!bytes) return bytes.error();
-  Policy policy;
-  if (trust_path.empty()) {
-    Result<bundle::Untrusted> opened = bundle::OpenUntrusted(*bytes);
-    if (!opened) return opened.error();
-    policy.program = std::move(opened->program);
-    policy.origin.bundle_digest = opened->digest;
-    policy.origin.bundle_version = opened->manifest.version;
-    return policy;
-  }
-  Result<std::string> pem = ReadFile(trust_path, 1 << 20);
-  if (!pem) return pem.error();
-  Result<bundle::Trust> trust = bundle::Trust::FromPem(*pem);
-  if (!trust) return trust.error();
-  Result<bundle::VerifiedBundle> verified = bundle::Verify(*bytes, *trust, Now());
-  if (!verified) return verified.error();
-  policy.program = verified->program();
-  policy.origin.bundle_digest = verified->digest();
-  policy.origin.bundle_version = verified->manifest().version;
-  policy.origin.egress_digest = verified->egress_digest();
-  return policy;
-}
-
-// Sources, or one bundle. Nothing if it was reported, with the exit code.
-std::optional<Policy> LoadPolicy(const std::vector<std::string>& paths, const cli::Arguments& arguments, int* code) {
-  bool json = WantsJson(arguments);
-  if (paths.size() == 1 && paths[0].ends_with(".kspb")) {
-    Result<Policy> policy = FromBundle(paths[0], arguments.Get("--trust"));
-    if (policy) {
-      policy->places = RulePlacesOf(policy->program, {});
-      return std::move(*policy);
-    }
-    *code = cli::Fail(policy.error(), json);
-    return std::nullopt;
-  }
-  auto analysis = AnalyzePaths(paths, json, code, OptionsOf(arguments));
-  if (!analysis) return std::nullopt;
-  *code = Report(*analysis, {false, false, false});
-  if (!analysis->ok()) return std::nullopt;
-  RulePlaces places = RulePlacesOf(analysis->program, analysis->files);
-  return Policy{std::move(analysis->program), {}, std::move(places)};
-}
 
 void PrintTotals(const replay::Totals& totals, double seconds) {
   fmt::print(stderr, "\n{}, {} in {:.2f} s ({:.0f} events/s)", Count(totals.events, "event"),
@@ -227,7 +176,7 @@ int Replay(const Words& words) {
   if (policies.empty()) return cli::Usage(command, "there is no bundle and no policy among the arguments");
   const std::optional<unsigned> jobs = ParseCount(arguments->Get("--jobs", "1"), 1, kMaxJobs);
   if (!jobs) return cli::Usage(command, fmt::format("--jobs is a number from 1 to {}", kMaxJobs));
-  bool is_bundle = policies.size() == 1 && policies[0].ends_with(".kspb");
+  bool is_bundle = policies.size() == 1 && IsBundle(policies[0]);
   if (arguments->Has("--trust") && !is_bundle) {
     return cli::Usage(command, fmt::format("--trust verifies a bundle, and {} is none: only bundles are signed",
                                            policies.size() == 1 ? policies[0] : Count(policies.size(), "policy file")));
