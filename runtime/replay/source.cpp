@@ -35,7 +35,7 @@ Result<Source> Source::Open(const std::string& path, std::string_view format) {
 Status Source::ForEach(const std::function<void(const event::Event&)>& on_event,
                        const std::function<void(const trace::Lost&)>& on_lost) {
   if (reader_) return reader_->ForEach(on_event, on_lost);
-  report_ = importer_->ForEach(on_event);
+  report_ = importer_->ForEach(on_event, on_lost);
   if (report_.damage.empty()) return Ok();
   std::string all;
   for (const std::string& one : report_.damage) all += (all.empty() ? "" : "; ") + one;

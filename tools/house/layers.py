@@ -51,6 +51,7 @@ LIBRARIES = {
     "OpenSSL": (r"openssl/", ["compiler/bundle/"]),
     "zstd": (r"zstd", ["runtime/trace/"]),
     "zlib": (r"zlib\.h", ["runtime/import/"]),
+    "Expat": (r"expat\.h", ["runtime/import/sysmon/"]),
     "RE2": (r"re2/", ["bpf/schema/regex.h", "compiler/sema/", "compiler/ir/", "runtime/engine/"]),
 }
 # Headers of libbpf for code that runs in the kernel.

@@ -68,13 +68,14 @@ void PrintCounts(const char* what, const Counts& counts) {
   fmt::print(stderr, "  {:<9} {:>9}{}{}\n", what, Sum(counts), line.empty() ? "" : "  ", line);
 }
 
-void PrintReport(const std::string& path, const import::Importer& importer, const import::Report& report, bool json) {
+void PrintReport(const std::string& path, const import::Importer& importer, const import::Report& report, uint64_t lost, bool json) {
   if (json) {
     fmt::print(
-        R"({{"file":{},"format":{},"node":{},"events":{},"processes":{},"made":{},"merged":{},"unmapped":{},"blocks":{},"damage":{}}})"
+        R"({{"file":{},"format":{},"node":{},"events":{},"processes":{},"made":{},"merged":{},"unmapped":{},"blocks":{},"nodes":{},"lost":{},"foreign_lines":{},"foreign":{},"damage":{}}})"
         "\n",
         JsonText(path), JsonText(importer.format()), JsonText(importer.host().node), report.events, report.processes,
-        ToJson(report.made), ToJson(report.merged), ToJson(report.unmapped), ToJson(report.blocks), ToJson(report.damage));
+        ToJson(report.made), ToJson(report.merged), ToJson(report.unmapped), ToJson(report.blocks), ToJson(report.nodes), lost, report.foreign_lines, ToJson(report.foreign),
+        ToJson(report.damage));
     return;
   }
   fmt::print(stderr, "{}: {}, {}{}\n", path, importer.format(), Count(report.events, "event"),
@@ -82,6 +83,10 @@ void PrintReport(const std::string& path, const import::Importer& importer, cons
   PrintCounts("made", report.made);
   PrintCounts("merged", report.merged);
   PrintCounts("unmapped", report.unmapped);
+  if (lost > 0) fmt::print(stderr, "  lost      {:>9}  by what the recording says\n", lost);
+  if (report.nodes.size() > 1) PrintCounts("nodes", report.nodes);
+  if (report.foreign_lines > 0) fmt::print(stderr, "  no record {:>9}\n", report.foreign_lines);
+  for (const std::string& line : report.foreign) fmt::print(stderr, "    {}\n", event::Printable(line));
   for (const std::string& damage : report.damage) fmt::print(stderr, "warning: {}: {}\n", path, event::Printable(damage));
 }
 
@@ -130,7 +135,8 @@ int TraceImport(const Words& words) {
       "FILE…",
       1,
       10'000,
-      "Makes a trace of recordings of other tools: .scap (Falco, sysdig; plain or gzip). Files follow each other in the order in which "
+      "Makes a trace of recordings of other tools: .scap (Falco, sysdig), logs of the Linux audit system, Sysmon for Linux; logs also as syslog or "
+      "JSON carries them, all of them plain or gzip. Files follow each other in the order in which "
       "they are given. What the recording does not say is unknown in the trace; events without a counterpart are listed, with their number. "
       "What is damaged is said, and what comes before it is kept.",
       "  ksc trace import incident.scap.gz -o incident.kst && ksc replay rules/ incident.kst",
@@ -167,7 +173,7 @@ int TraceImport(const Words& words) {
     }
     ProgressLine progress;
     bool first = true;
-    const import::Report report = (*importer)->ForEach([&](const event::Event& event) {
+    const auto on_event = [&](const event::Event& event) {
       if (first && event.time_ns < newest_ns) {
         fmt::print(stderr, "warning: {} begins before the file in front of it ends: rules over several events may see them in another order\n", path);
       }
@@ -176,9 +182,14 @@ int TraceImport(const Words& words) {
       if (written) written = writer->Add(event);
       ++events;
       progress.Tick([&](double seconds) { return fmt::format("{} events, {:.0f} events/s", events, static_cast<double>(events) / seconds); });
+    };
+    uint64_t lost = 0;
+    const import::Report report = (*importer)->ForEach(on_event, [&](const trace::Lost& one) {
+      if (written) written = writer->AddLost(one);
+      lost += one.records;
     });
     if (!written) return cli::Fail(written.error(), json);
-    PrintReport(path, **importer, report, json);
+    PrintReport(path, **importer, report, lost, json);
     damaged |= !report.damage.empty();
   }
   if (Status closed = writer->Close(); !closed) return cli::Fail(closed.error(), json);
