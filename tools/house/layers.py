@@ -50,7 +50,7 @@ LIBRARIES = {
     "libbpf": (r"bpf/(libbpf|bpf|btf)(_\w+)?\.h", ["runtime/kernel/"]),
     "OpenSSL": (r"openssl/", ["compiler/bundle/"]),
     "zstd": (r"zstd", ["runtime/trace/"]),
-    "zlib": (r"zlib\.h", ["runtime/import/"]),
+    "zlib": (r"zlib\.h", ["runtime/import/", "tools/ksc/html_page.cpp"]),
     "Expat": (r"expat\.h", ["runtime/import/sysmon/"]),
     "RE2": (r"re2/", ["bpf/schema/regex.h", "compiler/sema/", "compiler/ir/", "runtime/engine/"]),
 }

@@ -13,6 +13,7 @@
 #include "runtime/replay/source.h"
 #include "tools/ksc/alert_results.h"
 #include "tools/ksc/commands.h"
+#include "tools/ksc/html_report.h"
 #include "tools/ksc/policy.h"
 #include "tools/ksc/progress_line.h"
 
@@ -98,6 +99,36 @@ class Printer : public replay::Observer {
   std::vector<std::string> lines_;
 };
 
+// Tells two what one is told.
+class Both : public replay::Observer {
+ public:
+  Both(replay::Observer& first, replay::Observer& second) : first_(first), second_(second) {}
+  void OnTrace(const std::string& path, const trace::Info& info) override {
+    first_.OnTrace(path, info);
+    second_.OnTrace(path, info);
+  }
+  bool WantsEvents() const override { return first_.WantsEvents() || second_.WantsEvents(); }
+  void OnEvent(const event::Event& event) override {
+    first_.OnEvent(event);
+    second_.OnEvent(event);
+  }
+  void OnLost(const trace::Lost& lost) override {
+    first_.OnLost(lost);
+    second_.OnLost(lost);
+  }
+  void OnAlert(const event::Match& match) override {
+    first_.OnAlert(match);
+    second_.OnAlert(match);
+  }
+  void OnEnd(const std::string& path, const replay::TraceEnd& end) override {
+    first_.OnEnd(path, end);
+    second_.OnEnd(path, end);
+  }
+
+ private:
+  replay::Observer &first_, &second_;
+};
+
 // A whole number from `least` to `most`; nothing if it is none.
 std::optional<unsigned> ParseCount(const std::string& text, unsigned least, unsigned most) {
   unsigned number = 0;
@@ -143,7 +174,8 @@ int Replay(const Words& words) {
       "Decides the events of recorded traces (.kst) and of recordings of other tools (.scap …). Alerts go to stdout, totals to "
       "stderr. Without --expect the exit status is 0 whether or not there are alerts.",
       "  ksc replay prod.kspb traces/nginx-1h.kst\n  ksc replay rules/ capture.scap --format json > expected.jsonl\n"
-      "  ksc replay rules/ archive/*.kst --jobs 4 --expect expected.jsonl",
+      "  ksc replay rules/ archive/*.kst --jobs 4 --expect expected.jsonl\n"
+      "  ksc replay rules/ t.kst --report report.html",
       {{"--format",
         "FORMAT",
         "how to print: human, json (an object per line); sarif, github: alerts, or with --expect what differs; junit, tap: "
@@ -159,6 +191,8 @@ int Replay(const Words& words) {
         "fast (default), or reference: slow, written from the meaning of the language, which fast is held against",
         false,
         {"fast", "reference"}},
+       {"--report", "FILE.html", "a page with timeline, processes, alerts and why each fired (docs/report.md)", false, {}},
+       {"--report-events", "N", "events in it at most (default 250000); of the others it has numbers only", false, {}},
        {"--trust", "KEY.pub", "verify the bundle before it is replayed", false, {}}}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
@@ -190,6 +224,15 @@ int Replay(const Words& words) {
       return cli::Fail(readable.error(), json);
     }
   }
+  const std::optional<unsigned> report_events = ParseCount(arguments->Get("--report-events", "250000"), 1, HtmlReport::kMaxMaxEvents);
+  if (!report_events) return cli::Usage(command, fmt::format("--report-events is a number from 1 to {}", HtmlReport::kMaxMaxEvents));
+  if (arguments->Has("--report-events") && !arguments->Has("--report")) {
+    return cli::Usage(command, "--report-events says how large the page of --report FILE.html is, and there is none");
+  }
+  const std::string report_path = arguments->Get("--report");
+  if (arguments->Has("--report")) {
+    if (Status writable = HtmlReport::CanWrite(report_path); !writable) return cli::Fail(writable.error(), json);
+  }
   auto policy = LoadPolicy(policies, *arguments, &code);
   if (!policy) return code;
 
@@ -202,10 +245,14 @@ int Replay(const Words& words) {
     options.state.engine = state::Options::Engine::Reference;
   }
   Printer printer(engine.program(), policy->origin, format, arguments->Has("--expect"));
+  std::optional<HtmlReport> report;
+  std::optional<Both> both;
+  if (arguments->Has("--report")) both.emplace(printer, report.emplace(engine, *report_events));
+  replay::Observer& observer = both ? static_cast<replay::Observer&>(*both) : printer;
   auto start = std::chrono::steady_clock::now();
   Result<replay::Totals> totals = [&] {
     ProgressLine progress;
-    return replay::ReplayTraces(engine, traces, options, printer, [&](uint64_t events, uint64_t alerts) {
+    return replay::ReplayTraces(engine, traces, options, observer, [&](uint64_t events, uint64_t alerts) {
       progress.Show([&](double seconds) {
         return fmt::format("{} events, {} alerts, {:.0f} events/s", events, alerts, static_cast<double>(events) / seconds);
       });
@@ -214,6 +261,11 @@ int Replay(const Words& words) {
   std::fflush(stdout);
   if (!totals) return cli::Fail(totals.error(), json);
   PrintTotals(*totals, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  if (report) {
+    Result<std::string> said = report->Write(report_path);
+    if (!said) return cli::Fail(said.error(), json);
+    fmt::print(stderr, "{}\n", *said);
+  }
   code = cli::kFine;
   if (arguments->Has("--expect")) {
     code = JudgeExpectations(arguments->Get("--expect"), printer.lines(), format, policy->places);
