@@ -123,7 +123,8 @@ TEST_F(Trace, RefusesForgedRows) {
     return out;
   };
   refused(Row(0, 0, ""), 2, "more or fewer");
-  refused(numbers({3}), 1, "unknown kind");
+  refused(numbers({4}), 1, "unknown kind");
+  refused(numbers({3, 0, 0, 0, 0, 0, 256, 0}), 1, "malformed event");  // no slot
   refused(numbers({2, 0, 0, 1, 1, 9}), 1, "malformed LOST");
   refused(numbers({2, 0, 0, 1, 2, 0}), 1, "malformed LOST");
   refused(Row(1, 0, ""), 1, "malformed event");

@@ -11,18 +11,23 @@
 //
 //   HEAD  = node, kernel, arch, boot, schema hash, what it holds of match-only fields
 //           · number of kinds, names · number of columns, each: name, type, enumeration, data class, slot
-//   BLOK  = rows. An event: 0, time (delta), cpu, kind, generation, sequence (delta), number of fields, each:
-//           column (delta, the first + 1), state, value if the state is Ok or Truncated
+//   BLOK  = rows. An event: 3, time (delta), cpu, kind, generation, sequence (delta), slot, number of fields, each:
+//           column (delta, the first + 1), state, value if the state is Ok or Truncated.
+//           Its other fields are those of the slot's last event in this block; of a slot's first one they are Unread.
 //           A loss: 2, time (delta), cpu, records, number of kinds, each: kind. (Version 1: 1, without kinds)
 //           Deltas are signed and to the row before, in the first row to 0.
+//           (Version 2: an event begins with 0, has no slot, and all its fields.)
 //   INDX  = number of blocks, each: stored, events, losses, first time, last time
 //
 // Kinds and columns are found by name. The field `time` has no value in rows: it is the row's time.
 #pragma once
 
+#include <array>
 #include <bit>
+#include <bitset>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,7 +42,7 @@ static_assert(std::endian::native == std::endian::little, "sections are written 
 
 inline constexpr std::string_view kMagic = "KSTRACE\n";
 inline constexpr std::string_view kEnd{"KSTEND\n\0", 8};
-inline constexpr uint32_t kFormatVersion = 2;  // that is written; it and what is older is read
+inline constexpr uint32_t kFormatVersion = 3;  // that is written; it and what is older is read
 inline constexpr size_t kFileHeadBytes = 16;
 inline constexpr size_t kTrailerBytes = 24;
 
@@ -49,6 +54,7 @@ inline constexpr size_t kMaxText = 64 * 1024;
 inline constexpr size_t kMaxName = 256;
 inline constexpr size_t kMaxColumns = 4096;
 inline constexpr size_t kMaxKinds = 256;
+inline constexpr size_t kSlots = 256;  // events of one thread share one: mostly they differ in a few fields
 
 enum class Tag : uint32_t { Head = 0x44414548, Block = 0x4b4f4c42, Index = 0x58444e49 };  // "HEAD" "BLOK" "INDX"
 
@@ -68,6 +74,7 @@ static_assert(sizeof(SectionHead) == 48);
 struct Column {
   std::optional<schema::FieldId> field;  // nothing: skip its values
   schema::Slot slot{};
+  bool is_list = false;  // a StringList
 };
 struct Layout {
   Info info;
@@ -75,9 +82,18 @@ struct Layout {
   std::vector<Column> columns;
 };
 
-// Where rows are relative to. Starts anew with every block.
-struct RowBase {
+// What rows are relative to: the row before, and each slot's last event. Starts anew with every block.
+class RowBase {
+ public:
   uint64_t time_ns = 0, sequence = 0;
+  // Below kSlots; a slot's first event has no fields.
+  event::Event& Slot(size_t number);
+  // As it was at first, with the memory that it has.
+  void Clear();
+
+ private:
+  std::array<std::unique_ptr<event::Event>, kSlots> slots_;
+  std::bitset<kSlots> used_;
 };
 
 std::string EncodeHead(const HostFacts& host);
@@ -90,27 +106,27 @@ std::optional<Why> DecodeHead(std::string_view bytes, Layout* layout);
 struct RowCounts {
   uint64_t events = 0, lost = 0;
 };
-std::optional<Why> DecodeRows(std::string_view bytes, const Layout& layout, RowCounts* counts,
+// Those of one block. `base` is cleared first; events are valid during the call.
+std::optional<Why> DecodeRows(std::string_view bytes, const Layout& layout, RowBase& base, RowCounts* counts,
                               const std::function<void(const event::Event&)>& on_event,
                               const std::function<void(const Lost&)>& on_lost);
 
 // Varints, zigzag numbers and texts, one after the other; each says whether it was there.
 class Cursor {
  public:
-  explicit Cursor(std::string_view bytes) : rest_(bytes) {}
-  bool AtEnd() const { return rest_.empty(); }
+  explicit Cursor(std::string_view bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
+  bool AtEnd() const { return at_ == end_; }
 
   bool Take(size_t size, std::string_view* out) {
-    if (size > rest_.size()) return false;
-    *out = rest_.substr(0, size);
-    rest_.remove_prefix(size);
+    if (size > static_cast<size_t>(end_ - at_)) return false;
+    *out = {at_, size};
+    at_ += size;
     return true;
   }
   bool Number(uint64_t* out) {
     *out = 0;
-    for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
-      const auto byte = static_cast<uint8_t>(rest_.front());
-      rest_.remove_prefix(1);
+    for (unsigned shift = 0; shift < 64 && at_ != end_; shift += 7) {
+      const auto byte = static_cast<uint8_t>(*at_++);
       if (shift == 63 && byte > 1) return false;
       *out |= uint64_t{byte & 0x7fu} << shift;
       if (byte < 0x80) return true;
@@ -136,7 +152,8 @@ class Cursor {
   }
 
  private:
-  std::string_view rest_;
+  const char* at_;
+  const char* end_;
 };
 
 inline void PutNumber(std::string& out, uint64_t number) {

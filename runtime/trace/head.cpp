@@ -12,7 +12,7 @@ using schema::DataClass;
 using schema::FieldRow;
 using schema::Slot;
 
-constexpr std::array<std::string_view, 5> kSlots = {"none", "int", "ip", "endpoint", "text"};
+constexpr std::array<std::string_view, 5> kSlotNames = {"none", "int", "ip", "endpoint", "text"};
 
 std::string_view ClassName(DataClass data_class) {
   return data_class == DataClass::Metadata ? "metadata" : "match-only";
@@ -39,13 +39,14 @@ std::optional<Why> TakeColumn(Cursor& cursor, Layout* layout) {
     return "it ends within a column";
   }
   if (!IsName(name)) return "a column has a malformed name";
-  const auto known_slot = std::ranges::find(kSlots, slot);
-  if (known_slot == kSlots.begin() || known_slot == kSlots.end()) {
+  const auto known_slot = std::ranges::find(kSlotNames, slot);
+  if (known_slot == kSlotNames.begin() || known_slot == kSlotNames.end()) {
     return "the column " + std::string(name) + " holds values that this build cannot read";
   }
-  Column column{schema::FindField(name), static_cast<Slot>(known_slot - kSlots.begin())};
+  Column column{schema::FindField(name), static_cast<Slot>(known_slot - kSlotNames.begin()), false};
   if (column.field) {
     const FieldRow& row = schema::Row(*column.field);
+    column.is_list = row.type == schema::TypeId::StringList;
     const bool same = schema::Row(row.type).spelled == type && row.enumeration == enumeration &&
                       schema::Row(row.type).slot == column.slot;
     if (!same || row.id == schema::FieldId::event_time) column.field.reset();
@@ -75,7 +76,7 @@ std::string EncodeHead(const HostFacts& host) {
     PutText(out, type.spelled);
     PutText(out, row.enumeration);
     PutText(out, ClassName(row.data_class));
-    PutText(out, kSlots[static_cast<size_t>(type.slot)]);
+    PutText(out, kSlotNames[static_cast<size_t>(type.slot)]);
   }
   return out;
 }

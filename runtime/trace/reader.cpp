@@ -43,11 +43,12 @@ struct Reader::State {
   bool ReadIndex();
   Status ScanBlocks();
   Status ReadBlock(const Block& block, const std::function<void(const event::Event&)>& on_event,
-                   const std::function<void(const Lost&)>& on_lost) const;
+                   const std::function<void(const Lost&)>& on_lost);
 
   File file;
   ZSTD_DCtx* zstd;
   Layout layout;
+  RowBase base;
   uint64_t blocks_at = 0;  // where the first block begins
   std::vector<Block> blocks;
   Status damage = Ok();  // what a scan found behind the last block that is whole
@@ -157,7 +158,7 @@ Status Reader::State::ScanBlocks() {
 }
 
 Status Reader::State::ReadBlock(const Block& block, const std::function<void(const event::Event&)>& on_event,
-                                const std::function<void(const Lost&)>& on_lost) const {
+                                const std::function<void(const Lost&)>& on_lost) {
   const std::string where = fmt::format("block {}", block.head.number);
   Result<SectionHead> head = ReadHead(block.offset, Tag::Block, kMaxRaw);
   if (!head) return head.error();
@@ -169,7 +170,7 @@ Status Reader::State::ReadBlock(const Block& block, const std::function<void(con
   Result<std::string> rows = ReadSection(block.offset, *head, where);
   if (!rows) return rows.error();
   RowCounts counts;
-  if (auto why = DecodeRows(*rows, layout, &counts, on_event, on_lost)) {
+  if (auto why = DecodeRows(*rows, layout, base, &counts, on_event, on_lost)) {
     return Damaged(file, where, block.offset, fmt::format("record {}: {}", counts.events + counts.lost, *why));
   }
   if (counts.events != head->events || counts.lost != head->lost) {

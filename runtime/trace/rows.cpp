@@ -1,6 +1,5 @@
 // Events and losses ⇄ the rows of a block.
-#include <bitset>
-
+#include "runtime/event/in_place.h"
 #include "runtime/trace/format.h"
 
 namespace ks::trace {
@@ -11,7 +10,9 @@ using schema::FieldRow;
 using schema::Slot;
 using FieldStatus = schema::Status;
 
-enum class RowTag : uint8_t { Event = 0, LostAny = 1, Lost = 2 };
+enum class RowTag : uint8_t { WholeEvent = 0, LostAny = 1, Lost = 2, Event = 3 };
+
+constexpr size_t kKeptText = 4096;
 
 bool HoldsValue(FieldStatus status) { return status == FieldStatus::Ok || status == FieldStatus::Truncated; }
 
@@ -38,26 +39,31 @@ bool TakeIp(Cursor& cursor, schema::IpAddress* ip) {
   return true;
 }
 
-bool TakeValue(Cursor& cursor, Slot slot, schema::Value* value) {
+// In the memory that the value has.
+bool TakeValue(Cursor& cursor, Slot slot, schema::Value& value) {
   switch (slot) {
     case Slot::Int:
-      return cursor.Signed(&value->emplace<int64_t>());
+      return cursor.Signed(&event::ValueInPlace<int64_t>(value));
     case Slot::Ip:
-      return TakeIp(cursor, &value->emplace<schema::IpAddress>());
+      return TakeIp(cursor, &event::ValueInPlace<schema::IpAddress>(value));
     case Slot::Endpoint: {
-      auto& endpoint = value->emplace<schema::Endpoint>();
+      auto& endpoint = event::ValueInPlace<schema::Endpoint>(value);
       return TakeIp(cursor, &endpoint.ip) && cursor.NumberUpTo(UINT16_MAX, &endpoint.port);
     }
     case Slot::Text: {
       std::string_view text;
       if (!cursor.Text(kMaxText, &text)) return false;
-      *value = std::string(text);
+      event::ValueInPlace<std::string>(value).assign(text);
       return true;
     }
     case Slot::None:
       break;
   }
   return false;
+}
+
+void ClearFields(schema::Record& record) {
+  for (const FieldRow& row : schema::Fields()) record.SetStatus(row.id, FieldStatus::Unread);
 }
 
 bool TakeTime(Cursor& cursor, RowBase& base) {
@@ -67,75 +73,122 @@ bool TakeTime(Cursor& cursor, RowBase& base) {
   return base.time_ns <= static_cast<uint64_t>(INT64_MAX);
 }
 
-// One field of an event. Fields that this build does not know are read and dropped.
-std::optional<Why> TakeField(Cursor& cursor, const Layout& layout, uint64_t column_number, schema::Record& record) {
-  if (column_number == 0 || column_number > layout.columns.size()) return "a field of no column";
-  const Column& column = layout.columns[column_number - 1];
+// Fields that this build does not know are read and dropped.
+std::optional<Why> TakeField(Cursor& cursor, const Column& column, RowTag tag, schema::Record& record) {
   FieldStatus status{};
-  if (!cursor.NumberUpTo(static_cast<uint64_t>(FieldStatus::Unknown), &status) || status == FieldStatus::Unread) {
+  if (!cursor.NumberUpTo(static_cast<uint64_t>(FieldStatus::Unknown), &status) ||
+      (status == FieldStatus::Unread && tag == RowTag::WholeEvent)) {
     return "a field in no state";
   }
   if (status == FieldStatus::Truncated && column.slot != Slot::Text) return "a cut field that is no text";
-  schema::Value value;
-  if (HoldsValue(status) && !TakeValue(cursor, column.slot, &value)) return "a malformed value";
-  if (!column.field) return std::nullopt;
-  const FieldRow& row = schema::Row(*column.field);
-  if (row.type == schema::TypeId::StringList && status == FieldStatus::Ok) {
+  schema::Value dropped;
+  schema::FieldValue* field = column.field ? &event::FieldAt(record, *column.field) : nullptr;
+  schema::Value& value = field ? field->value : dropped;
+  if (field) field->status = status;
+  if (!HoldsValue(status)) return std::nullopt;
+  if (!TakeValue(cursor, column.slot, value)) return "a malformed value";
+  if (column.is_list && status == FieldStatus::Ok && field) {
     const std::string& list = std::get<std::string>(value);
     if (!list.empty() && list.back() != '\0') return "a list that ends within an element";
   }
-  record.Set(*column.field, std::move(value), status);
   return std::nullopt;
 }
 
-std::optional<Why> TakeEvent(Cursor& cursor, const Layout& layout, RowBase& base, event::Event* event, bool* known) {
-  size_t kind = 0, fields = 0;
+// *event: that of its slot, brought forward.
+std::optional<Why> TakeEvent(Cursor& cursor, RowTag tag, const Layout& layout, RowBase& base, event::Event** event, bool* known) {
+  uint16_t cpu = 0;
+  uint32_t generation = 0;
+  size_t kind = 0, slot = 0, fields = 0;
   int64_t sequence = 0;
   if (!TakeTime(cursor, base)) return "a malformed time";
-  if (!cursor.NumberUpTo(UINT16_MAX, &event->cpu) || !cursor.Number(&kind) || kind >= layout.kinds.size() ||
-      !cursor.NumberUpTo(UINT32_MAX, &event->generation) || !cursor.Signed(&sequence) ||
-      !cursor.NumberUpTo(layout.columns.size(), &fields)) {
+  if (!cursor.NumberUpTo(UINT16_MAX, &cpu) || !cursor.Number(&kind) || kind >= layout.kinds.size() ||
+      !cursor.NumberUpTo(UINT32_MAX, &generation) || !cursor.Signed(&sequence) ||
+      (tag == RowTag::Event && !cursor.NumberUpTo(kSlots - 1, &slot)) || !cursor.NumberUpTo(layout.columns.size(), &fields)) {
     return "a malformed event";
   }
-  event->sequence = base.sequence += static_cast<uint64_t>(sequence);
+  event::Event& own = base.Slot(slot);
+  *event = &own;
+  own.cpu = cpu;
+  own.generation = generation;
+  own.sequence = base.sequence += static_cast<uint64_t>(sequence);
   *known = layout.kinds[kind].has_value();
-  if (*known) event->kind = *layout.kinds[kind];
+  if (*known) own.kind = *layout.kinds[kind];
+  if (tag == RowTag::WholeEvent) ClearFields(own.record);
   for (uint64_t column = 0; fields > 0; --fields) {
     uint64_t delta = 0;
     if (!cursor.NumberUpTo(kMaxColumns, &delta) || delta == 0) return "columns out of order";
     column += delta;
-    if (auto why = TakeField(cursor, layout, column, event->record)) return why;
+    if (column > layout.columns.size()) return "a field of no column";
+    if (auto why = TakeField(cursor, layout.columns[column - 1], tag, own.record)) return why;
   }
-  event::SetTime(*event, base.time_ns);
+  own.time_ns = base.time_ns;
+  event::FieldAt(own.record, FieldId::event_time) = {FieldStatus::Ok, static_cast<int64_t>(base.time_ns)};
   return std::nullopt;
+}
+
+// Numbers of threads are near to each other: those that run beside each other mostly have slots of their own.
+size_t SlotOf(const event::Event& event) {
+  const schema::FieldValue& thread = event.record[FieldId::process_tid];
+  const auto* number = event::HasValue(thread) ? std::get_if<int64_t>(&thread.value) : nullptr;
+  return number ? static_cast<size_t>(*number) % kSlots : 0;
 }
 
 }  // namespace
 
+event::Event& RowBase::Slot(size_t number) {
+  std::unique_ptr<event::Event>& slot = slots_[number];
+  if (!slot) slot = std::make_unique<event::Event>();
+  used_.set(number);
+  return *slot;
+}
+
+void RowBase::Clear() {
+  time_ns = sequence = 0;
+  for (size_t i = 0; i < kSlots; ++i) {
+    if (!used_[i]) continue;
+    schema::Record& record = slots_[i]->record;
+    ClearFields(record);
+    // Memory of texts as long as few are is not kept: files may be made to have them everywhere.
+    for (const FieldRow& row : schema::Fields()) {
+      auto* text = std::get_if<std::string>(&event::FieldAt(record, row.id).value);
+      if (text && text->capacity() > kKeptText) std::string().swap(*text);
+    }
+  }
+  used_.reset();
+}
+
 void EncodeEvent(const event::Event& event, RowBase& base, std::string& out) {
+  const size_t slot = SlotOf(event);
   PutNumber(out, static_cast<uint64_t>(RowTag::Event));
   PutSigned(out, static_cast<int64_t>(event.time_ns - base.time_ns));
   PutNumber(out, event.cpu);
   PutNumber(out, static_cast<uint64_t>(event.kind));
   PutNumber(out, event.generation);
   PutSigned(out, static_cast<int64_t>(event.sequence - base.sequence));
-  base = {event.time_ns, event.sequence};
-  const auto holds = [&](const FieldRow& row) {
-    return row.id != FieldId::event_time && event.record[row.id].status != FieldStatus::Unread;
-  };
-  size_t fields = 0;
-  for (const FieldRow& row : schema::Fields()) fields += holds(row);
-  PutNumber(out, fields);
-  size_t before = 0;
+  PutNumber(out, slot);
+  base.time_ns = event.time_ns;
+  base.sequence = event.sequence;
+  schema::Record& last = base.Slot(slot).record;
+  std::array<const FieldRow*, schema::kFieldCount> changed;
+  size_t count = 0;
   for (const FieldRow& row : schema::Fields()) {
-    if (!holds(row)) continue;
+    if (row.id != FieldId::event_time && !event::Same(last[row.id], event.record[row.id])) changed[count++] = &row;
+  }
+  PutNumber(out, count);
+  size_t before = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const FieldRow& row = *changed[i];
     const schema::FieldValue& field = event.record[row.id];
     KS_CHECK(field.status <= FieldStatus::Unknown, std::string(row.dotted) + " was not normalised");
     const size_t column = static_cast<size_t>(row.id) + 1;
     PutNumber(out, column - before);
     before = column;
     PutNumber(out, static_cast<uint64_t>(field.status));
-    if (HoldsValue(field.status)) PutValue(out, field.value, row);
+    if (HoldsValue(field.status)) {
+      PutValue(out, field.value, row);
+      event::FieldAt(last, row.id).value = field.value;
+    }
+    last.SetStatus(row.id, field.status);
   }
 }
 
@@ -149,28 +202,26 @@ void EncodeLost(const Lost& lost, RowBase& base, std::string& out) {
   base.time_ns = lost.time_ns;
 }
 
-std::optional<Why> DecodeRows(std::string_view bytes, const Layout& layout, RowCounts* counts,
+std::optional<Why> DecodeRows(std::string_view bytes, const Layout& layout, RowBase& base, RowCounts* counts,
                               const std::function<void(const event::Event&)>& on_event,
                               const std::function<void(const Lost&)>& on_lost) {
   Cursor cursor(bytes);
-  RowBase base;
+  base.Clear();
   while (!cursor.AtEnd()) {
-    uint64_t tag = 0;
-    if (!cursor.NumberUpTo(static_cast<uint64_t>(RowTag::Lost), &tag)) return "a record of an unknown kind";
-    if (tag == static_cast<uint64_t>(RowTag::Event)) {
-      event::Event event;
+    RowTag tag{};
+    if (!cursor.NumberUpTo(static_cast<uint64_t>(RowTag::Event), &tag)) return "a record of an unknown kind";
+    if (tag == RowTag::Event || tag == RowTag::WholeEvent) {
+      event::Event* event = nullptr;
       bool known = false;
-      if (auto why = TakeEvent(cursor, layout, base, &event, &known)) return why;
+      if (auto why = TakeEvent(cursor, tag, layout, base, &event, &known)) return why;
       ++counts->events;
-      if (known) on_event(event);
+      if (known) on_event(*event);
     } else {
       Lost lost{};
       if (!TakeTime(cursor, base)) return "a malformed time";
       if (!cursor.NumberUpTo(UINT16_MAX, &lost.cpu) || !cursor.Number(&lost.records)) return "a malformed LOST record";
       size_t kinds = 0;
-      if (tag == static_cast<uint64_t>(RowTag::Lost) && !cursor.NumberUpTo(kMaxKinds, &kinds)) {
-        return "a malformed LOST record";
-      }
+      if (tag == RowTag::Lost && !cursor.NumberUpTo(kMaxKinds, &kinds)) return "a malformed LOST record";
       for (; kinds > 0; --kinds) {
         size_t kind = 0;
         if (!cursor.Number(&kind) || kind >= layout.kinds.size()) return "a malformed LOST record";

@@ -69,7 +69,8 @@ class Reader {
   ~Reader();
 
   const Info& info() const;
-  // Calls back in the order of the file. Fields that the trace lacks stay Unread. Stops at the first damage with an
+  // Calls back in the order of the file; an event is valid during the call. Fields that the trace lacks stay Unread; where a
+  // state comes without a value, what the field holds means nothing. Stops at the first damage with an
   // Error that names the block and offset; what was read before has been delivered.
   Status ForEach(const std::function<void(const event::Event&)>& on_event,
                  const std::function<void(const Lost&)>& on_lost);

@@ -21,10 +21,10 @@ void Rows(std::string_view bytes) {
   Layout layout;
   KS_CHECK(!DecodeHead(EncodeHead({}), &layout), "the own header is refused");
   std::string again;
-  RowBase base;
+  RowBase read, base;
   RowCounts counts;
   if (DecodeRows(
-          bytes, layout, &counts, [&](const ks::event::Event& event) { EncodeEvent(event, base, again); },
+          bytes, layout, read, &counts, [&](const ks::event::Event& event) { EncodeEvent(event, base, again); },
           [&](const Lost& lost) { EncodeLost(lost, base, again); })) {
     return;
   }
@@ -32,7 +32,7 @@ void Rows(std::string_view bytes) {
   RowBase third_base;
   RowCounts same;
   const auto why = DecodeRows(
-      again, layout, &same, [&](const ks::event::Event& event) { EncodeEvent(event, third_base, third); },
+      again, layout, read, &same, [&](const ks::event::Event& event) { EncodeEvent(event, third_base, third); },
       [&](const Lost& lost) { EncodeLost(lost, third_base, third); });
   KS_CHECK(!why && same.events == counts.events && same.lost == counts.lost && third == again,
            "rows changed on their way");

@@ -177,7 +177,7 @@ TEST_F(Trace, RefusesWhatIsNoTrace) {
   refused("", "trace-format");
   refused("KSTRACE", "trace-format");
   refused(std::string(100, 'x'), "trace-format");
-  refused("KSTRACE\n" + std::string("\3\0\0\0\0\0\0\0", 8), "trace-version");
+  refused("KSTRACE\n" + std::string("\4\0\0\0\0\0\0\0", 8), "trace-version");
   refused("KSTRACE\n" + std::string("\1\0\0\0\0\0\0\0", 8), "trace-cut");
   EXPECT_EQ(Reader::Open(folder_).error().code, "trace-open");
   EXPECT_EQ(Reader::Open(folder_ + "/none").error().code, "trace-open");

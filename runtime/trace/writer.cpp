@@ -81,7 +81,7 @@ Status Writer::State::WriteBlock() {
   Status written = WriteSection(block, rows);
   rows.clear();
   block = {};
-  base = {};
+  base.Clear();
   return written;
 }
 

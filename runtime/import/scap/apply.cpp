@@ -25,7 +25,7 @@ void Set(Process& process, std::optional<int64_t> number, Descriptor descriptor)
 }
 
 void Open(const Call& call, Process& process) {
-  const std::optional<std::string> name = call.number() == SYS_open_by_handle_at ? call.Text(Parameter::path) : call.Text(Parameter::name);
+  const auto name = call.number() == SYS_open_by_handle_at ? call.Text(Parameter::path) : call.Text(Parameter::name);
   const int64_t folder = call.Signed(Parameter::dirfd).value_or(kWorkingFolder);
   Descriptor opened = OfPath(name ? Resolve(process, folder, *name).value_or("").substr(0, kMostText) : "");
   opened.close_on_exec = (call.Number(Parameter::flags).value_or(0) & kOpenCloexec) != 0;
@@ -136,7 +136,7 @@ void TakeSelf(const Call& call, Thread& thread) {
   if (const auto gid = call.Number(Parameter::gid)) thread.egid = gid;
   // Empty: it has none but its own name.
   if (const auto args = call.exit().Find(Parameter::args)) {
-    process.args = call.Text(Parameter::exe).value_or("").substr(0, kMostText) + '\0' + std::string(args->substr(0, kMostText));
+    process.args = std::string(call.Text(Parameter::exe).value_or("").substr(0, kMostText)) + '\0' + std::string(args->substr(0, kMostText));
     if (!process.args->ends_with('\0')) *process.args += '\0';
   }
 }
@@ -152,8 +152,10 @@ void Exec(const Call& call, Machine& machine) {
   if (!call.Bytes(Parameter::uid)) thread.euid.reset();
   if (!call.Bytes(Parameter::gid)) thread.egid.reset();
   thread.caps = call.Number(Parameter::cap_effective);
-  std::optional<std::string> image = call.Text(Parameter::trusted_exepath);
-  if (!image || !image->starts_with('/')) {
+  std::optional<std::string> image;
+  if (const auto told = call.Text(Parameter::trusted_exepath); told && told->starts_with('/')) {
+    image = *told;
+  } else {
     image = call.Text(call.number() == SYS_execveat ? Parameter::pathname : Parameter::filename);
     const int64_t folder = call.number() == SYS_execveat ? call.Signed(Parameter::dirfd).value_or(kWorkingFolder) : kWorkingFolder;
     if (image) image = image->empty() ? std::nullopt : Resolve(process, folder, *image);
@@ -165,6 +167,7 @@ void Exec(const Call& call, Machine& machine) {
   if (const auto tty = call.Number(Parameter::tty)) process.tty = tty;
   process.descriptors.Unshare();
   process.descriptors.write().EraseClosedOnExec();
+  machine.ChangedForAll();
 }
 
 // In the parent the answer is the child, in the child 0. Whichever comes first makes it.
@@ -188,11 +191,17 @@ void Clone(const Call& call, Machine& machine) {
   if (!self || !self->awaited) {
     const int64_t parent = call.Signed(Parameter::ptid).value_or(-1);
     self = &machine.Make(tid, pid, machine.Find(tid == pid ? parent : pid), (flags & kCloneFiles) != 0, call.exit().time_ns);
-    if (!self->process->parent) self->process->parent_pid = parent;
+    if (!self->process->parent && self->process->parent_pid != parent) {
+      self->process->parent_pid = parent;
+      machine.ChangedForAll();
+    }
   }
   self->awaited = false;
   self->in_pid_namespace = (flags & kInPidns) != 0;
+  const std::string before = self->process->name;
   TakeSelf(call, *self);
+  machine.Changed(*self->process);
+  if (self->process->name != before) machine.ChangedForAll();
 }
 
 // Folders and ids: true if it was one of those.
@@ -266,7 +275,7 @@ void ApplyToDescriptors(const Call& call, Process& process) {
       return;
     case SYS_close_range: return process.descriptors.write().Forget();  // which ones is not told
     case SYS_memfd_create:
-      if (const auto name = call.Text(Parameter::name)) Set(process, call.result(), OfPath("/memfd:" + name->substr(0, kMostText)));
+      if (const auto name = call.Text(Parameter::name)) Set(process, call.result(), OfPath("/memfd:" + std::string(name->substr(0, kMostText))));
       return;
     case SYS_eventfd:
     case SYS_eventfd2:
@@ -307,7 +316,11 @@ void Apply(const Call& call, Machine& machine) {
     default: break;
   }
   Thread& thread = machine.At(call.exit().tid);
-  if (!ApplyToProcess(call, thread)) ApplyToDescriptors(call, *thread.process);
+  if (ApplyToProcess(call, thread)) {
+    machine.Changed(*thread.process);
+  } else {
+    ApplyToDescriptors(call, *thread.process);
+  }
 }
 
 }  // namespace ks::import::scap

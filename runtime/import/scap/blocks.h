@@ -31,9 +31,12 @@ class BlockReader {
 
  private:
   std::optional<Block> Damaged(uint64_t offset, const std::string& why);
+  // Of what comes next: `size` bytes, or fewer if there are no more.
+  std::string_view Ahead(size_t size);
 
   Source source_;
-  std::string bytes_;
+  std::string bytes_;  // read ahead: a file is read in large pieces
+  size_t at_ = 0;      // what of them has been given
   std::string damage_;
 };
 

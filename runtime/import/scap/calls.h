@@ -23,7 +23,7 @@ class Call {
   std::optional<std::string_view> Bytes(Parameter parameter) const;
   std::optional<int64_t> Number(Parameter parameter) const;    // 4 bytes: unsigned
   std::optional<int64_t> Signed(Parameter parameter) const;    // 4 bytes: signed
-  std::optional<std::string> Text(Parameter parameter) const;  // without its NUL; nothing if the recorder had a null pointer
+  std::optional<std::string_view> Text(Parameter parameter) const;  // without its NUL; nothing if the recorder had a null pointer
   // What the call answered: an error if negative. Nothing if the event does not say.
   std::optional<int64_t> result() const;
   bool failed() const { return result().value_or(0) < 0; }

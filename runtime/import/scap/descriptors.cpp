@@ -19,6 +19,7 @@ Descriptor OfPath(std::string path) {
 Table::Table(const Table& other) : budget_(other.budget_) {
   if (budget_->used + other.open_.size() > kMostDescriptors) {
     budget_->exceeded = true;
+    ++budget_->streams;
     return;
   }
   open_ = other.open_;
@@ -32,6 +33,7 @@ const Descriptor* Table::Find(int64_t number) const {
 }
 
 void Table::Set(int64_t number, Descriptor descriptor) {
+  Changed(number);
   const auto found = open_.find(number);
   if (found != open_.end()) {
     found->second = std::move(descriptor);
@@ -41,16 +43,22 @@ void Table::Set(int64_t number, Descriptor descriptor) {
   } else {
     budget_->exceeded = true;
     whole_ = false;
+    ++budget_->streams;
   }
 }
 
-void Table::Erase(int64_t number) { budget_->used -= open_.erase(number); }
+void Table::Erase(int64_t number) {
+  Changed(number);
+  budget_->used -= open_.erase(number);
+}
 
 void Table::EraseClosedOnExec() {
+  ++budget_->streams;
   budget_->used -= std::erase_if(open_, [](const auto& one) { return one.second.close_on_exec; });
 }
 
 void Table::Forget() {
+  ++budget_->streams;
   budget_->used -= open_.size();
   open_.clear();
   whole_ = false;

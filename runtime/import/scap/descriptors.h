@@ -29,6 +29,7 @@ Descriptor OfPath(std::string path);
 struct Budget {
   size_t used = 0;
   bool exceeded = false;
+  uint64_t streams = 0;  // goes up when what a descriptor 0, 1 or 2 of any table refers to may have changed
 };
 
 class Table {
@@ -45,10 +46,16 @@ class Table {
   void EraseClosedOnExec();
   // Of what is not there: whether it is closed, or not known.
   bool whole() const { return whole_; }
-  void BeWhole() { whole_ = true; }
+  void BeWhole() {
+    whole_ = true;
+    ++budget_->streams;
+  }
   void Forget();
 
  private:
+  void Changed(int64_t number) { budget_->streams += number <= kLastStream; }
+
+  static constexpr int64_t kLastStream = 2;
   std::shared_ptr<Budget> budget_;
   std::map<int64_t, Descriptor> open_;
   bool whole_ = false;

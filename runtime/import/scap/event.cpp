@@ -125,13 +125,15 @@ bool HasNote(uint16_t type) { return type == 280 || type == 286; }
 // Their sizes must make up the event's own: `size` bytes behind its head.
 bool Uncounted(uint16_t type, std::string_view rest, size_t size, std::vector<std::string_view>* out) {
   const size_t most = type < AllPositions().size() ? AllPositions()[type].count : 0;
+  std::array<uint16_t, kMostParameters> lengths;
   for (size_t count = most + 1; count-- > 0;) {
     Wire wire(rest);
-    std::vector<uint16_t> lengths(count);
-    const bool read = std::all_of(lengths.begin(), lengths.end(), [&](uint16_t& length) { return wire.Number(&length); });
-    const size_t sum = std::accumulate(lengths.begin(), lengths.end(), size_t{0});
+    const auto end = lengths.begin() + static_cast<ptrdiff_t>(count);
+    const bool read = std::all_of(lengths.begin(), end, [&](uint16_t& length) { return wire.Number(&length); });
+    if (!read) continue;
+    const size_t sum = std::accumulate(lengths.begin(), end, size_t{0});
     const size_t all = 2 * count + sum;
-    if (!read || sum > wire.left() || (all != size && !(HasNote(type) && all + 3 == size))) continue;
+    if (sum > wire.left() || (all != size && !(HasNote(type) && all + 3 == size))) continue;
     out->resize(count);
     for (size_t i = 0; i < count; ++i) wire.Take(lengths[i], &(*out)[i]);
     return true;
@@ -141,11 +143,11 @@ bool Uncounted(uint16_t type, std::string_view rest, size_t size, std::vector<st
 
 bool Counted(uint32_t count, bool large, Wire wire, std::vector<std::string_view>* out) {
   if (count > kMostParameters) return false;
-  std::vector<uint32_t> lengths(count);
-  for (uint32_t& length : lengths) {
+  std::array<uint32_t, kMostParameters> lengths;
+  for (uint32_t i = 0; i < count; ++i) {
     uint16_t narrow = 0;
-    if (!(large ? wire.Number(&length) : wire.Number(&narrow))) return false;
-    if (!large) length = narrow;
+    if (!(large ? wire.Number(&lengths[i]) : wire.Number(&narrow))) return false;
+    if (!large) lengths[i] = narrow;
   }
   out->resize(count);
   for (size_t i = 0; i < count; ++i) {
@@ -183,43 +185,56 @@ std::optional<std::string_view> Event::Find(Parameter parameter) const {
 
 bool IsEventBlock(uint32_t type) { return ShapeOf(type) != nullptr; }
 
-std::optional<Event> DecodeEvent(const Block& block, std::string* why) {
+bool DecodeEvent(const Block& block, Event* event, std::string* why) {
   const Shape& shape = *ShapeOf(block.type);
-  Event event;
+  event->parameters.clear();
   Wire wire(block.body);
   uint32_t length = 0, count = 0;
-  if (!wire.Number(&event.cpu) || (shape.flagged && !wire.Skip(4)) || !wire.Number(&event.time_ns) || !wire.Number(&event.tid) ||
-      !wire.Number(&length) || !wire.Number(&event.type) || (shape.counted && !wire.Number(&count))) {
+  if (!wire.Number(&event->cpu) || (shape.flagged && !wire.Skip(4)) || !wire.Number(&event->time_ns) || !wire.Number(&event->tid) ||
+      !wire.Number(&length) || !wire.Number(&event->type) || (shape.counted && !wire.Number(&count))) {
     *why = "an event without its head";
-    return std::nullopt;
+    return false;
   }
-  if (event.time_ns > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-    *why = fmt::format("an event ({}) whose time cannot be", EventName(event.type));
-    return std::nullopt;
+  if (event->time_ns > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+    *why = fmt::format("an event ({}) whose time cannot be", SourceName(event->type));
+    return false;
   }
   const size_t size = length > kHead ? length - kHead : 0;
-  const bool read = shape.counted ? Counted(count, shape.large, wire, &event.parameters) : Uncounted(event.type, wire.rest(), size, &event.parameters);
-  if (read) return event;
-  *why = fmt::format("an event ({}) whose parameters do not fit into it", EventName(event.type));
-  return std::nullopt;
+  const bool read =
+      shape.counted ? Counted(count, shape.large, wire, &event->parameters) : Uncounted(event->type, wire.rest(), size, &event->parameters);
+  if (!read) *why = fmt::format("an event ({}) whose parameters do not fit into it", SourceName(event->type));
+  return read;
 }
 
-std::string EventName(uint16_t type) { return type < std::size(kRows) ? std::string(kRows[type].name) : fmt::format("event {}", type); }
-
-std::string SourceName(const Event& event) {
+SourceNumber SourceOf(const Event& event) {
   uint16_t code = 0;
   const std::optional<std::string_view> id = event.type <= kGenericExit ? event.Find(Parameter::ID) : std::nullopt;
-  if (!id || !Wire(*id).Number(&code)) return EventName(event.type);
+  return id && Wire(*id).Number(&code) ? kSourceCall + code : event.type;
+}
+
+std::string SourceName(SourceNumber number) {
+  if (number < kSourceCall) return number < std::size(kRows) ? std::string(kRows[number].name) : fmt::format("event {}", number);
+  const SourceNumber code = number - kSourceCall;
   return code < std::size(kCodes) ? std::string(kCodes[code]) : fmt::format("syscall {}", code);
 }
 
 std::optional<int64_t> SyscallOf(const Event& event) {
+  static const std::vector<std::optional<int64_t>> of_types = [] {
+    std::vector<std::optional<int64_t>> numbers;
+    for (uint16_t type = 0; type < std::size(kRows); ++type) numbers.push_back(schema::EnumeratorValue("syscall", KernelName(CallName(type))));
+    return numbers;
+  }();
+  static const std::vector<std::optional<int64_t>> of_codes = [] {
+    std::vector<std::optional<int64_t>> numbers;
+    for (const std::string_view name : kCodes) numbers.push_back(schema::EnumeratorValue("syscall", KernelName(name)));
+    return numbers;
+  }();
   if (event.is_enter()) return std::nullopt;
-  if (event.type != kGenericExit) return schema::EnumeratorValue("syscall", KernelName(CallName(event.type)));
+  if (event.type != kGenericExit) return event.type < of_types.size() ? of_types[event.type] : std::nullopt;
   uint16_t code = 0;
   const std::optional<std::string_view> id = event.Find(Parameter::ID);
-  if (!id || !Wire(*id).Number(&code) || code >= std::size(kCodes)) return std::nullopt;
-  return schema::EnumeratorValue("syscall", KernelName(kCodes[code]));
+  if (!id || !Wire(*id).Number(&code) || code >= of_codes.size()) return std::nullopt;
+  return of_codes[code];
 }
 
 }  // namespace ks::import::scap

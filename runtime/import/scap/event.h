@@ -41,13 +41,15 @@ struct Event {
 };
 
 bool IsEventBlock(uint32_t type);
-// Nothing if its sizes do not add up; *why says so.
-std::optional<Event> DecodeEvent(const Block& block, std::string* why);
+// False if its sizes do not add up; *why says so. The memory of *event is used again.
+bool DecodeEvent(const Block& block, Event* event, std::string* why);
 
-// "open"; of a number that is beyond the table "event 500".
-std::string EventName(uint16_t type);
-// Likewise; of calls without events of their own the call's.
-std::string SourceName(const Event& event);
+// What an event is counted as: its type, or, of calls without events of their own, kSourceCall + the call's code.
+using SourceNumber = uint32_t;
+inline constexpr SourceNumber kSourceCall = 1 << 16;
+SourceNumber SourceOf(const Event& event);
+// "open"; of a number that is beyond the table "event 500", "syscall 600".
+std::string SourceName(SourceNumber number);
 // The x86-64 number of the call whose exit it is; nothing if it is no call's, or of none that x86-64 has.
 std::optional<int64_t> SyscallOf(const Event& event);
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "runtime/event/in_place.h"
+
 namespace ks::import::scap {
 namespace {
 
@@ -65,8 +67,8 @@ void SetAncestors(Record& record, const Process& process) {
 void SetParent(Record& record, const Process& process) {
   const Process* parent = process.parent.get();
   SetNumber(record, FieldId::process_parent_pid, parent ? parent->pid : process.parent_pid >= 0 ? std::optional(process.parent_pid) : std::nullopt);
-  SetText(record, FieldId::process_parent_name, parent ? std::optional(parent->name) : std::nullopt);
-  SetText(record, FieldId::process_parent_exe, parent && !parent->exe.empty() ? std::optional(parent->exe) : std::nullopt);
+  SetText(record, FieldId::process_parent_name, parent ? std::optional<std::string_view>(parent->name) : std::nullopt);
+  SetText(record, FieldId::process_parent_exe, parent && !parent->exe.empty() ? std::optional<std::string_view>(parent->exe) : std::nullopt);
   record.SetStatus(FieldId::process_parent_uid, Status::Unknown);
 }
 
@@ -91,17 +93,16 @@ void SetNumber(Record& record, FieldId field, std::optional<int64_t> number) {
   }
 }
 
-void SetText(Record& record, FieldId field, const std::optional<std::string>& text) {
+void SetText(Record& record, FieldId field, std::optional<std::string_view> text) {
   const schema::FieldRow& row = schema::Row(field);
   if (!text || (text->empty() && row.type == schema::TypeId::Path)) {
     record.SetStatus(field, Status::Unknown);
     return;
   }
   const bool fits = text->size() <= row.capture;
-  std::string kept = text->substr(0, row.capture);
+  event::SetTextInPlace(record, field, text->substr(0, row.capture), fits ? Status::Ok : Status::Truncated);
   // What is cut of a list ends in a part of an element.
-  if (!fits && row.type == schema::TypeId::StringList) kept.back() = '\0';
-  record.Set(field, std::move(kept), fits ? Status::Ok : Status::Truncated);
+  if (!fits && row.type == schema::TypeId::StringList) std::get<std::string>(event::FieldAt(record, field).value).back() = '\0';
 }
 
 void SetEndpoint(Record& record, FieldId field, const std::optional<schema::Endpoint>& endpoint) {
@@ -116,7 +117,7 @@ void SetProcess(Record& record, const Thread& thread) {
   const Process& process = *thread.process;
   SetNumber(record, FieldId::process_pid, process.guessed ? std::nullopt : std::optional(process.pid));
   record.Set(FieldId::process_tid, thread.tid);
-  SetText(record, FieldId::process_name, thread.name.empty() ? std::nullopt : std::optional(thread.name));
+  SetText(record, FieldId::process_name, thread.name.empty() ? std::nullopt : std::optional<std::string_view>(thread.name));
   SetNumber(record, FieldId::process_uid, thread.uid);
   SetNumber(record, FieldId::process_euid, thread.euid);
   SetNumber(record, FieldId::process_gid, thread.gid);

@@ -13,7 +13,7 @@ namespace ks::import::scap {
 
 void SetNumber(schema::Record& record, schema::FieldId field, std::optional<int64_t> number);
 // Cut at the field's capture, as the kernel half cuts it; nothing, or an empty path, is Unknown.
-void SetText(schema::Record& record, schema::FieldId field, const std::optional<std::string>& text);
+void SetText(schema::Record& record, schema::FieldId field, std::optional<std::string_view> text);
 void SetEndpoint(schema::Record& record, schema::FieldId field, const std::optional<schema::Endpoint>& endpoint);
 
 // process.* and process.parent.*, those of userspace apart.

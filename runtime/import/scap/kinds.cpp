@@ -108,7 +108,7 @@ void SetSocket(const Call& call, EventKind kind, const Process& process, Record&
   if (const auto tuple = call.Bytes(Parameter::tuple); tuple && ReadTuple(*tuple, &first, &second)) from = first, to = second;
   if (const auto address = call.Bytes(Parameter::addr); address && ReadAddress(*address, &second)) (kind == EventKind::bind_ ? from : to) = second;
   if (socket && !from && kind != EventKind::accept_) from = socket->local;
-  const auto other = schema::EnumeratorValue("transport", "other");
+  static const auto other = schema::EnumeratorValue("transport", "other");
   std::optional<int64_t> transport;
   if (socket && socket->inet) transport = socket->protocol == 6 || socket->protocol == 17 ? std::optional<int64_t>(socket->protocol) : other;
   SetNumber(record, FieldId::event_transport, transport);
@@ -140,6 +140,33 @@ void SetTargetIds(const Call& call, EventKind kind, Record& record) {
   auto asked = call.Number(user ? Parameter::euid : Parameter::egid);
   if (!asked) asked = call.Number(user ? Parameter::uid : Parameter::gid);
   SetNumber(record, user ? FieldId::target_uid : FieldId::target_gid, asked);
+}
+
+const std::vector<FieldId>& KernelFields(EventKind kind) {
+  static const auto by_kind = [] {
+    std::array<std::vector<FieldId>, schema::kKindCount> fields;
+    for (const schema::EventRow& event : schema::Events()) {
+      for (const schema::FieldRow& row : schema::Fields()) {
+        if (row.decided == schema::Decided::Kernel && schema::Has(event.kind, row.id)) fields[static_cast<size_t>(event.kind)].push_back(row.id);
+      }
+    }
+    return fields;
+  }();
+  return by_kind[static_cast<size_t>(kind)];
+}
+
+// Of x86-64's numbers; nothing for most.
+std::optional<EventKind> KindOfNumber(int64_t number) {
+  static const auto by_number = [] {
+    std::vector<std::optional<EventKind>> kinds;
+    for (const Kinded& one : kKinds) {
+      const auto at = static_cast<size_t>(one.number);
+      if (kinds.size() <= at) kinds.resize(at + 1);
+      if (!kinds[at]) kinds[at] = one.kind;
+    }
+    return kinds;
+  }();
+  return number >= 0 && static_cast<size_t>(number) < by_number.size() ? by_number[static_cast<size_t>(number)] : std::nullopt;
 }
 
 bool IsOfInternet(const Call& call, const Thread& thread) {
@@ -174,12 +201,12 @@ std::optional<int64_t> Call::Signed(Parameter parameter) const {
   return number && bytes->size() == 4 ? std::optional<int64_t>(static_cast<int32_t>(*number)) : number;
 }
 
-std::optional<std::string> Call::Text(Parameter parameter) const {
+std::optional<std::string_view> Call::Text(Parameter parameter) const {
   const auto bytes = Bytes(parameter);
   if (!bytes) return std::nullopt;
   const std::string_view text = bytes->substr(0, bytes->find('\0'));
   if (text == "<NA>" || text == "(NULL)") return std::nullopt;
-  return std::string(text);
+  return text;
 }
 
 std::optional<int64_t> Call::result() const {
@@ -210,10 +237,10 @@ bool Created(const Call& call) {
 }
 
 std::optional<EventKind> KindOf(const Call& call, const Thread& thread) {
-  const auto* const found = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const Kinded& one) { return one.number == call.number(); });
+  const std::optional<EventKind> kind = KindOfNumber(call.number());
   if (call.number() == SYS_execve || call.number() == SYS_execveat) return call.result() == 0 ? std::optional(EventKind::exec_) : std::nullopt;
-  if (found == std::end(kKinds)) return std::nullopt;
-  switch (found->kind) {
+  if (!kind) return std::nullopt;
+  switch (*kind) {
     case EventKind::unlink_:
       if (call.number() == SYS_unlinkat && call.Number(Parameter::flags).value_or(0) & kRemoveFolder) return EventKind::rmdir_;
       break;
@@ -234,7 +261,7 @@ std::optional<EventKind> KindOf(const Call& call, const Thread& thread) {
     }
     default: break;
   }
-  return found->kind;
+  return kind;
 }
 
 void SetOutcome(const Call& call, Record& record) {
@@ -286,7 +313,7 @@ void SetFields(const Call& call, EventKind kind, const Thread& thread, Record& r
     case EventKind::prctl_: SetNumber(record, FieldId::event_option, call.Number(Parameter::option)); break;
     case EventKind::memfd_create_: {
       const auto name = call.Text(Parameter::name);
-      SetText(record, FieldId::file_path, name ? std::optional("/memfd:" + *name) : std::nullopt);
+      SetText(record, FieldId::file_path, name ? std::optional("/memfd:" + std::string(*name)) : std::nullopt);
       SetNumber(record, FieldId::event_memfd_flags, call.Number(Parameter::flags));
       break;
     }
@@ -344,10 +371,8 @@ void SetFields(const Call& call, EventKind kind, const Thread& thread, Record& r
   }
   SetOutcome(call, record);
   // What only the call's arguments tell, and the recording does not have.
-  for (const schema::FieldRow& row : schema::Fields()) {
-    if (row.decided == schema::Decided::Kernel && schema::Has(kind, row.id) && record[row.id].status == Status::Unread) {
-      record.SetStatus(row.id, Status::Unknown);
-    }
+  for (const FieldId field : KernelFields(kind)) {
+    if (record[field].status == Status::Unread) record.SetStatus(field, Status::Unknown);
   }
 }
 

@@ -231,6 +231,7 @@ Thread& Machine::Make(int64_t tid, int64_t pid, Thread* maker, bool shares_descr
   End(tid);  // a number that is used again, and whose end was not told
   Thread made;
   made.tid = tid;
+  made.state = ++states_;
   const bool is_new_process = tid == pid && time_ns > 0;
   if (maker && tid != pid && maker->process->pid == pid) {
     made.process = maker->process;
@@ -367,6 +368,7 @@ bool Machine::TakeDescriptors(const Block& block, bool sized) {
 
 bool Machine::TakeBlock(const Block& block, std::string* damage) {
   bool whole = true;
+  ChangedForAll();
   const auto* const list = std::find_if(kProcessLists.begin(), kProcessLists.end(), [&](const auto& one) { return one.first == block.type; });
   if (block.type == kMachine || block.type == kOldMachine) {
     whole = TakeMachine(block.body);

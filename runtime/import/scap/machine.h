@@ -30,6 +30,7 @@ struct Process {
   std::optional<int64_t> session, login_uid, tty;
   Descriptors descriptors;
   std::set<int64_t> threads;
+  uint64_t state = 0;  // see State
 
   explicit Process(std::shared_ptr<Budget> budget) : descriptors(std::move(budget)) {}
   Process(const Process&) = delete;
@@ -49,9 +50,16 @@ struct Thread {
   bool in_pid_namespace = false;  // numbers that calls answer are another namespace's
   bool told = false;              // its making
   bool awaited = false;           // made by its maker's answer; its own comes yet
+  uint64_t state = 0;             // see State
   // The last enter: calls of older recordings have their arguments there.
   std::string enter_bytes;
   Event enter;
+};
+
+// While it is the same, so is all that events say of the thread that does them, of its process and its ancestors.
+struct State {
+  uint64_t thread = 0, process = 0, all = 0;
+  bool operator==(const State&) const = default;
 };
 
 class Machine {
@@ -69,6 +77,11 @@ class Machine {
   // Exec ends all other threads, and makes this one the first.
   void EndOthers(const Thread& thread);
   void Clear();
+
+  State StateOf(const Thread& thread) const { return {thread.state, thread.process->state, all_ + budget_->streams}; }
+  // Something that events say of the process or its threads is another now; of all, what they say of its descendants, too.
+  void Changed(Process& process) { process.state = ++states_; }
+  void ChangedForAll() { ++all_; }
   // Says once that there was more than is kept.
   bool TakeExceeded();
 
@@ -87,6 +100,7 @@ class Machine {
   std::unordered_map<int64_t, Thread> threads_;                    // by host's number
   std::unordered_map<int64_t, std::weak_ptr<Process>> processes_;  // also those whose first thread has ended
   bool exceeded_ = false, said_ = false;
+  uint64_t states_ = 0, all_ = 0;
 };
 
 // PT_SOCKTUPLE, and PT_SOCKADDR of which *to is the only end. Nothing unless it is of IP.
