@@ -27,14 +27,15 @@ std::shared_ptr<Process> Processes::Find(const std::string& key) const {
   return found == alive_.end() ? nullptr : found->second;
 }
 
-std::shared_ptr<Process> Processes::Make(const std::string& key, int64_t pid, uint64_t made_ns) {
+std::shared_ptr<Process> Processes::Make(const std::string& key, int64_t pid, uint64_t time_ns, bool begins) {
   if (alive_.size() >= kMostProcesses) {
     alive_.clear();
     exceeded_ = true;
   }
   auto made = std::make_shared<Process>();
   made->pid = pid;
-  made->made_ns = made_ns;
+  const bool is_first = numbers_.insert(pid).second;
+  made->made_ns = is_first && !begins ? 0 : time_ns;
   alive_[key] = made;
   return made;
 }
@@ -42,6 +43,12 @@ std::shared_ptr<Process> Processes::Make(const std::string& key, int64_t pid, ui
 bool Processes::TakeExceeded() {
   if (!exceeded_ || said_) return false;
   return said_ = true;
+}
+
+void Rename(Process& process, const std::optional<std::string>& name, const std::optional<std::string>& exe) {
+  // One more byte than a field has says that it was cut.
+  if (name) process.name = name->substr(0, schema::Row(FieldId::process_parent_name).capture + 1);
+  if (exe) process.exe = exe->substr(0, schema::Row(FieldId::process_parent_exe).capture + 1);
 }
 
 bool Descends(const Process& process, const Process* other) {
@@ -62,9 +69,9 @@ void SetLineage(Record& record, const Process* process) {
   size_t count = 0;
   bool named = true;
   const Process* one = parent;
-  for (; one && one->pid > 0 && count < kMostAncestors; one = one->parent.get(), ++count) {
+  for (; one && one->pid > 0 && !one->guessed && count < kMostAncestors; one = one->parent.get(), ++count) {
     named = named && !one->name.empty();
-    if (named) names += one->name + '\0';
+    if (named) names += one->name.substr(0, schema::Row(FieldId::process_name).capture) + '\0';
     ids += one->Id() + '\0';
   }
   // The first ones are made by the kernel, which is told as number 0.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "bpf/schema/value.h"
 
@@ -13,7 +14,8 @@ namespace ks::import {
 
 struct Process {
   int64_t pid = 0;
-  uint64_t made_ns = 0;  // since 1970; 0: it was there when the log first named it
+  uint64_t made_ns = 0;  // since 1970; 0: it is the first that the log names by this number
+  bool guessed = false;  // nothing but its number is known: it may be anybody's
   std::shared_ptr<Process> parent;
   std::string name, exe;  // as last told; "": not known
 
@@ -30,16 +32,20 @@ class Processes {
  public:
   // By any name that is the log's own: a number, or a number and its node.
   std::shared_ptr<Process> Find(const std::string& key) const;
-  // In place of one that had the key before. It has no parent.
-  std::shared_ptr<Process> Make(const std::string& key, int64_t pid, uint64_t made_ns);
+  // Named at that time, in place of one that had the key before; `begins`: it was made then. It has no parent.
+  std::shared_ptr<Process> Make(const std::string& key, int64_t pid, uint64_t time_ns, bool begins);
   void End(const std::string& key) { alive_.erase(key); }
   // Says once that there were more than are kept: what they were is forgotten.
   bool TakeExceeded();
 
  private:
   std::unordered_map<std::string, std::shared_ptr<Process>> alive_;
+  std::unordered_set<int64_t> numbers_;  // that were named
   bool exceeded_ = false, said_ = false;
 };
+
+// What it is called and executes now: as much as fields hold. Nothing leaves what was told before.
+void Rename(Process& process, const std::optional<std::string>& name, const std::optional<std::string>& exe);
 
 // Whether one of its ancestors, as far as they are kept, is `other`; a process is not one of its own.
 bool Descends(const Process& process, const Process* other);

@@ -245,7 +245,7 @@ TEST(AuditTest, WhoMadeWhomIsKept) {
                                     Syscall({.serial = 4, .number = 231, .arguments = "a0=7 a1=0 a2=0 a3=0", .result = "", .pid = 10, .parent = 1}) +
                                     Syscall({.serial = 5, .parent = 1, .comm = "\"bash\"", .exe = "\"/bin/bash\""}) +
                                     // Another one of the same number.
-                                    Syscall({.serial = 6, .pid = 20, .parent = 99}));
+                                    Syscall({.serial = 6, .pid = 20, .parent = 99, .seconds = 1'600'000'001}));
   EXPECT_EQ(Shown(log.The(EventKind::fork_), FieldId::child_pid), "20");
   EXPECT_EQ(Shown(log.The(EventKind::exit_), FieldId::event_exit_code), "7");
   const std::vector<event::Event> opens = log.Of(EventKind::open_);
@@ -256,6 +256,7 @@ TEST(AuditTest, WhoMadeWhomIsKept) {
   EXPECT_EQ(Shown(opens[0], FieldId::process_id), "\"" + schema::ProcessId(20, 1'600'000'000'123'000'000) + "\"");
   EXPECT_EQ(Shown(opens[1], FieldId::process_parent_pid), "99");
   EXPECT_EQ(Shown(opens[1], FieldId::process_parent_name), "?");
+  EXPECT_EQ(Shown(opens[1], FieldId::process_id), "\"" + schema::ProcessId(20, 1'600'000'001'123'000'000) + "\"");
   // No end of a call is told of one that does not return.
   EXPECT_EQ(log.Of(EventKind::syscall_).size(), 5u);
 }
@@ -348,9 +349,16 @@ TEST(AuditTest, CutAndHostileLogsGiveWhatCanBeRead) {
   // Open events are bounded; that one was given before its end is said.
   std::string many;
   for (int serial = 0; serial < 6000; ++serial) many += "type=PATH msg=audit(1600000000.000:" + std::to_string(serial) + "): item=0 name=\"/a\"\n";
+  const ImportedLog large = ImportLog([] {
+    std::string text = Syscall({});
+    for (int i = 0; i < 6; ++i) text += Record("PATH", 1, "name=\"/" + std::string(1'000'000, 'x') + "\"");
+    return text;
+  }());
+  EXPECT_EQ(large.report.damage, std::vector<std::string>{"event 1600000000.123:1: more than 4 MiB: its further records are skipped"});
   const ImportedLog open = ImportLog(many);
   EXPECT_EQ(open.report.events, 6000u);
   EXPECT_EQ(open.report.unmapped.at("PATH"), 6000u);
+  EXPECT_TRUE(open.report.damage.empty());  // each was given up after 1,000 others
 }
 
 TEST(AuditTest, ACutGzipGivesWhatComesBefore) {

@@ -57,7 +57,7 @@ TEST(SysmonTest, AncestryIsByGuid) {
   const ImportedLog log = ImportLog(Create(kShell, 20, "/bin/bash", "bash", kInit, 1, "/sbin/init") + "\n" + Create(child, 21, "/bin/ls", "ls", kShell, 20, "/bin/bash") + "\n" +
                                     Event(5, Of(kShell, 20, "/bin/bash")) + "\n" + Event(11, Of(child, 21, "/bin/ls") + Data("TargetFilename", "/tmp/a &amp; b")) + "\n" +
                                     // The number is used again.
-                                    Event(23, Of(other, 20, "/bin/rm") + Data("TargetFilename", "/tmp/c")) + "\n");
+                                    Event(23, Of(other, 20, "/bin/rm") + Data("TargetFilename", "/tmp/c"), "2021-10-14 13:31:00") + "\n");
   EXPECT_EQ(log.report.events, 5u);
   EXPECT_EQ(Shown(log.The(EventKind::exit_), FieldId::event_exit_code), "?");
   const event::Event create = log.The(EventKind::create_);
@@ -68,6 +68,7 @@ TEST(SysmonTest, AncestryIsByGuid) {
   EXPECT_EQ(Shown(create, FieldId::event_result), "ok");
   const event::Event unlink = log.The(EventKind::unlink_);
   EXPECT_EQ(Shown(unlink, FieldId::process_parent_pid), "?");
+  EXPECT_NE(Shown(unlink, FieldId::process_id), Shown(log.Of(EventKind::exec_)[0], FieldId::process_id));
   EXPECT_EQ(Shown(unlink, FieldId::event_syscall), "?");
 }
 
@@ -94,6 +95,7 @@ TEST(SysmonTest, OtherEventsAreMappedOrCounted) {
   EXPECT_EQ(log.report.unmapped, (std::map<std::string, uint64_t>{{"16 SysmonConfigurationChange", 1}, {"4 SysmonServiceStateChange", 1}, {"255 Error", 1}, {"event 77", 1}}));
   // "-" is what Sysmon does not know.
   EXPECT_EQ(Shown(ImportLog(Event(11, Of("-", 20, "-") + Data("TargetFilename", "-"))).The(EventKind::create_), FieldId::file_path), "?");
+  EXPECT_EQ(Shown(ImportLog(Event(11, Of("-", 20, "-"))).The(EventKind::create_), FieldId::process_id), "?");
   EXPECT_EQ(Shown(ImportLog(Event(5, Of(kShell, 20, "/bin/x"), "-")).The(EventKind::exit_), FieldId::event_time), "2021-10-14T13:30:59.500000000Z");
 }
 

@@ -107,9 +107,8 @@ std::optional<AuditImporter::Carried> AuditImporter::Next() {
 Report AuditImporter::ForEach(const std::function<void(const event::Event&)>& on_event) {
   on_event_ = &on_event;
   Joiner joiner([&](const std::vector<Record>& records) { TakeEvent(records); },
-                [&](const Id& id) {
-                  AddDamage(fmt::format("event {}.{:03}:{}: given before its end was seen, for too many are open", id.time_ns / 1'000'000'000,
-                                        id.time_ns / 1'000'000 % 1000, id.serial), &report_);
+                [&](const Id& id, std::string_view what) {
+                  AddDamage(fmt::format("event {}.{:03}:{}: {}", id.time_ns / 1'000'000'000, id.time_ns / 1'000'000 % 1000, id.serial, what), &report_);
                 });
   joiner_ = &joiner;
   while (const std::optional<Carried> carried = Next()) Take(*carried);
@@ -192,17 +191,16 @@ std::shared_ptr<Process> AuditImporter::ProcessOf(const Call& call, const std::s
   std::shared_ptr<Process> process = processes_.Find(key);
   if (process && process->parent && has_parent && process->parent->pid != *call.parent_pid && *call.parent_pid != 1) {
     const std::shared_ptr<Process> other = processes_.Find(KeyOf(*call.parent_pid, node));
-    if (!other || !Descends(*process, other.get())) process = processes_.Make(key, *call.pid, call.id.time_ns);
+    if (!other || !Descends(*process, other.get())) process = processes_.Make(key, *call.pid, call.id.time_ns, true);
   }
-  if (!process) process = processes_.Make(key, *call.pid, 0);
+  if (!process) process = processes_.Make(key, *call.pid, call.id.time_ns, false);
   if (!process->parent && has_parent) {
     const std::string above = KeyOf(*call.parent_pid, node);
     std::shared_ptr<Process> parent = processes_.Find(above);
-    if (!parent) parent = processes_.Make(above, *call.parent_pid, 0);
+    if (!parent) parent = processes_.Make(above, *call.parent_pid, call.id.time_ns, false);
     if (parent != process && !Descends(*parent, process.get())) process->parent = std::move(parent);
   }
-  if (call.comm) process->name = *call.comm;
-  if (call.exe) process->exe = *call.exe;
+  Rename(*process, call.comm, call.exe);
   return process;
 }
 
@@ -267,7 +265,7 @@ void AuditImporter::TakeCall(const Call& call, const std::string& node) {
   if (!process || !MakesProcess(call) || !is_process || *call.result > kMostProcess) return;
   const std::string key = KeyOf(*call.result, node);
   if (processes_.Find(key)) return;
-  const std::shared_ptr<Process> child = processes_.Make(key, *call.result, call.id.time_ns);
+  const std::shared_ptr<Process> child = processes_.Make(key, *call.result, call.id.time_ns, true);
   child->parent = process;
   child->name = process->name;
   child->exe = process->exe;

@@ -17,6 +17,7 @@ constexpr uint64_t kX86 = 0xc000003e, kI386 = 0x40000003, kArm64 = 0xc00000b7;
 constexpr uint64_t kX32 = 0x40000000;  // a number's bit of x86-64
 constexpr int64_t kSocketCall = 102;   // of i386
 constexpr int64_t kLastOldCall = 182;  // of i386: those that set ids have 16 bits for them
+constexpr size_t kMostShown = 32;
 constexpr size_t kMostTitle = 128;     // the kernel cuts a PROCTITLE so
 constexpr int kMostPieces = 1024;          // of an argument
 constexpr size_t kMostArgumentBytes = 64 * 1024;
@@ -99,7 +100,7 @@ void ReadNumber(const Fields& fields, Call* call) {
     call->number = NumberFromName(named);
     call->row = RowOf(k64, call->number);
   }
-  call->name = fmt::format("syscall {} of arch {}", text, arch);
+  call->name = fmt::format("syscall {} of arch {}", text.substr(0, kMostShown), arch.substr(0, kMostShown));
 }
 
 // aN, or in pieces aN[0], aN[1]; as far as they are there.
@@ -263,7 +264,7 @@ std::optional<Call> ReadCall(const std::vector<Record>& records, std::vector<boo
     }
   }
   if (!is_call) return std::nullopt;
-  std::ranges::stable_sort(paths, {}, &std::pair<int64_t, PathItem>::first);
+  std::ranges::sort(paths, {}, &std::pair<int64_t, PathItem>::first);
   for (auto& [item, path] : paths) call.paths.push_back(std::move(path));
   if (!execve.empty()) ReadExecve(execve, &call);
   if (title) ReadTitle(*title, false, &call);

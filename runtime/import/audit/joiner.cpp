@@ -8,7 +8,7 @@ namespace {
 constexpr uint64_t kWait = 2'000'000'000;  // what is that much newer ends an event; ausearch waits as long
 constexpr uint64_t kMostBetween = 1000;    // records of others between two of an event
 constexpr size_t kMostOpen = 4096;
-constexpr size_t kMostOpenBytes = 64 << 20;
+constexpr size_t kMostOpenBytes = 64 << 20, kMostEventBytes = 4 << 20;
 
 // No record of the event comes after it. Those of the daemon and of programs stand alone.
 bool IsLast(const Record& record) {
@@ -27,9 +27,14 @@ void Joiner::Add(Record record) {
   event.last = count_;
   event.whole |= IsLast(record);
   const size_t size = record.body.size() + record.node.size() + sizeof(Record);
-  event.bytes += size;
-  bytes_ += size;
-  event.records.push_back(std::move(record));
+  if (event.bytes + size > kMostEventBytes) {
+    if (!event.full) on_damage_(record.id, "more than 4 MiB: its further records are skipped");
+    event.full = true;
+  } else {
+    event.bytes += size;
+    bytes_ += size;
+    event.records.push_back(std::move(record));
+  }
   while (!open_.empty()) {
     const auto oldest = open_.begin();
     const Open& first = oldest->second;
@@ -37,7 +42,7 @@ void Joiner::Add(Record record) {
     const bool ended = newest_ns_ > since + kWait || count_ - first.last > kMostBetween;
     const bool full = open_.size() > kMostOpen || bytes_ > kMostOpenBytes;
     if (!ended && !full) break;
-    if (!ended && !first.whole) on_early_(oldest->first.first);
+    if (!ended && !first.whole) on_damage_(oldest->first.first, "given before its end was seen, for too many are open");
     Give(oldest);
   }
 }

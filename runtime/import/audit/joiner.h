@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,8 +16,9 @@ namespace ks::import::audit {
 class Joiner {
  public:
   using OnEvent = std::function<void(const std::vector<Record>&)>;
-  // `on_early`: of an event that was given before its end was seen, for there were too many.
-  Joiner(OnEvent on_event, std::function<void(const Id&)> on_early) : on_event_(std::move(on_event)), on_early_(std::move(on_early)) {}
+  // `on_damage`: what an event lacks, for there was too much of it or of others.
+  using OnDamage = std::function<void(const Id&, std::string_view what)>;
+  Joiner(OnEvent on_event, OnDamage on_damage) : on_event_(std::move(on_event)), on_damage_(std::move(on_damage)) {}
 
   void Add(Record record);
   // What is still open.
@@ -28,13 +30,13 @@ class Joiner {
     uint64_t opened_ns = 0;  // by the time of the newest record then
     uint64_t last = 0;       // number of the record that came last
     size_t bytes = 0;
-    bool whole = false;
+    bool whole = false, full = false;
   };
   using Key = std::pair<Id, std::string>;  // with the node
   void Give(std::map<Key, Open>::iterator event);
 
   OnEvent on_event_;
-  std::function<void(const Id&)> on_early_;
+  OnDamage on_damage_;
   std::map<Key, Open> open_;
   size_t bytes_ = 0;
   uint64_t newest_ns_ = 0, count_ = 0;

@@ -9,6 +9,7 @@ namespace ks::import::audit {
 namespace {
 
 constexpr size_t kMostPairs = 4096;  // of a record: an EXECVE has some hundred
+constexpr size_t kMostNode = 255;     // bytes of a host's name
 constexpr char kEnriched = 0x1d;     // what auditd adds stands behind it
 
 // Types that a number stands for where nobody named them: include/uapi/linux/audit.h.
@@ -116,7 +117,7 @@ std::optional<Record> ParseRecord(std::string_view line) {
     std::string_view before = line.substr(0, at);
     while (before.ends_with(' ')) before.remove_suffix(1);
     const size_t last = before.rfind(' ') == std::string_view::npos ? 0 : before.rfind(' ') + 1;
-    if (before.substr(last).starts_with(kNode)) record.node = before.substr(last + kNode.size());
+    if (before.substr(last).starts_with(kNode)) record.node = before.substr(last + kNode.size()).substr(0, kMostNode);
     return record;
   }
   return std::nullopt;

@@ -28,7 +28,7 @@ using Status = schema::Status;
 
 constexpr int64_t kProcessCreate = 1, kNetworkConnect = 3, kProcessTerminate = 5, kRawAccess = 9, kProcessAccess = 10, kFileCreate = 11, kFileDelete = 23,
                   kFileDeleteDetected = 26;
-constexpr size_t kMostAhead = 50, kMostNodes = 1000, kMostTypes = 1000;
+constexpr size_t kMostNodes = 1000, kMostTypes = 1000;
 constexpr int64_t kMostProcess = int64_t{1} << 22;  // PID_MAX_LIMIT of the kernel
 
 // "2021-10-14 13:30:58.123", "2021-10-14T13:30:58.123456000Z": UTC. Nanoseconds since 1970.
@@ -78,7 +78,7 @@ class SysmonImporter : public Importer {
   std::optional<Event> Read();
   void Take(const Event& event);
   std::shared_ptr<Process> ProcessOf(const Event& event, uint64_t time_ns);
-  std::shared_ptr<Process> Known(const std::optional<std::string>& guid, std::optional<int64_t> pid, uint64_t made_ns);
+  std::shared_ptr<Process> Known(const std::optional<std::string>& guid, std::optional<int64_t> pid, uint64_t time_ns, bool begins);
   void Tell(const Event& event, EventKind kind, uint64_t time_ns);
 
   Lines lines_;
@@ -150,7 +150,7 @@ void SysmonImporter::Take(const Event& event) {
   if (processes_.TakeExceeded()) AddDamage("more processes than are kept: what they were before is forgotten", &report_);
 }
 
-std::shared_ptr<Process> SysmonImporter::Known(const std::optional<std::string>& guid, std::optional<int64_t> pid, uint64_t made_ns) {
+std::shared_ptr<Process> SysmonImporter::Known(const std::optional<std::string>& guid, std::optional<int64_t> pid, uint64_t time_ns, bool begins) {
   if (!pid || *pid < 0 || *pid > kMostProcess) return nullptr;
   // Where Sysmon does not know who it is, the guid is zero; without one, a number may be anybody's.
   constexpr std::string_view kNobody = "{00000000-0000-0000-0000-000000000000}";
@@ -158,22 +158,23 @@ std::shared_ptr<Process> SysmonImporter::Known(const std::optional<std::string>&
   if (!guid || guid->empty() || *guid == kNobody || guid->size() > kMostGuid) {
     auto unknown = std::make_shared<Process>();
     unknown->pid = *pid;
+    unknown->guessed = true;
     return unknown;
   }
   std::shared_ptr<Process> process = processes_.Find(*guid);
-  return process && process->pid == *pid ? process : processes_.Make(*guid, *pid, made_ns);
+  return process && process->pid == *pid ? process : processes_.Make(*guid, *pid, time_ns, begins);
 }
 
 std::shared_ptr<Process> SysmonImporter::ProcessOf(const Event& event, uint64_t time_ns) {
   const bool is_access = event.id == kProcessAccess;
   const std::shared_ptr<Process> process =
-      Known(event.Text(is_access ? "SourceProcessGUID" : "ProcessGuid"), event.Number(is_access ? "SourceProcessId" : "ProcessId"), event.id == kProcessCreate ? time_ns : 0);
+      Known(event.Text(is_access ? "SourceProcessGUID" : "ProcessGuid"), event.Number(is_access ? "SourceProcessId" : "ProcessId"), time_ns, event.id == kProcessCreate);
   if (!process) return nullptr;
-  if (const auto image = event.Text(is_access ? "SourceImage" : "Image")) process->exe = *image;
+  Rename(*process, std::nullopt, event.Text(is_access ? "SourceImage" : "Image"));
   if (event.id != kProcessCreate || process->parent) return process;
-  std::shared_ptr<Process> parent = Known(event.Text("ParentProcessGuid"), event.Number("ParentProcessId"), 0);
+  std::shared_ptr<Process> parent = Known(event.Text("ParentProcessGuid"), event.Number("ParentProcessId"), time_ns, false);
   if (!parent || parent == process || Descends(*parent, process.get())) return process;
-  if (const auto image = event.Text("ParentImage")) parent->exe = *image;
+  Rename(*parent, std::nullopt, event.Text("ParentImage"));
   process->parent = std::move(parent);
   return process;
 }
@@ -239,7 +240,7 @@ void SysmonImporter::Tell(const Event& event, EventKind kind, uint64_t time_ns) 
   told.kind = kind;
   told.sequence = sequence_++;
   enrich::Derive(told, nullptr);
-  if (process) record.Set(FieldId::process_id, process->Id());
+  if (process && !process->guessed) record.Set(FieldId::process_id, process->Id());
   ++report_.made[std::string(schema::Row(kind).name)];
   (*on_event_)(told);
   if (const auto guid = event.Text("ProcessGuid"); event.id == kProcessTerminate && guid) processes_.End(*guid);

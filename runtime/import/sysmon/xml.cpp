@@ -11,7 +11,7 @@ namespace ks::import::sysmon {
 namespace {
 
 constexpr int kMostDepth = 8;
-constexpr size_t kMostData = 256, kMostText = 128 * 1024;
+constexpr size_t kMostData = 256, kMostText = 128 * 1024, kMostNode = 255;
 
 struct Reader {
   XML_Parser parser = nullptr;
@@ -60,7 +60,7 @@ void OnEnd(void* user, const char* element) {
     reader.has_id = id.has_value();
     reader.event.id = id.value_or(0);
   } else if (reader.element == "Computer") {
-    reader.event.computer = reader.text;
+    reader.event.computer = reader.text.substr(0, kMostNode);
   } else if (reader.element == "Data" && !reader.name.empty() && reader.text != "-") {
     if (reader.event.data.size() >= kMostData) return reader.Stop("it has too many values");
     reader.event.data.emplace(reader.name, reader.text);
