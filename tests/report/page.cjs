@@ -1,5 +1,5 @@
 // The report in a browser: made by ksc of a made-up trace with hostile names, opened from a file, used by mouse and keyboard.
-//   page.cjs KSC [--figures]      --figures: of 100,000 events, and how long things take
+//   page.cjs KSC [--figures [--trace FILE.kst]]      --figures: of 100,000 made-up events or of a trace, and how long things take
 // Exit status 77 if Chromium or the packages of tools/report are not there: tools/install gets them.
 "use strict";
 const { execFileSync, spawnSync } = require("node:child_process");
@@ -11,6 +11,7 @@ const here = __dirname;
 const packages = path.join(here, "..", "..", "tools", "report", "node_modules");
 const [ksc, ...options] = process.argv.slice(2);
 const figures = options.includes("--figures");
+const givenTrace = options.includes("--trace") ? path.resolve(options[options.indexOf("--trace") + 1]) : undefined;
 
 function skip(why) {
   console.log(`report: skipped: ${why}`);
@@ -29,9 +30,9 @@ function check(what, is, said = "") {
 }
 
 function makeReport(folder, events, more = []) {
-  const trace = path.join(folder, `t${events}.kst`), out = path.join(folder, `report${events}${more.length}.html`);
+  const trace = givenTrace ?? path.join(folder, `t${events}.kst`), out = path.join(folder, `report${events}${more.length}.html`);
   if (!fs.existsSync(trace)) execFileSync("python3", [path.join(here, "trace.py"), String(events), trace]);
-  const run = spawnSync(ksc, ["replay", path.join(here, "policy.ksp"), trace, "--format", "json", "--report", out, ...more], { encoding: "utf8", maxBuffer: 1 << 28 });
+  const run = spawnSync(ksc, ["replay", path.join(here, "policy.ksp"), trace, "--strict", "--format", "json", "--report", out, ...more], { encoding: "utf8", maxBuffer: 1 << 28 });
   if (run.status !== 0) throw new Error(run.stderr);
   return { out, alerts: run.stdout.trim().split("\n").map((line) => JSON.parse(line)), said: run.stderr };
 }
@@ -188,24 +189,32 @@ async function use(browser, folder) {
   await page2.close();
 }
 
-// Frame times while something goes on, in ms.
+// Frames while something goes on: how long they took, and what the page's thread did for one (CPU time, which others' work does
+// not change).
 async function frames(page, act) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
+  const busy = async () => (await session.send("Performance.getMetrics")).metrics.find((one) => one.name === "TaskDuration").value * 1000;
   await page.evaluate(() => {
     globalThis.frameTimes = [];
     let last = performance.now();
     const tick = (now) => { globalThis.frameTimes.push(now - last); last = now; globalThis.framesOn = requestAnimationFrame(tick); };
     globalThis.framesOn = requestAnimationFrame(tick);
   });
+  const before = await busy();
   await act();
+  const spent = (await busy()) - before;
   const times = await page.evaluate(() => { cancelAnimationFrame(globalThis.framesOn); return globalThis.frameTimes.slice(1); });
+  await session.detach();
+  const number = times.length;
   times.sort((a, b) => a - b);
-  const at = (part) => times[Math.min(Math.floor(times.length * part), times.length - 1)].toFixed(1);
-  return `${times.length} frames, median ${at(0.5)} ms, 95 % ${at(0.95)} ms, worst ${at(1)} ms`;
+  const at = (part) => times[Math.min(Math.floor(number * part), number - 1)].toFixed(1);
+  return `${number} frames, median ${at(0.5)} ms, 95 % ${at(0.95)} ms, worst ${at(1)} ms; CPU time of the page's thread ${(spent / number).toFixed(1)} ms a frame`;
 }
 
 async function measure(browser, folder) {
   const { out, alerts } = makeReport(folder, 100_000);
-  console.log(`100,000 events, ${alerts.length} alerts: ${(fs.statSync(out).size / 1e6).toFixed(2)} MB`);
+  console.log(`${alerts.length} alerts: ${(fs.statSync(out).size / 1e6).toFixed(2)} MB`);
   for (let run = 0; run < 3; ++run) {
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
     await page.goto(`file://${out}`);

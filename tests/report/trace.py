@@ -38,7 +38,7 @@ def main():
             parent = dice.choice(processes[-40:])
             name = HOSTILE[(number // 50) % len(HOSTILE)] if dice.random() < 0.1 or number == 0 else dice.choice(["bash", "nginx", "python3", "cat", "curl", "sshd", "cron", "git"])
             pid = 2 + len(processes)
-            processes.append({"pid": pid, "name": name, "start": pid * 1_000_000, "above": [parent, *parent["above"]][:16]})
+            processes.append({"pid": pid, "name": name, "start": pid * 1_000_000, "above": [parent, *parent["above"]][:6]})
             one, kind = processes[-1], "exec"
         else:
             one, kind = dice.choice(processes[-60:]), dice.choices(["open", "connect", "exit"], [90, 9, 1])[0]
@@ -60,7 +60,7 @@ def main():
             rows.append({"lost": 17, "time": time, "cpu": 1})
     rows = rows[:events]
     description = {"host": {"node": "n1", "kernel": "6.12.0", "arch": "x86_64", "boot": "b1"}, "kinds": ["open", "connect", "exec", "exit"],
-                   "columns": COLUMNS, "blocks": [rows[at:at + 4096] for at in range(0, len(rows), 4096)]}
+                   "columns": COLUMNS, "blocks": [rows[at:at + 2000] for at in range(0, len(rows), 2000)]}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(description, file)
         file.flush()

@@ -105,7 +105,8 @@ class Recording {
       if (!value || of.endsWith(value)) continue;
       const name = field.includes("path") || field === "file.canonical" ? "" : `${field} `;
       of += of ? ` → ${name}${value}` : `${name}${value}`;
-      if (field === "file.path") break;
+      // The own side of a connection says little.
+      if (field === "file.path" || (field === "dst" && kind !== "accept")) break;
     }
     return of || this.value(row, "syscall");
   }

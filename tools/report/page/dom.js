@@ -33,9 +33,10 @@ function makeButton(label, act, attributes = {}) {
   return made;
 }
 
+const numbers = new Intl.NumberFormat("en-US");
 /** @param {number} number */
 function count(number) {
-  return number.toLocaleString("en-US");
+  return numbers.format(number);
 }
 /** @param {number} number @param {string} noun */
 function counted(number, noun) {

@@ -57,9 +57,11 @@ class VirtualList {
   draw() {
     const { height } = this.of;
     const size = this.of.size();
-    const offset = this.offset;
+    // All that is measured, before anything changes: else the browser lays the page out for each line.
+    const offset = this.offset, scrolled = this.box.scrollTop, seen = this.box.clientHeight;
     const first = Math.max(Math.floor(offset / height) - 4, 0);
-    const last = Math.min(Math.ceil((offset + this.box.clientHeight) / height) + 4, size);
+    const last = Math.min(Math.ceil((offset + seen) / height) + 4, size);
+    const made = document.createDocumentFragment();
     for (const [index, item] of this.shown) {
       if (index >= first && index < last) continue;
       item.remove();
@@ -74,11 +76,12 @@ class VirtualList {
         item.setAttribute("aria-setsize", String(size));
         item.setAttribute("aria-posinset", String(index + 1));
         this.shown.set(index, item);
-        this.room.append(item);
+        made.append(item);
       }
-      item.style.transform = `translateY(${index * height - offset + this.box.scrollTop}px)`;
+      item.style.transform = `translateY(${index * height - offset + scrolled}px)`;
       item.setAttribute("aria-selected", String(index === this.current));
     }
+    this.room.append(made);
     if (this.shown.has(this.current)) this.box.setAttribute("aria-activedescendant", `${this.box.id}-${this.current}`);
     else this.box.removeAttribute("aria-activedescendant");
   }

@@ -83,12 +83,12 @@ function showTraces(report, filter) {
   const box = byId("traces");
   const listed = traces.slice(0, 500);
   box.append(makeTable(listed.length < traces.length ? `Traces: the first ${count(listed.length)} of ${count(traces.length)}` : "Traces",
-    ["Trace", "Node", "From (UTC)", "Length", "Events", "Alerts", "Lost"],
+    ["Trace", "Events", "Alerts", "Lost", "Length", "From (UTC)", "Node"],
     listed.map((trace) => [
       trace.events ? makeButton(baseName(trace.path), () => filter.set({ span: [report.toAxis(trace.first), report.toAxis(trace.last) + 1] }),
         { class: "link", title: `Select the time of ${trace.path}` }) : baseName(trace.path),
-      trace.node, trace.events ? report.clock(trace.first).slice(0, 19) : "no events", trace.events ? duration(trace.last - trace.first) : "",
       trace.events, trace.alerts, trace.lost,
+      trace.events ? duration(trace.last - trace.first) : "", trace.events ? report.clock(trace.first).slice(0, 19) : "", trace.node,
     ])));
   const wrong = [];
   for (const trace of traces) {
