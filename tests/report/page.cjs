@@ -91,6 +91,12 @@ async function use(browser, folder) {
   check("field=value", (await number(page, "#events-count")) > 0 && (await number(page, "#events-count")) < 30, await number(page, "#events-count"));
   await page.click("#clear");
 
+  // A first click far down: the list stays where it is.
+  await page.evaluate(() => { document.activeElement?.blur(); document.querySelector("#events").scrollTop = 52_000; });
+  await settled(page);
+  await page.click("#events-2003");
+  check("a line far down is chosen by a click", (await page.getAttribute("#events [aria-selected=true]", "id")) === "events-2003" && (await page.evaluate(() => document.querySelector("#events").scrollTop)) === 52_000);
+
   // Kinds, the time brush, zoom.
   await page.click("#legend .kind >> nth=0");
   check("a kind is hidden", (await number(page, "#events-count")) < events / 2);

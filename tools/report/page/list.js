@@ -22,7 +22,8 @@ class VirtualList {
     new ResizeObserver(draw).observe(box);
     box.addEventListener("keydown", (event) => this.onKey(event));
     box.addEventListener("focus", () => {
-      if (this.current < 0 && this.of.size() > 0) this.moveTo(0, false);
+      // By keyboard: a click chooses for itself, and the list must not move under it.
+      if (this.current < 0 && this.of.size() > 0 && box.matches(":focus-visible")) this.moveTo(Math.ceil(this.offset / this.of.height), false);
     });
     box.addEventListener("click", (event) => {
       const item = event.target instanceof Element ? event.target.closest("[data-index]") : null;
