@@ -16,7 +16,7 @@ namespace ks::import::scap {
 class Call {
  public:
   // `enter` is of the same call, or null.
-  Call(const Event& exit, const Event* enter, int64_t number) : exit_(exit), enter_(enter), number_(number) {}
+  Call(const Event& exit, const Event* enter, int64_t number) : exit_(exit), enter_(enter), number_(number), result_(FindResult()) {}
 
   int64_t number() const { return number_; }  // of x86-64
   const Event& exit() const { return exit_; }
@@ -25,13 +25,16 @@ class Call {
   std::optional<int64_t> Signed(Parameter parameter) const;    // 4 bytes: signed
   std::optional<std::string_view> Text(Parameter parameter) const;  // without its NUL; nothing if the recorder had a null pointer
   // What the call answered: an error if negative. Nothing if the event does not say.
-  std::optional<int64_t> result() const;
+  std::optional<int64_t> result() const { return result_; }
   bool failed() const { return result().value_or(0) < 0; }
 
  private:
+  std::optional<int64_t> FindResult() const;
+
   const Event& exit_;
   const Event* enter_;
   int64_t number_;
+  std::optional<int64_t> result_;
 };
 
 // Brings the machine forward. The thread of the call may be another object afterwards.

@@ -177,8 +177,9 @@ std::string_view KernelName(std::string_view name) {
 }  // namespace
 
 std::optional<std::string_view> Event::Find(Parameter parameter) const {
-  if (type >= AllPositions().size()) return std::nullopt;
-  const uint8_t at = AllPositions()[type].of[static_cast<size_t>(parameter)];
+  const std::vector<Positions>& all = AllPositions();
+  if (type >= all.size()) return std::nullopt;
+  const uint8_t at = all[type].of[static_cast<size_t>(parameter)];
   if (at >= parameters.size()) return std::nullopt;
   return parameters[at];
 }

@@ -169,6 +169,13 @@ std::optional<EventKind> KindOfNumber(int64_t number) {
   return number >= 0 && static_cast<size_t>(number) < by_number.size() ? by_number[static_cast<size_t>(number)] : std::nullopt;
 }
 
+std::optional<int64_t> ToNumber(std::optional<std::string_view> bytes) {
+  if (!bytes || bytes->size() > sizeof(int64_t)) return std::nullopt;
+  int64_t number = 0;
+  std::memcpy(&number, bytes->data(), bytes->size());
+  return number;
+}
+
 bool IsOfInternet(const Call& call, const Thread& thread) {
   schema::Endpoint from, to;
   if (const auto tuple = call.Bytes(Parameter::tuple); tuple && !tuple->empty()) return ReadTuple(*tuple, &from, &to);
@@ -187,17 +194,11 @@ std::optional<std::string_view> Call::Bytes(Parameter parameter) const {
   return std::nullopt;
 }
 
-std::optional<int64_t> Call::Number(Parameter parameter) const {
-  const auto bytes = Bytes(parameter);
-  if (!bytes || bytes->size() > 8) return std::nullopt;
-  int64_t number = 0;
-  std::memcpy(&number, bytes->data(), bytes->size());
-  return number;
-}
+std::optional<int64_t> Call::Number(Parameter parameter) const { return ToNumber(Bytes(parameter)); }
 
 std::optional<int64_t> Call::Signed(Parameter parameter) const {
   const auto bytes = Bytes(parameter);
-  const auto number = Number(parameter);
+  const auto number = ToNumber(bytes);
   return number && bytes->size() == 4 ? std::optional<int64_t>(static_cast<int32_t>(*number)) : number;
 }
 
@@ -209,7 +210,7 @@ std::optional<std::string_view> Call::Text(Parameter parameter) const {
   return text;
 }
 
-std::optional<int64_t> Call::result() const {
+std::optional<int64_t> Call::FindResult() const {
   if (exit_.Find(Parameter::res)) return Signed(Parameter::res);
   // Calls that answer a descriptor name it so.
   switch (number_) {
