@@ -54,6 +54,15 @@ File::~File() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+Status File::Refresh() {
+  struct stat info{};
+  if (::fstat(fd_, &info) != 0) return Failed("read", path_, std::strerror(errno), "trace-read");
+  const auto size = static_cast<uint64_t>(info.st_size);
+  if (size < size_) return Failed("read", path_, "it became shorter while it was read", "trace-read");
+  size_ = size;
+  return Ok();
+}
+
 Result<std::string> File::ReadAt(uint64_t offset, size_t size) const {
   std::string bytes(size, '\0');
   for (size_t done = 0; done < size;) {

@@ -18,6 +18,8 @@ class File {
 
   const std::string& path() const { return path_; }
   uint64_t size() const { return size_; }
+  // How large it is by now, if another process writes it.
+  Status Refresh();
   // Exactly `size` bytes; the caller has checked that they are there.
   Result<std::string> ReadAt(uint64_t offset, size_t size) const;
   Status Append(std::string_view bytes);

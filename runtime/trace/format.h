@@ -96,7 +96,7 @@ class RowBase {
   std::bitset<kSlots> used_;
 };
 
-std::string EncodeHead(const HostFacts& host);
+std::string EncodeHead(const HostFacts& host, std::string_view match_only = "as observed");
 void EncodeEvent(const event::Event& event, RowBase& base, std::string& out);
 void EncodeLost(const Lost& lost, RowBase& base, std::string& out);
 

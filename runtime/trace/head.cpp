@@ -60,13 +60,13 @@ std::optional<Why> TakeColumn(Cursor& cursor, Layout* layout) {
 
 }  // namespace
 
-std::string EncodeHead(const HostFacts& host) {
+std::string EncodeHead(const HostFacts& host, std::string_view match_only) {
   std::string out;
   for (const std::string& fact : {host.node, host.kernel, host.arch, host.boot}) {
     PutText(out, std::string_view(fact).substr(0, kMaxName));
   }
   PutText(out, schema::Hash());
-  PutText(out, "as observed");
+  PutText(out, match_only.substr(0, kMaxName));
   PutNumber(out, schema::Events().size());
   for (const schema::EventRow& row : schema::Events()) PutText(out, row.name);
   PutNumber(out, schema::Fields().size());

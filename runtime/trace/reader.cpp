@@ -42,6 +42,7 @@ struct Reader::State {
   Result<std::string> ReadSection(uint64_t offset, const SectionHead& head, const std::string& where) const;
   bool ReadIndex();
   Status ScanBlocks();
+  void Found(const Block& block);
   Status ReadBlock(const Block& block, const std::function<void(const event::Event&)>& on_event,
                    const std::function<void(const Lost&)>& on_lost);
 
@@ -51,6 +52,8 @@ struct Reader::State {
   RowBase base;
   uint64_t blocks_at = 0;  // where the first block begins
   std::vector<Block> blocks;
+  size_t next = 0;         // block that Next gives
+  bool ended = false;      // an index, or damage, is behind the blocks
   Status damage = Ok();  // what a scan found behind the last block that is whole
 };
 
@@ -122,6 +125,7 @@ bool Reader::State::ReadIndex() {
   size_t count = 0;
   if (!cursor.NumberUpTo(kMaxBlocks, &count) || count != head->number) return false;
   uint64_t at = blocks_at;
+  std::vector<Block> found;
   for (size_t i = 0; i < count; ++i) {
     Block block{at, {}};
     block.head.number = static_cast<uint32_t>(i);
@@ -132,27 +136,42 @@ bool Reader::State::ReadIndex() {
     }
     at += sizeof(SectionHead) + block.head.stored;
     if (at > offset) return false;
-    blocks.push_back(block);
+    found.push_back(block);
   }
-  return cursor.AtEnd() && at == offset;
+  if (!cursor.AtEnd() || at != offset) return false;
+  for (const Block& block : found) Found(block);
+  return ended = true;
 }
 
+void Reader::State::Found(const Block& block) {
+  Info& info = layout.info;
+  blocks.push_back(block);
+  info.events += block.head.events;
+  info.lost += block.head.lost;
+  info.first_time_ns =
+      block.head.number == 0 ? block.head.first_time_ns : std::min(info.first_time_ns, block.head.first_time_ns);
+  info.last_time_ns = std::max(info.last_time_ns, block.head.last_time_ns);
+  info.whole_bytes = block.offset + sizeof(SectionHead) + block.head.stored;
+}
+
+// From behind the last block that is known.
 Status Reader::State::ScanBlocks() {
-  blocks.clear();
-  for (uint64_t at = blocks_at; at < file.size();) {
+  while (!ended && layout.info.whole_bytes < file.size()) {
+    const uint64_t at = layout.info.whole_bytes;
     Result<SectionHead> head = ReadHead(at, Tag::Block, kMaxRaw);
     if (!head) {
       // Where the index would begin the blocks are complete, whatever became of it.
-      if (head.error().code != "trace-cut" && !ReadHead(at, Tag::Index, kMaxIndexRaw)) damage = head.error();
+      ended = head.error().code != "trace-cut";
+      if (ended && !ReadHead(at, Tag::Index, kMaxIndexRaw)) damage = head.error();
       return head.error().code == "trace-read" ? Status(head.error()) : Ok();
     }
     if (blocks.size() == kMaxBlocks || head->number != blocks.size()) {
+      ended = true;
       damage = Damaged(file, fmt::format("block {}", blocks.size()), at,
                        fmt::format("it says that it is block {}", head->number));
       return Ok();
     }
-    blocks.push_back({at, *head});
-    at += sizeof(SectionHead) + head->stored;
+    Found({at, *head});
   }
   return Ok();
 }
@@ -190,16 +209,10 @@ Result<Reader> Reader::Open(const std::string& path) {
   auto state = std::make_unique<State>(std::move(*file));
   if (Status start = state->ReadStart(); !start) return start.error();
   Info& info = state->layout.info;
+  info.whole_bytes = state->blocks_at;
   if (!state->ReadIndex()) {
     info.index_rebuilt = true;
     if (Status scanned = state->ScanBlocks(); !scanned) return scanned.error();
-  }
-  for (const Block& block : state->blocks) {
-    info.events += block.head.events;
-    info.lost += block.head.lost;
-    info.first_time_ns =
-        block.head.number == 0 ? block.head.first_time_ns : std::min(info.first_time_ns, block.head.first_time_ns);
-    info.last_time_ns = std::max(info.last_time_ns, block.head.last_time_ns);
   }
   return Reader(std::move(state));
 }
@@ -212,6 +225,24 @@ Status Reader::ForEach(const std::function<void(const event::Event&)>& on_event,
     if (Status read = state_->ReadBlock(block, on_event, on_lost); !read) return read;
   }
   return state_->damage;
+}
+
+bool Reader::ended() const { return state_->ended; }
+
+Result<bool> Reader::Next(const std::function<void(const event::Event&)>& on_event,
+                          const std::function<void(const Lost&)>& on_lost) {
+  State& state = *state_;
+  if (state.next == state.blocks.size() && !state.ended) {
+    if (Status looked = state.file.Refresh(); !looked) return looked.error();
+    if (Status scanned = state.ScanBlocks(); !scanned) return scanned.error();
+  }
+  if (state.next == state.blocks.size()) {
+    if (!state.damage) return state.damage.error();
+    return false;
+  }
+  if (Status read = state.ReadBlock(state.blocks[state.next], on_event, on_lost); !read) return read.error();
+  ++state.next;
+  return true;
 }
 
 }  // namespace ks::trace

@@ -29,8 +29,9 @@ struct Lost {
 class Writer {
  public:
   // Creates `path`, readable by its owner only; the header names every column of the table, its type and data class,
-  // and what of it is match-only.
-  static Result<Writer> Create(const std::string& path, const HostFacts& host);
+  // and what of it is match-only. `match_only` is said there of the values of match-only fields, in at most 256 bytes.
+  static Result<Writer> Create(const std::string& path, const HostFacts& host,
+                               const std::string& match_only = "as observed");
   Writer(Writer&&) noexcept;
   Writer& operator=(Writer&&) noexcept;
   ~Writer();
@@ -39,6 +40,9 @@ class Writer {
   // Decode and Derive leave them: neither Raw nor Foreign; a value is kept where the state is Ok or Truncated.
   Status Add(const event::Event& event);
   Status AddLost(const Lost& lost);
+  // For whoever reads along: what is more than a second older than `now_ns`, by the clock of the events, is in the file
+  // after this, as a block of its own. Blocks of a few events compress badly: once a second at most.
+  Status Flush(uint64_t now_ns);
   // Flushes the last block, writes the index, fsyncs. A trace without Close is readable up to its last whole block.
   Status Close();
 
@@ -58,7 +62,8 @@ struct Info {
   std::vector<std::string> unknown_kinds;  // likewise; events of these kinds are skipped
   uint64_t events = 0, lost = 0;           // events, and LOST records
   uint64_t first_time_ns = 0, last_time_ns = 0;
-  bool index_rebuilt = false;  // the trace was cut; what follows its last whole block is gone
+  bool index_rebuilt = false;  // it has no index: it is still being written, or was cut
+  uint64_t whole_bytes = 0;    // how far whole blocks reach; what is behind them is the index, or cannot be read
 };
 
 class Reader {
@@ -74,6 +79,12 @@ class Reader {
   // Error that names the block and offset; what was read before has been delivered.
   Status ForEach(const std::function<void(const event::Event&)>& on_event,
                  const std::function<void(const Lost&)>& on_lost);
+  // The same block by block: the next one that Next has not given. False if there is none, or none yet: of a trace that
+  // is being written the next call looks again, until `ended`. Its info() grows with it.
+  Result<bool> Next(const std::function<void(const event::Event&)>& on_event,
+                    const std::function<void(const Lost&)>& on_lost);
+  // Whoever wrote it has closed it, or it is damaged behind its last block: it will not grow.
+  bool ended() const;
 
  private:
   struct State;

@@ -43,7 +43,8 @@ struct Writer::State {
   Status WriteIndex();
   Status Emit(const Pending& pending);
   Status Push(uint64_t time_ns, std::variant<event::Event, Lost> what);
-  Status Drain(bool all);
+  // What is more than a second older than `now_ns`, and what is too much to hold.
+  Status Drain(uint64_t now_ns);
 
   File file;
   ZSTD_CCtx* zstd;
@@ -125,11 +126,12 @@ Status Writer::State::Push(uint64_t time_ns, std::variant<event::Event, Lost> wh
   held.push_back({time_ns, order++, std::move(what)});
   std::ranges::push_heap(held, Later());
   newest_ns = std::max(newest_ns, time_ns);
-  return status = Drain(false);
+  return status = Drain(newest_ns);
 }
 
-Status Writer::State::Drain(bool all) {
-  while (!held.empty() && (all || held.size() > kHoldRecords || newest_ns - held.front().time_ns > kHoldNs)) {
+Status Writer::State::Drain(uint64_t now_ns) {
+  const uint64_t until = now_ns - std::min(now_ns, kHoldNs);
+  while (!held.empty() && (held.size() > kHoldRecords || held.front().time_ns < until)) {
     std::ranges::pop_heap(held, Later());
     const Pending oldest = std::move(held.back());
     held.pop_back();
@@ -143,7 +145,7 @@ Writer::Writer(Writer&&) noexcept = default;
 Writer& Writer::operator=(Writer&&) noexcept = default;
 Writer::~Writer() = default;
 
-Result<Writer> Writer::Create(const std::string& path, const HostFacts& host) {
+Result<Writer> Writer::Create(const std::string& path, const HostFacts& host, const std::string& match_only) {
   Result<File> file = File::Create(path);
   if (!file) return file.error();
   auto state = std::make_unique<State>(std::move(*file));
@@ -153,7 +155,7 @@ Result<Writer> Writer::Create(const std::string& path, const HostFacts& host) {
   if (Status written = state->file.Append(start); !written) return written.error();
   SectionHead head;
   head.tag = Tag::Head;
-  if (Status written = state->WriteSection(head, EncodeHead(host)); !written) return written.error();
+  if (Status written = state->WriteSection(head, EncodeHead(host, match_only)); !written) return written.error();
   return Writer(std::move(state));
 }
 
@@ -171,10 +173,18 @@ Status Writer::Add(const event::Event& event) {
 
 Status Writer::AddLost(const Lost& lost) { return state_->Push(lost.time_ns, lost); }
 
+Status Writer::Flush(uint64_t now_ns) {
+  State& state = *state_;
+  if (!state.status) return state.status;
+  state.status = state.Drain(now_ns);
+  if (state.status) state.status = state.WriteBlock();
+  return state.status;
+}
+
 Status Writer::Close() {
   State& state = *state_;
   if (!state.status) return state.status;
-  if (Status drained = state.Drain(true); !drained) return drained;
+  if (Status drained = state.Drain(UINT64_MAX); !drained) return drained;
   if (Status written = state.WriteBlock(); !written) return written;
   if (Status written = state.WriteIndex(); !written) return written;
   return state.file.Sync();
