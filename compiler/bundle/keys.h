@@ -1,4 +1,4 @@
-// Ed25519 keys, their signatures, and SHA-256. The only file of this folder that includes OpenSSL is keys.cpp.
+// Ed25519 keys, their signatures, and SHA-256. Only keys.cpp and hmac.cpp of this folder include OpenSSL.
 #pragma once
 
 #include <string>

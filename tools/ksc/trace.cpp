@@ -1,45 +1,26 @@
 // ksc trace: recordings of events, ours and those of other tools.
 #include "runtime/trace/trace.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <chrono>
 #include <optional>
+#include <thread>
 
 #include "runtime/event/event.h"
 #include "runtime/import/import.h"
 #include "tools/ksc/commands.h"
 #include "tools/ksc/progress_line.h"
+#include "tools/ksc/trace_files.h"
 
 namespace ks::ksc {
 namespace {
 
 using Counts = std::map<std::string, uint64_t>;
 
-// Whoever made a file of that name in the meantime keeps it.
-Status MakeNew(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd >= 0) {
-    ::close(fd);
-    return Ok();
-  }
-  const int error = errno;
-  if (error == EEXIST) return Error{"create the trace", path, "it is there already", "remove it, or give another name", "trace-exists"};
-  return Error{"create the trace", path, std::strerror(error), "", "trace-file"};
-}
-
-// Recordings hold bytes of all kinds.
-std::string JsonText(std::string_view text) {
-  std::string valid;
-  for (size_t length = 0; !text.empty(); text.remove_prefix(length)) {
-    valid += event::DecodeUtf8(text, &length) < 0 ? std::string_view("\xef\xbf\xbd") : text.substr(0, length);
-  }
-  return JsonString(valid);
-}
+constexpr std::chrono::milliseconds kFollowEvery{200};
 
 std::string ToJson(const Counts& counts) {
   std::string out;
@@ -164,8 +145,7 @@ int TraceImport(const Words& words) {
     }
     if (!writer) {
       host = (*importer)->host();
-      if (Status made = MakeNew(out); !made) return cli::Fail(made.error(), json);
-      Result<trace::Writer> created = trace::Writer::Create(out, host);
+      Result<trace::Writer> created = MakeTrace(out, host);
       if (!created) return cli::Fail(created.error(), json);
       writer.emplace(std::move(*created));
     } else if ((*importer)->host().node != host.node) {
@@ -202,9 +182,10 @@ int TraceInfo(const Words& words) {
                                 "TRACE.kst",
                                 1,
                                 1,
-                                "Says where and when a trace was recorded and what it holds.",
+                                "Says where and when a trace was recorded and what it holds. Of one that is still being written, or damaged: what is there, "
+                                "and where it ends.",
                                 "  ksc trace info incident.kst",
-                                {FormatOption()}};
+                                {FormatOption(), StrictOption()}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
@@ -217,15 +198,17 @@ int TraceInfo(const Words& words) {
   uint64_t lost = 0;
   Status read = reader->ForEach([&](const event::Event& event) { ++kinds[std::string(schema::Row(event.kind).name)]; },
                                 [&](const trace::Lost& one) { lost += one.records; });
-  if (!read) return cli::Fail(read.error(), json);
+  // What could not be decoded is said behind what could.
+  const auto end = [&] { return SayEnd(path, info, read, arguments->Has("--strict"), json); };
+  if (!read && read.error().code != "trace-damaged") return end();
   if (json) {
     fmt::print(
-        R"({{"file":{},"node":{},"kernel":{},"arch":{},"boot":{},"schema":{},"match_only":{},"events":{},"kinds":{},"lost":{},"first_ns":{},"last_ns":{},"cut":{},"columns":{},"unknown_columns":{},"unknown_kinds":{}}})"
+        R"({{"file":{},"node":{},"kernel":{},"arch":{},"boot":{},"schema":{},"match_only":{},"events":{},"kinds":{},"lost":{},"first_ns":{},"last_ns":{},"cut":{},"damage":{},"whole_bytes":{},"columns":{},"unknown_columns":{},"unknown_kinds":{}}})"
         "\n",
         JsonText(path), JsonText(info.host.node), JsonText(info.host.kernel), JsonText(info.host.arch), JsonText(info.host.boot),
         JsonText(info.schema_hash), JsonText(info.match_only), info.events, ToJson(kinds), lost, info.first_time_ns, info.last_time_ns,
-        info.index_rebuilt, ToJson(info.columns), ToJson(info.unknown_columns), ToJson(info.unknown_kinds));
-    return cli::kFine;
+        info.index_rebuilt, read ? "null" : JsonText(read.error().cause), info.whole_bytes, ToJson(info.columns), ToJson(info.unknown_columns), ToJson(info.unknown_kinds));
+    return end();
   }
   const auto time = [](uint64_t ns) { return schema::ToString(static_cast<int64_t>(ns), schema::TypeId::Time, ""); };
   const auto fact = [](const std::string& text) { return text.empty() ? "not said" : event::Printable(text); };
@@ -236,8 +219,7 @@ int TraceInfo(const Words& words) {
   fmt::print("lost      {}\ncolumns   {}, match-only fields {}\n", lost, info.columns.size(), event::Printable(info.match_only));
   for (const std::string& column : info.unknown_columns) fmt::print("unknown   column {}: skipped\n", event::Printable(column));
   for (const std::string& kind : info.unknown_kinds) fmt::print("unknown   kind {}: skipped\n", event::Printable(kind));
-  if (info.index_rebuilt) fmt::print("cut       what follows its last whole block is gone\n");
-  return cli::kFine;
+  return end();
 }
 
 int TraceCat(const Words& words) {
@@ -247,7 +229,10 @@ int TraceCat(const Words& words) {
                                 1,
                                 "Prints the events of a trace, a line each, paths and arguments included.",
                                 "  ksc trace cat incident.kst | grep ' exec '\n  ksc trace cat incident.kst --format json | jq .fields",
-                                {FormatOption(), {"--kind", "KIND", "only events of this kind", false, {}}}};
+                                {FormatOption(),
+                                 {"--kind", "KIND", "only events of this kind", false, {}},
+                                 {"--follow", "", "wait for what is still being written, until its writer ends it", false, {}},
+                                 StrictOption()}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
@@ -257,20 +242,31 @@ int TraceCat(const Words& words) {
     only = schema::FindEvent(arguments->Get("--kind"));
     if (!only) return cli::Usage(command, fmt::format("there is no event kind `{}`; `ksc schema` lists them", arguments->Get("--kind")));
   }
-  Result<trace::Reader> reader = trace::Reader::Open(arguments->positionals()[0]);
+  const std::string& path = arguments->positionals()[0];
+  Result<trace::Reader> reader = trace::Reader::Open(path);
   if (!reader) return cli::Fail(reader.error(), json);
-  Status read = reader->ForEach(
-      [&](const event::Event& event) {
-        if (!only || event.kind == *only) fmt::print("{}\n", json ? Json(event) : Human(event));
-      },
-      [&](const trace::Lost& lost) {
-        if (json) {
-          fmt::print("{{\"time_ns\":{},\"lost\":{},\"cpu\":{}}}\n", lost.time_ns, lost.records, lost.cpu);
-        } else {
-          fmt::print("{} LOST           {}\n", schema::ToString(static_cast<int64_t>(lost.time_ns), schema::TypeId::Time, ""), Count(lost.records, "record"));
-        }
-      });
-  return read ? cli::kFine : cli::Fail(read.error(), json);
+  const auto on_event = [&](const event::Event& event) {
+    if (!only || event.kind == *only) fmt::print("{}\n", json ? Json(event) : Human(event));
+  };
+  const auto on_lost = [&](const trace::Lost& lost) {
+    if (json) {
+      fmt::print("{{\"time_ns\":{},\"lost\":{},\"cpu\":{}}}\n", lost.time_ns, lost.records, lost.cpu);
+    } else {
+      fmt::print("{} LOST           {}\n", schema::ToString(static_cast<int64_t>(lost.time_ns), schema::TypeId::Time, ""), Count(lost.records, "record"));
+    }
+  };
+  if (!arguments->Has("--follow")) {
+    const Status read = reader->ForEach(on_event, on_lost);
+    return SayEnd(path, reader->info(), read, arguments->Has("--strict"), json);
+  }
+  while (true) {
+    const Result<bool> more = reader->Next(on_event, on_lost);
+    if (!more) return SayEnd(path, reader->info(), more.error(), arguments->Has("--strict"), json);
+    if (*more) continue;
+    if (reader->ended()) return cli::kFine;
+    std::fflush(stdout);
+    std::this_thread::sleep_for(kFollowEvery);
+  }
 }
 
 }  // namespace ks::ksc

@@ -1,0 +1,270 @@
+#include "tools/ksc/redactor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/bundle/hmac.h"
+
+namespace ks::ksc {
+namespace {
+
+using schema::Cidr;
+using schema::FieldId;
+using schema::IpAddress;
+using FieldStatus = schema::Status;
+
+constexpr size_t kMostCached = 100'000, kMostSteps = 10'000;
+constexpr std::string_view kHome = "/home/";
+
+// What an address is, beyond a number (IANA's special-purpose registries). Loopback and none are nobody's.
+constexpr std::string_view kSpecial[] = {"10.0.0.0/8",     "172.16.0.0/12",   "192.168.0.0/16", "100.64.0.0/10",
+                                         "169.254.0.0/16", "224.0.0.0/4",     "240.0.0.0/4",    "198.18.0.0/15",
+                                         "192.0.2.0/24",   "198.51.100.0/24", "203.0.113.0/24", "0.0.0.0/0",
+                                         "fe80::/10",      "fc00::/7",        "ff00::/8",       "2001:db8::/32"};
+constexpr std::string_view kNobodys[] = {"127.0.0.0/8", "0.0.0.0/32", "255.255.255.255/32", "::1/128", "::/128"};
+
+Cidr CidrOf(std::string_view text) {
+  Cidr cidr;
+  bool host_bits = false;
+  KS_CHECK(schema::ParseCidr(text, &cidr, &host_bits), std::string(text));
+  return cidr;
+}
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return out;
+}
+
+template <typename Each>
+void ForEachPart(std::string_view text, char separator, const Each& each) {
+  for (size_t at = 0; at <= text.size();) {
+    const size_t end = std::min(text.find(separator, at), text.size());
+    each(text.substr(at, end - at));
+    at = end + 1;
+  }
+}
+
+void KeepWhole(std::string_view text, KeptLiterals* kept) {
+  kept->whole.insert(Lower(text));
+  ForEachPart(text, '/', [&](std::string_view part) {
+    if (!part.empty()) kept->whole.insert(Lower(part));
+  });
+}
+
+// The parts of a glob between its wildcards, of a path between its slashes.
+void KeepGlob(std::string_view glob, KeptLiterals* kept) {
+  std::string piece;
+  const auto flush = [&] {
+    if (!piece.empty()) kept->within.push_back(Lower(piece));
+    piece.clear();
+  };
+  for (size_t i = 0; i < glob.size(); ++i) {
+    if (glob[i] == '\\' && i + 1 < glob.size())
+      piece += glob[++i];
+    else if (glob[i] == '*' || glob[i] == '?' || glob[i] == '/')
+      flush();
+    else if (glob[i] == '[')
+      flush(), i = std::min(glob.find(']', i + 2), glob.size());
+    else
+      piece += glob[i];
+  }
+  flush();
+}
+
+void KeepOf(const ir::Pred& pred, const std::string& rule, KeptLiterals* kept) {
+  for (const ir::Pred& operand : pred.operands) KeepOf(operand, rule, kept);  // of bounded depth: ir::kMaxPredDepth
+  if (!pred.atom) return;
+  if (pred.atom->test == ir::Test::Matches) kept->undecided.insert(rule);
+  for (const schema::Value& literal : pred.atom->literals) {
+    if (const auto* text = std::get_if<std::string>(&literal)) {
+      if (pred.atom->test == ir::Test::Like)
+        KeepGlob(*text, kept);
+      else if (pred.atom->test == ir::Test::Contains)
+        ForEachPart(Lower(*text), '/', [&](std::string_view part) {
+          if (!part.empty()) kept->within.emplace_back(part);
+        });
+      else if (pred.atom->test != ir::Test::Matches)
+        KeepWhole(*text, kept);
+    } else if (const auto* net = std::get_if<Cidr>(&literal)) {
+      kept->nets.push_back(*net);
+    } else if (const auto* ip = std::get_if<IpAddress>(&literal)) {
+      kept->nets.push_back({*ip, 128});
+    } else if (const auto* endpoint = std::get_if<schema::Endpoint>(&literal)) {
+      kept->nets.push_back({endpoint->ip, 128});
+    }
+  }
+}
+
+bool Bit(const IpAddress& ip, size_t bit) { return ip.bytes[bit / 8] >> (7 - bit % 8) & 1; }
+
+}  // namespace
+
+KeptLiterals LiteralsOf(const ir::Program& program) {
+  KeptLiterals kept;
+  for (const ir::SplitRule& split : program.rules) KeepOf(split.rule.when, split.rule.id, &kept);
+  for (const ir::Machine& machine : program.machines) {
+    KeepOf(machine.rule.when, machine.rule.id, &kept);
+    if (!machine.rule.sequence) continue;
+    for (const ir::Step& step : machine.rule.sequence->steps) {
+      KeepOf(step.when, machine.rule.id, &kept);
+      KeepOf(step.cross, machine.rule.id, &kept);
+    }
+  }
+  std::ranges::sort(kept.within,
+                    [](const auto& a, const auto& b) { return a.size() != b.size() ? a.size() > b.size() : a < b; });
+  kept.within.erase(std::unique(kept.within.begin(), kept.within.end()), kept.within.end());
+  return kept;
+}
+
+Redactor::Redactor(std::string key, KeptLiterals kept, RedactOptions options)
+    : key_(std::move(key)), kept_(std::move(kept)), options_(std::move(options)), nets_(kept_.nets) {
+  for (std::string_view text : kSpecial) nets_.push_back(CidrOf(text));
+}
+
+std::string Redactor::KeyId() const {
+  std::string out;
+  for (const char c : bundle::HmacSha256(key_, "key").substr(0, 4))
+    out += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return out;
+}
+
+// One that holds nothing that rules look for.
+std::string Redactor::Pseudonym(std::string_view text) const {
+  constexpr int kTries = 16;
+  std::string out;
+  for (int again = 0; again < kTries; ++again) {
+    out = "~";
+    for (const char c : bundle::HmacSha256(key_, fmt::format("text{}:{}", again, text)).substr(0, 6)) {
+      out += fmt::format("{:02x}", static_cast<unsigned char>(c));
+    }
+    if (std::ranges::none_of(kept_.within,
+                             [&](const std::string& part) { return out.find(part) != std::string::npos; }))
+      break;
+  }
+  return out;
+}
+
+std::string Redactor::Word(const std::string& word) {
+  if (const auto known = words_.find(word); known != words_.end()) return known->second;
+  const std::string lower = Lower(word);
+  if (word.empty() || kept_.whole.contains(lower)) return word;
+  std::string out;
+  size_t begin = 0;  // of what is not kept
+  const auto replace = [&](size_t end) {
+    if (end > begin) out += Pseudonym(std::string_view(word).substr(begin, end - begin));
+  };
+  for (size_t at = 0; at < word.size();) {
+    const auto part = std::ranges::find_if(
+        kept_.within, [&](const std::string& one) { return lower.compare(at, one.size(), one) == 0; });
+    if (part == kept_.within.end()) {
+      ++at;
+      continue;
+    }
+    replace(at);
+    out += word.substr(at, part->size());
+    begin = at += part->size();
+  }
+  replace(word.size());
+  if (words_.size() >= kMostCached) words_.clear();
+  words_[word] = out;
+  return out;
+}
+
+std::string Redactor::Path(const std::string& path, bool cut) {
+  const bool home = path.starts_with(kHome);
+  if (!options_.all_paths && !home && !cut) return path;
+  if (kept_.whole.contains(Lower(path))) return path;
+  std::string out = home ? std::string(kHome) : "";
+  bool first = true;
+  ForEachPart(std::string_view(path).substr(out.size()), '/', [&](std::string_view part) {
+    out += (first ? "" : "/") + Word(std::string(part));
+    first = false;
+  });
+  return out;
+}
+
+// Prefix-preserving (as Xu, Fan, Ammar and Moon, "Prefix-preserving IP address anonymization", 2002), within the
+// narrowest net that means something: each bit is turned over or not by a keyed hash of the bits before it. That is a
+// permutation; where it leads into a narrower net it goes on, until it is out again.
+IpAddress Redactor::Address(const IpAddress& ip) {
+  static const std::vector<Cidr> nobodys = [] {
+    std::vector<Cidr> out;
+    for (std::string_view text : kNobodys) out.push_back(CidrOf(text));
+    return out;
+  }();
+  const auto holds = [](const IpAddress& one) { return [&one](const Cidr& net) { return net.Contains(one); }; };
+  if (std::ranges::any_of(nobodys, holds(ip))) return ip;
+  if (const auto known = addresses_.find(ip); known != addresses_.end()) return known->second;
+  const auto narrowest = [&](const IpAddress& one) {
+    size_t bits = 0;
+    for (const Cidr& net : nets_) {
+      if (net.Contains(one)) bits = std::max<size_t>(bits, net.bits);
+    }
+    return bits;
+  };
+  const size_t fixed = narrowest(ip);
+  IpAddress out = ip;
+  size_t steps = 0;  // beyond the bound narrower nets leave next to nothing of this one: then it may look like theirs
+  do {
+    const IpAddress in = out;
+    IpAddress before;  // the bits in front of the one that is looked at
+    for (size_t bit = 0; bit < 128; ++bit) {
+      const auto mask = static_cast<uint8_t>(1u << (7 - bit % 8));
+      if (bit >= fixed) {
+        const std::string_view bytes(reinterpret_cast<const char*>(before.bytes.data()), before.bytes.size());
+        if (bundle::HmacSha256(key_, fmt::format("ip{}:{}", bit, bytes))[0] & 1) out.bytes[bit / 8] ^= mask;
+      }
+      if (Bit(in, bit)) before.bytes[bit / 8] |= mask;
+    }
+  } while (++steps < kMostSteps && (narrowest(out) != fixed || std::ranges::any_of(nobodys, holds(out))));
+  if (addresses_.size() >= kMostCached) addresses_.clear();
+  addresses_[ip] = out;
+  return out;
+}
+
+bool Redactor::RedactField(const schema::FieldRow& row, schema::FieldValue* value) {
+  const bool cut = value->status == FieldStatus::Truncated;
+  const bool whole = options_.fields.contains(row.id);
+  const bool arguments = row.id == FieldId::process_args;
+  const schema::Value before = value->value;
+  if (auto* ip = std::get_if<IpAddress>(&value->value)) {
+    *ip = Address(*ip);
+  } else if (auto* endpoint = std::get_if<schema::Endpoint>(&value->value)) {
+    endpoint->ip = Address(endpoint->ip);
+  } else if (auto* text = std::get_if<std::string>(&value->value)) {
+    if (row.type == schema::TypeId::StringList && (arguments || whole)) {
+      const bool ends = text->ends_with('\0');
+      std::string out;
+      size_t number = 0;
+      ForEachPart(std::string_view(*text).substr(0, text->size() - ends), '\0', [&](std::string_view element) {
+        if (number > 0) out += '\0';
+        // The first argument is the program's name.
+        out += arguments && number == 0 && !whole ? Path(std::string(element), false) : Word(std::string(element));
+        ++number;
+      });
+      if (!text->empty()) *text = out + (ends ? std::string(1, '\0') : "");
+    } else if (whole) {
+      *text = Word(*text);
+    } else if (row.type == schema::TypeId::Path || row.id == FieldId::file_target || row.id == FieldId::file_source) {
+      *text = Path(*text, cut);
+    }
+  } else if (whole) {
+    *value = {FieldStatus::Unknown, {}};
+    return true;
+  }
+  return value->value != before;
+}
+
+void Redactor::Redact(event::Event* event) {
+  for (const schema::FieldRow& row : schema::Fields()) {
+    schema::FieldValue value = event->record[row.id];
+    if (value.status != FieldStatus::Ok && value.status != FieldStatus::Truncated) continue;
+    if (row.id == FieldId::event_time || !RedactField(row, &value)) continue;
+    ++replaced_[std::string(row.dotted)];
+    event->record.Set(row.id, std::move(value.value), value.status);
+  }
+}
+
+}  // namespace ks::ksc

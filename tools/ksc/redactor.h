@@ -1,0 +1,60 @@
+// Takes out of events what is about people: arguments, what lies below /home, addresses. Equal values have equal
+// pseudonyms, so that what belonged together still does; who has the key can check a guess, and nobody else.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "compiler/ir/ir.h"
+#include "runtime/event/event.h"
+
+namespace ks::ksc {
+
+// What rules compare values with: where it stands in a value it is kept.
+struct KeptLiterals {
+  std::unordered_set<std::string> whole;  // a value, a component of a path, an argument
+  std::vector<std::string> within;        // parts of one; the longest first
+  std::vector<schema::Cidr> nets;         // an address has its pseudonym within the same ones
+  std::set<std::string> undecided;        // ids of rules with regular expressions: what these find may be gone
+};
+KeptLiterals LiteralsOf(const ir::Program& program);
+
+struct RedactOptions {
+  bool all_paths = false;            // not only what is below /home
+  std::set<schema::FieldId> fields;  // these as well, their whole values; what is no text or address becomes unknown
+};
+
+class Redactor {
+ public:
+  // `key`: any bytes; without them nobody can tell a pseudonym's origin.
+  Redactor(std::string key, KeptLiterals kept, RedactOptions options);
+
+  void Redact(event::Event* event);
+  // How many values were replaced, by field.
+  const std::map<std::string, uint64_t>& replaced() const { return replaced_; }
+  // Eight hexadecimal digits by which two traces can be seen to have the same key.
+  std::string KeyId() const;
+
+  std::string Word(const std::string& word);
+  // `cut`: only the path's end is known, so that it may be below /home.
+  std::string Path(const std::string& path, bool cut);
+  schema::IpAddress Address(const schema::IpAddress& ip);
+
+ private:
+  bool RedactField(const schema::FieldRow& row, schema::FieldValue* value);
+  std::string Pseudonym(std::string_view text) const;
+
+  std::string key_;
+  KeptLiterals kept_;
+  RedactOptions options_;
+  std::vector<schema::Cidr> nets_;
+  std::unordered_map<std::string, std::string> words_;  // a cache, emptied when it is full
+  std::map<schema::IpAddress, schema::IpAddress> addresses_;
+  std::map<std::string, uint64_t> replaced_;
+};
+
+}  // namespace ks::ksc
