@@ -28,6 +28,7 @@ int TraceCat(const Words& words);
 int TraceCut(const Words& words);
 int TraceMerge(const Words& words);
 int TraceRedact(const Words& words);
+int BenchRules(const Words& words);
 int Doc(const Words& words);
 int Lsp(const Words& words);
 int BundleKeygen(const Words& words);

@@ -23,6 +23,7 @@ constexpr cli::Subcommand kSubcommands[] = {
     {"trace cut", TraceCut, "a part of a trace: of a time, of a process, of a kind"},
     {"trace merge", TraceMerge, "several traces as one, in the order of time"},
     {"trace redact", TraceRedact, "a trace without what is about people"},
+    {"bench", BenchRules, "what rules and their tests cost on recorded events"},
     {"diff", Diff, "what a change of a policy changes, on recorded events"},
     {"why", Why, "why a recorded event does or does not match a rule"},
     {"doc", Doc, "reference pages of rules"},
