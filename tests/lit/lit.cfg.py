@@ -74,6 +74,7 @@ for feature, reason in (
     ("shared", None if shared.is_dir() else "there is no ../shared folder"),
     ("vm", why_no_vm()),
     ("vscode", why_no_vscode()),
+    ("z3", None if config.ks_z3 and not config.ks_z3.endswith("NOTFOUND") else "this build has no Z3 (libz3-dev)"),
     ("release", "this build has sanitizers" if config.ks_sanitizers else None),
 ):
     if reason is None:

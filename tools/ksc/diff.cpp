@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/prove/prove.h"
 #include "tools/ksc/commands.h"
 
 namespace ks::ksc {
@@ -12,7 +13,11 @@ namespace {
 void PrintRules(const std::vector<RulePair>& pairs, bool json) {
   for (const RulePair& pair : pairs) {
     const std::vector<std::string> said = Retold(pair);
-    const char* what = pair.after == nullptr ? "removed" : pair.before == nullptr ? "added" : pair.renamed() ? "renamed" : said.empty() ? nullptr : "retold";
+    const char* what = pair.after == nullptr    ? "removed"
+                       : pair.before == nullptr ? "added"
+                       : pair.renamed()         ? "renamed"
+                       : said.empty()           ? nullptr
+                                                : "retold";
     if (what == nullptr) continue;
     if (json) {
       std::string list;
@@ -35,24 +40,37 @@ int Diff(const Words& words) {
       "OLD NEW",
       2,
       2,
-      "What a change of a policy changes: both are a file, a folder or a bundle. With --corpus both decide the same recordings, and "
-      "a detection that is lost is a finding: a rule that fired and no longer does, or an event that no rule alerts on any more.",
-      "  ksc diff rules.old/ rules/ --corpus traces/\n  ksc diff released.kspb rules/ --corpus a.kst --corpus b.scap --format json",
+      "What a change of a policy changes: both are a file, a folder or a bundle. With --corpus both decide the same "
+      "recordings, and "
+      "a detection that is lost is a finding: a rule that fired and no longer does, or an event that no rule alerts on "
+      "any more. With "
+      "--prove it is proved of each rule whether it fires on the same, less or more, for all events, with a test that "
+      "shows it.",
+      "  ksc diff rules.old/ rules/ --corpus traces/\n  ksc diff released.kspb rules/ --corpus a.kst --corpus b.scap "
+      "--format json\n"
+      "  ksc diff rules.old/ rules/ --prove",
       {FormatOption(),
        EnvironmentOption(),
        {"--corpus", "FILE-OR-FOLDER", "recordings that both decide; as often as wanted", false, {}},
+       {"--prove", "", "equal, narrower, wider or incomparable, by Z3; narrower is a finding", false, {}},
+       {"--timeout", "SECONDS", "for the proofs of one rule; 10", false, {}},
        {"--examples", "N", "alerts shown of a rule and a kind of change; 3", false, {}}}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
   DiffOptions options;
   options.json = WantsJson(*arguments);
-  if (arguments->Has("--examples")) {
-    const std::string text = arguments->Get("--examples");
+  for (const char* option : {"--examples", "--timeout"}) {
+    const std::string text = arguments->Get(option, "0");
     if (text.empty() || text.size() > 6 || text.find_first_not_of("0123456789") != std::string::npos) {
-      return cli::Usage(command, fmt::format("--examples is a number up to 999999, not `{}`", text));
+      return cli::Usage(command, fmt::format("{} is a number up to 999999, not `{}`", option, text));
     }
-    options.examples = std::stoul(text);
+  }
+  if (arguments->Has("--examples")) options.examples = std::stoul(arguments->Get("--examples"));
+  if (arguments->Has("--prove") && !prove::Available()) {
+    return cli::Fail({"prove what the change changes", "this build of ksc", "it was built without Z3",
+                      "install libz3-dev and build again", "no-z3"},
+                     options.json);
   }
   auto before = LoadPolicy({arguments->positionals()[0]}, *arguments, &code);
   if (!before) return code;
@@ -60,9 +78,11 @@ int Diff(const Words& words) {
   if (!after) return code;
   const std::vector<RulePair> pairs = PairRules(before->program, after->program);
   PrintRules(pairs, options.json);
-  if (!arguments->Has("--corpus")) return cli::kFine;
+  const std::chrono::seconds timeout(std::stoul(arguments->Get("--timeout", "10")));
+  const bool narrower = arguments->Has("--prove") && DiffProve(pairs, timeout, options);
+  if (!arguments->Has("--corpus")) return narrower ? cli::kFindings : cli::kFine;
   const CorpusOutcome outcome = DiffCorpus(*before, *after, pairs, arguments->All("--corpus"), options);
-  return outcome.lost ? cli::kFindings : outcome.failed ? cli::kWorldFailed : cli::kFine;
+  return outcome.lost || narrower ? cli::kFindings : outcome.failed ? cli::kWorldFailed : cli::kFine;
 }
 
 }  // namespace ks::ksc

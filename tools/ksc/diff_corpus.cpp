@@ -1,5 +1,5 @@
-// What two policies say of the same recorded events. An alert is known by its rule, its events and its key: what it says of
-// them in words is compared apart.
+// What two policies say of the same recorded events. An alert is known by its rule, its events and its key: what it
+// says of them in words is compared apart.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -92,8 +92,9 @@ class Comparer {
   uint64_t events_ = 0, lost_records_ = 0;
   // Of the recording at hand:
   Side sides_[2];
-  std::set<EventId> spoken_of_;                                                // by the new policy
-  std::map<std::pair<size_t, std::string>, std::set<uint64_t>> counted_at_;    // its alerts of rules that count or are limited
+  std::set<EventId> spoken_of_;  // by the new policy
+  std::map<std::pair<size_t, std::string>, std::set<uint64_t>>
+      counted_at_;  // its alerts of rules that count or are limited
 };
 
 // How far apart two alerts of a rule that counts, or is limited, may be and still tell of the same events.
@@ -174,7 +175,8 @@ Status Comparer::Compare(replay::Source& source) {
         after.Take(event, after_.DecideAll(event), on_after);
         full = std::max(sides_[0].open_count, sides_[1].open_count) > kMaxOpen;
         progress.Tick([&](double seconds) {
-          return fmt::format("{}: {} events, {:.0f} events/s", source.path(), events_, static_cast<double>(events_) / seconds);
+          return fmt::format("{}: {} events, {:.0f} events/s", source.path(), events_,
+                             static_cast<double>(events_) / seconds);
         });
       },
       [&](const trace::Lost& lost) { lost_records_ += lost.records; });
@@ -182,7 +184,8 @@ Status Comparer::Compare(replay::Source& source) {
   after.Flush(on_after);
   Close(source.path());
   if (full) {
-    return Error{"compare the alerts", source.path(), fmt::format("the policies differ in more than {} of them", kMaxOpen),
+    return Error{"compare the alerts", source.path(),
+                 fmt::format("the policies differ in more than {} of them", kMaxOpen),
                  "what comes before was compared; compare fewer rules, or shorter recordings", "diff-too-large"};
   }
   return read;
@@ -204,12 +207,14 @@ Result<std::vector<std::string>> ListRecordings(const std::vector<std::string>& 
       std::error_code ignored;
       if (replay::Source::Is(it->path().string()) && it->is_regular_file(ignored)) files.push_back(it->path().string());
       if (files.size() > kMaxRecordings) {
-        return Error{"list the recordings", path, fmt::format("there are more than {}", kMaxRecordings), "give smaller folders", "folder-too-large"};
+        return Error{"list the recordings", path, fmt::format("there are more than {}", kMaxRecordings),
+                     "give smaller folders", "folder-too-large"};
       }
     }
     if (error) return Error{"list the recordings", path, error.message(), "", "folder-read"};
     if (files.size() == first) {
-      return Error{"list the recordings", path, "there is none in it", "recordings are .kst, .scap, .log, .json, .jsonl, also with .gz", "folder-empty"};
+      return Error{"list the recordings", path, "there is none in it",
+                   "recordings are .kst, .scap, .log, .json, .jsonl, also with .gz", "folder-empty"};
     }
     std::sort(files.begin() + static_cast<std::ptrdiff_t>(first), files.end());
   }
@@ -226,13 +231,15 @@ void PrintExamples(const RulePair& pair, const Tally& tally, const DiffOptions& 
     for (const Example& example : *examples) {
       const Alert& alert = example.alert;
       if (options.json) {
-        fmt::print(R"({{"type":"alert","change":"{}","rule":{},"lost":{},"recording":{},"time":{},"severity":{},"message":{},"uncertain":{}}})"
-                   "\n",
-                   gone ? "disappeared" : "appeared", JsonString(pair.id()), example.lost, JsonString(example.recording),
-                   JsonString(At(alert.time_ns)), JsonString(alert.severity), JsonString(alert.message), alert.uncertain);
+        fmt::print(
+            R"({{"type":"alert","change":"{}","rule":{},"lost":{},"recording":{},"time":{},"severity":{},"message":{},"uncertain":{}}})"
+            "\n",
+            gone ? "disappeared" : "appeared", JsonString(pair.id()), example.lost, JsonString(example.recording),
+            JsonString(At(alert.time_ns)), JsonString(alert.severity), JsonString(alert.message), alert.uncertain);
       } else {
         fmt::print("    {} {}  {}  {}{}{}\n", gone ? '-' : '+', example.recording, At(alert.time_ns), alert.message,
-                   alert.uncertain ? "  (uncertain)" : "", gone && !example.lost ? "  (its events are told by another alert)" : "");
+                   alert.uncertain ? "  (uncertain)" : "",
+                   gone && !example.lost ? "  (its events are told by another alert)" : "");
       }
     }
     const uint64_t all = gone ? tally.gone : tally.fresh;
@@ -256,15 +263,18 @@ void PrintPair(const RulePair& pair, const Tally& tally, const DiffOptions& opti
         R"({{"type":"rule","rule":{},"now":{},"alerts_before":{},"alerts_after":{},"disappeared":{},"appeared":{},"lost":{},"why":{},)"
         R"("other_severity":{},"other_message":{},"other_certainty":{}}})"
         "\n",
-        JsonString(pair.id()), pair.after == nullptr ? "null" : JsonString(pair.after->id), tally.before, tally.after, tally.gone,
-        tally.fresh, !why.empty(), JsonString(why), tally.severity, tally.message, tally.certainty);
+        JsonString(pair.id()), pair.after == nullptr ? "null" : JsonString(pair.after->id), tally.before, tally.after,
+        tally.gone, tally.fresh, !why.empty(), JsonString(why), tally.severity, tally.message, tally.certainty);
   } else {
-    const std::string now = pair.renamed() ? fmt::format(", now {}", pair.after->id) : pair.before == nullptr ? ", new" : "";
+    const std::string now = pair.renamed()           ? fmt::format(", now {}", pair.after->id)
+                            : pair.before == nullptr ? ", new"
+                                                     : "";
     fmt::print("{}{}: {} before, {} after\n", pair.id(), now, Count(tally.before, "alert"), tally.after);
     if (!why.empty()) fmt::print("  LOST: {}\n", why);
     if (tally.severity > 0) fmt::print("  {} with another severity\n", Count(tally.severity, "alert"));
     if (tally.message > 0) fmt::print("  {} with another text\n", Count(tally.message, "alert"));
-    if (tally.certainty > 0) fmt::print("  {} where one policy is certain and the other is not\n", Count(tally.certainty, "alert"));
+    if (tally.certainty > 0)
+      fmt::print("  {} where one policy is certain and the other is not\n", Count(tally.certainty, "alert"));
   }
   PrintExamples(pair, tally, options);
 }
@@ -296,7 +306,8 @@ CorpusOutcome DiffCorpus(const Policy& before, const Policy& after, const std::v
     gone += tally.gone;
     fresh += tally.fresh;
     lost += WhyLost(pairs[i], tally).empty() ? 0 : 1;
-    const bool differs = tally.gone + tally.fresh + tally.severity + tally.message + tally.certainty > 0 || tally.silenced();
+    const bool differs =
+        tally.gone + tally.fresh + tally.severity + tally.message + tally.certainty > 0 || tally.silenced();
     if (differs) PrintPair(pairs[i], tally, options);
   }
   outcome.lost = lost > 0;
@@ -311,7 +322,8 @@ CorpusOutcome DiffCorpus(const Policy& before, const Policy& after, const std::v
              Count(comparer.events(), "event"), Count(alerts_before, "alert"), alerts_after, gone, fresh,
              lost == 0 ? "no detection is lost" : fmt::format("{} lost a detection", Count(lost, "rule")));
   if (comparer.lost_records() > 0) {
-    fmt::print("{} were lost when these were recorded: of what was in them nothing can be said\n", Count(comparer.lost_records(), "record"));
+    fmt::print("{} were lost when these were recorded: of what was in them nothing can be said\n",
+               Count(comparer.lost_records(), "record"));
   }
   return outcome;
 }

@@ -29,6 +29,8 @@ std::string Text(const std::vector<ir::TemplatePart>& alert) {
 
 }  // namespace
 
+bool AsksTheSame(const ir::Rule& before, const ir::Rule& after) { return Detection(before) == Detection(after); }
+
 std::vector<RulePair> PairRules(const ir::Program& before, const ir::Program& after) {
   std::vector<RulePair> pairs;
   std::map<std::string, const ir::Rule*> fresh;  // by id
@@ -68,8 +70,11 @@ std::vector<std::string> Retold(const RulePair& pair) {
   if (before.title != after.title) said.push_back("another title");
   if (Text(before.alert) != Text(after.alert)) said.push_back("another text");
   if (before.attack != after.attack) said.push_back("other techniques");
-  const auto limit = [](const ir::Rule& rule) { return rule.limit ? std::pair(rule.limit->count, rule.limit->per_ns) : std::pair<uint64_t, int64_t>(); };
-  if (limit(before) != limit(after) || (before.limit && before.limit->by != after.limit->by)) said.push_back("another limit");
+  const auto limit = [](const ir::Rule& rule) {
+    return rule.limit ? std::pair(rule.limit->count, rule.limit->per_ns) : std::pair<uint64_t, int64_t>();
+  };
+  if (limit(before) != limit(after) || (before.limit && before.limit->by != after.limit->by))
+    said.push_back("another limit");
   return said;
 }
 
