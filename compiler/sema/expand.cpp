@@ -74,6 +74,12 @@ Scope Expander::Deeper(const Scope& scope, Span span) {
 }
 
 Condition Expander::Expand(const syntax::Expr& expr, const Scope& scope) {
+  Condition out = ExpandNode(expr, scope);
+  if (out.syntax == nullptr) out.syntax = &expr;
+  return out;
+}
+
+Condition Expander::ExpandNode(const syntax::Expr& expr, const Scope& scope) {
   if (exhausted_) return Fail();
   if (auto* logic = std::get_if<syntax::Logic>(&expr.node)) return ExpandLogic(expr, *logic, scope);
   if (auto* negation = std::get_if<syntax::Not>(&expr.node)) {

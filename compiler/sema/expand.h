@@ -34,6 +34,7 @@ class Expander {
     Def def;
   };
   Condition Fail();
+  Condition ExpandNode(const syntax::Expr& expr, const Scope& scope);
   Scope Deeper(const Scope& scope, Span span);
   Condition Node(Condition::Op op, Span span, const Scope& scope);
   Condition ExpandCompare(const syntax::Expr& expr, const syntax::Compare& compare, const Scope& scope);

@@ -142,7 +142,9 @@ struct Condition {
   OperatorId compare{};             // Compare: left, and one of
   FieldRef left;
   std::variant<Values, FieldRef> right;
-  Span span;  // where the user wrote it
+  Span span;  // where the user wrote it: of what a def holds, the call
+  // What it was made of, in a def's body, too. Null below a comparison, which may come to several conditions.
+  const syntax::Expr* syntax = nullptr;
 };
 
 struct Exception {

@@ -17,6 +17,7 @@ PARTS = {
     "compiler/ir": ["bpf/schema", "compiler/support"],
     "compiler/lower": ["compiler/sema", "compiler/ir"],
     "compiler/lint": ["compiler/lower"],
+    "compiler/mutate": ["compiler/lint"],
     "compiler/codegen": ["compiler/ir"],
     "compiler/bundle": ["compiler/ir"],
     "compiler/driver": ["compiler/lint", "compiler/codegen", "compiler/bundle"],
@@ -35,7 +36,7 @@ PARTS = {
     "runtime/replay": ["runtime/engine", "runtime/state", "compiler/bundle", "runtime/import", "runtime/alert"],
     "tools/cli": ["bpf/schema", "compiler/support"],
     "tools/ksc/lsp": ["compiler/ide", "compiler/format"],
-    "tools/ksc": ["compiler/driver", "compiler/format", "compiler/prove", "runtime/import", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
+    "tools/ksc": ["compiler/driver", "compiler/format", "compiler/mutate", "compiler/prove", "runtime/import", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
     "tools/kubesentryd": ["runtime/loader", "runtime/state", "runtime/enrich", "runtime/alert", "runtime/trace", "tools/cli"],
     # Runs while we build: makes the objects that `kubesentryd record` carries. Not a part of the daemon.
     "tools/kubesentryd/recorder/make_recorder.cpp": ["compiler/codegen", "tools/kubesentryd"],

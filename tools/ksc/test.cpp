@@ -2,11 +2,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
 #include <set>
 
 #include "tools/ksc/commands.h"
 #include "tools/ksc/fix.h"
+#include "tools/ksc/progress_line.h"
 #include "tools/ksc/results.h"
+#include "tools/ksc/test_quality.h"
 #include "tools/ksc/test_runner.h"
 
 namespace ks::ksc {
@@ -44,16 +47,32 @@ Finding FindingOf(const TestOutcome& outcome) {
   return finding;
 }
 
+// Of the rules as the first analysis has them: without tunes, or with those of --env.
+std::vector<Quality> AssessAll(const driver::Analysis& analysis, const std::string& only,
+                               const QualityOptions& options) {
+  ProgressLine progress;
+  std::mutex one_at_a_time;
+  size_t done = 0;
+  return Assess(
+      analysis, [&](const std::string& rule) { return only.empty() || rule == only || rule.ends_with("." + only); },
+      options, [&] {
+        const std::lock_guard lock(one_at_a_time);
+        ++done;
+        progress.Show([&](double) { return fmt::format("{} rules looked at", done); });
+      });
+}
+
 }  // namespace
 
 int Test(const Words& words) {
-  const cli::Command command = {
+  cli::Command command = {
       "ksc test",
       "FILES-OR-FOLDERS",
       1,
       10'000,
       "Runs the test blocks of policies; those of an environment with its tunes.",
-      "  ksc test rules/\n  ksc test rules/ --rule reverse_shell\n  ksc test rules/ --format junit > results.xml",
+      "  ksc test rules/\n  ksc test rules/ --rule reverse_shell\n  ksc test rules/ --format junit > results.xml\n"
+      "  ksc test rules/ --coverage --coverage-min 90 --mutate --mutate-min 85",
       {{"--format",
         "FORMAT",
         "how to print: human, json (an object per line), junit, sarif, tap, github (workflow commands)",
@@ -63,9 +82,12 @@ int Test(const Words& words) {
        {"--case", "TEXT", "only cases whose name holds this", false, {}},
        EnvironmentOption(),
        {"--quiet", "", "only failures and the closing line", false, {}}}};
+  for (const cli::Option& option : QualityOptionRows()) command.options.push_back(option);
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
+  const QualityWish wish = QualityWishOf(*arguments);
+  if (!wish.mistake.empty()) return cli::Usage(command, wish.mistake);
   std::string format = arguments->Get("--format", "human");
   bool human = format == "human", json = format == "json";
   std::string environment = arguments->Get("--env");
@@ -86,7 +108,7 @@ int Test(const Words& words) {
     if (!analysis->ok() && IsForMachines(format)) return ReportAs(*analysis, format, false);
     if (i == 0) Report(*analysis, {json, false, false});
     if (!analysis->ok()) return cli::kFindings;
-    for (TestOutcome& outcome : RunTests(*analysis, wanted)) outcomes.push_back(std::move(outcome));
+    for (TestOutcome& outcome : RunTests(*analysis, wanted, wish.options.jobs)) outcomes.push_back(std::move(outcome));
     if (i == 0 && environment.empty()) {
       std::set<std::string> others;
       for (const lower::TestCase& test : analysis->lowered.tests) {
@@ -107,12 +129,12 @@ int Test(const Words& words) {
       fmt::print("ok    {}\n", Title(*outcome.test));
     }
   }
+  std::vector<Finding> findings;
   if (IsForMachines(format)) {
-    std::vector<Finding> findings;
     for (const TestOutcome& outcome : outcomes) findings.push_back(FindingOf(outcome));
-    fmt::print("{}", Render(format, findings));
   }
   if (outcomes.empty()) {
+    fmt::print("{}", IsForMachines(format) ? Render(format, findings) : "");
     fmt::print(stderr, "error: there is no test{}{}{} in these files\n",
                only.empty() ? "" : fmt::format(" of a rule `{}`", only),
                part.empty() ? "" : fmt::format(" with a case \"{}\"", part),
@@ -120,7 +142,12 @@ int Test(const Words& words) {
     return cli::kFindings;
   }
   if (human) fmt::print("{} passed, {} failed\n", outcomes.size() - failed, failed);
-  return failed > 0 ? cli::kFindings : cli::kFine;
+  bool enough = true;
+  if (wish.options.coverage || wish.options.mutants) {
+    enough = ReportQuality(AssessAll(*analyses[0], only, wish.options), wish, format, &findings);
+  }
+  if (IsForMachines(format)) fmt::print("{}", Render(format, findings));
+  return failed > 0 || !enough ? cli::kFindings : cli::kFine;
 }
 
 }  // namespace ks::ksc
