@@ -51,10 +51,7 @@ TraceEnd ReplayOne(const engine::Engine& engine, const std::string& path, const 
       });
   end.totals.Add(run.Finish());
   if (source->report() != nullptr) end.unmapped = source->report()->unmapped;
-  if (!end.status || source->info().index_rebuilt) {
-    end.totals.damaged = 1;
-    for (const ir::SplitRule& split : engine.program().rules) end.totals.may_have_missed.insert(split.rule.id);
-  }
+  end.SettleDamage(engine.program(), source->info());
   return end;
 }
 

@@ -74,6 +74,11 @@ class Reader {
   // Error that names the block and offset; what was read before has been delivered.
   Status ForEach(const std::function<void(const event::Event&)>& on_event,
                  const std::function<void(const Lost&)>& on_lost);
+  // One block of `blocks()` alone; in their order they are what ForEach gives. What ended the trace behind its last block, and
+  // was no cut, is said with that block.
+  size_t blocks() const;
+  Status ReadBlock(size_t block, const std::function<void(const event::Event&)>& on_event,
+                   const std::function<void(const Lost&)>& on_lost);
 
  private:
   struct State;
