@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "compiler/ir/text.h"
+#include "runtime/evaluate/evaluator.h"
 #include "runtime/replay/shard.h"
 #include "runtime/replay/source.h"
 #include "tools/ksc/alert_results.h"
@@ -77,11 +78,10 @@ int Replay(const Words& words) {
        {"-o", "PART.ksr", "of --shard: where to", false, {}},
        {"--engine",
         "ENGINE",
-        "fast (default), or reference: slow, written from the meaning of the language, which fast is held against",
+        "fast (default); reference: slow, written from the meaning of the language; kernel: the generated BPF itself, in this kernel "
+        "(needs root); all: these three on each event, up to the first on which they disagree, exit status 1",
         false,
-        {"fast", "reference"}},
-       {"--report", "FILE.html", "a page with timeline, processes, alerts and why each fired (docs/report.md)", false, {}},
-       {"--report-events", "N", "events in it at most (default 250000); of the others it has numbers only", false, {}},
+        {"fast", "reference", "kernel", "all"}},
        {"--trust", "KEY.pub", "verify the bundle before it is replayed", false, {}}}};
   int code = cli::kFine;
   auto arguments = cli::Parse(command, words, &code);
@@ -114,6 +114,9 @@ int Replay(const Words& words) {
         return cli::Usage(command, fmt::format("{} does not go with --shard, which writes a part and nothing else", other));
       }
     }
+    if (const std::string how = arguments->Get("--engine", "fast"); how == "kernel" || how == "all") {
+      return cli::Usage(command, fmt::format("--engine {} does not go with --shard", how));
+    }
   } else if (arguments->Has("-o")) {
     return cli::Usage(command, "-o is where the part of a shard goes: there is no --shard");
   }
@@ -134,12 +137,28 @@ int Replay(const Words& words) {
   replay::Options options;
   options.state.late_bound_ns = state::kDefaultLateBoundNs;
   options.jobs = arguments->Has("--jobs") ? *jobs : std::clamp(std::thread::hardware_concurrency(), 1u, kMaxJobs);
-  if (arguments->Get("--engine", "fast") == "reference") {
-    options.by_reference = true;
+  const std::string how = arguments->Get("--engine", "fast");
+  std::optional<evaluate::Evaluator> evaluator;
+  uint64_t decided = 0;
+  if (how == "reference") {
     options.state.engine = state::Options::Engine::Reference;
+    options.decide = [&](const event::Event& event) { return engine.DecideAllByReference(event); };
+  } else if (how != "fast") {
+    Result<evaluate::Evaluator> made = evaluate::Evaluator::Create(engine);
+    if (!made) return cli::Fail(made.error(), json);
+    evaluator.emplace(std::move(*made));
+    if (arguments->Has("--jobs") && *jobs > 1) {
+      return cli::Usage(command, fmt::format("--engine {} replays one trace at a time: without --jobs", how));
+    }
+    options.jobs = 1;  // there is one scratch
+    options.checks_state = how == "all";
+    options.decide = [&](const event::Event& event) {
+      ++decided;
+      return how == "all" ? evaluator->DecideByAll(event) : evaluator->Decide(event);
+    };
   }
   if (shard) {
-    replay::ShardOptions of_shard{shard->first, shard->second, options.by_reference, {}};
+    replay::ShardOptions of_shard{shard->first, shard->second, how == "reference", {}};
     of_shard.policy.bundle_digest = policy->origin.bundle_digest;
     of_shard.policy.egress_digest = policy->origin.egress_digest;
     of_shard.policy.bundle_version = policy->origin.bundle_version;
@@ -148,10 +167,14 @@ int Replay(const Words& words) {
   }
   std::optional<HtmlReport> report;
   if (arguments->Has("--report")) report.emplace(engine, *report_events);
-  return ReplayAndPrint(engine.program(), policy->origin, policy->places, *arguments, report ? &*report : nullptr,
+  code = ReplayAndPrint(engine.program(), policy->origin, policy->places, *arguments, report ? &*report : nullptr,
                         [&](replay::Observer& observer, const replay::OnProgress& on_progress) {
                           return replay::ReplayTraces(engine, traces, options, observer, on_progress);
                         });
+  if (how == "all" && code != cli::kWorldFailed && decided > 0) {
+    fmt::print(stderr, "{} decided by all engines, {}\n", Count(decided, "event"), code == cli::kFine ? "0 disagreements" : "up to here");
+  }
+  return code;
 }
 
 int ReplayMerge(const Words& words) {

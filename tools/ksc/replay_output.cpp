@@ -125,7 +125,7 @@ void Printer::OnAlert(const event::Match& match) {
 }
 
 void Printer::OnEnd(const std::string& path, const replay::TraceEnd& end) {
-  if (!end.is_opened) return;
+  if (end.ends_replay) return;
   uint64_t unmapped = 0;
   for (const auto& [name, number] : end.unmapped) unmapped += number;
   if (unmapped > 0) {
@@ -182,7 +182,10 @@ int ReplayAndPrint(const ir::Program& program, const alert::Origin& origin, cons
     return replay(observer, [&](uint64_t events, uint64_t alerts) { ShowReplayed(progress, events, alerts); });
   }();
   std::fflush(stdout);
-  if (!totals) return cli::Fail(totals.error(), WantsJson(arguments));
+  if (!totals) {
+    const int failed = cli::Fail(totals.error(), WantsJson(arguments));
+    return totals.error().code == "engines-disagree" ? cli::kFindings : failed;
+  }
   PrintTotals(*totals, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   if (report != nullptr) {
     Result<std::string> said = report->Write(arguments.Get("--report"));
