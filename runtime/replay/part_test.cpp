@@ -122,9 +122,9 @@ struct Dealt {
 
 TEST(Parts, MergedAreWhatOneRunSays) {
 #ifdef KS_SANITIZED
-  constexpr uint32_t kSeeds = 40;
+  constexpr uint32_t kSeeds = 20;
 #else
-  constexpr uint32_t kSeeds = 400;
+  constexpr uint32_t kSeeds = 100;
 #endif
   const Folder folder;
   size_t alerts = 0;
