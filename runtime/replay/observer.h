@@ -33,9 +33,12 @@ struct Totals {
 // How a trace ended.
 struct TraceEnd {
   Totals totals;               // of this trace
-  bool is_opened = true;       // else `status` says why not, and there is nothing else of it
   Status status = Ok();        // of a damaged one: where and why. What comes before has been replayed
+  bool ends_replay = false;    // `status` is no damage: it could not be opened, or an engine gave an Error
   std::map<std::string, uint64_t> unmapped;  // of a recording: what has no counterpart here, by its name
+
+  // Counts what `status` and a cut make of it: every rule may have missed something.
+  void SettleDamage(const ir::Program& program, const trace::Info& info);
 };
 
 // Calls come one at a time, by one thread, trace after trace in the order in which they were given. What they hand over is valid

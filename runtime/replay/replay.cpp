@@ -95,6 +95,12 @@ void Totals::Add(const Totals& other) {
   }
 }
 
+void TraceEnd::SettleDamage(const ir::Program& program, const trace::Info& info) {
+  if (status && !info.index_rebuilt) return;
+  totals.damaged = 1;
+  for (const ir::SplitRule& split : program.rules) totals.may_have_missed.insert(split.rule.id);
+}
+
 Result<Comparison> Compare(std::string_view expected_lines, const std::vector<std::string>& raised,
                            const std::string& where) {
   std::multimap<std::string, std::string> expected;

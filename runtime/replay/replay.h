@@ -24,8 +24,11 @@ std::vector<MissingColumn> FindMissingColumns(const ir::Program& program, const 
 
 struct Options {
   state::Options state;
-  bool by_reference = false;  // decides with engine::DecideAllByReference, slow, which DecideAll is held against
-  unsigned jobs = 1;          // traces that are replayed at the same time
+  unsigned jobs = 1;  // traces that are replayed at the same time
+  // In place of engine::DecideAll: another engine, whose Error ends the replay. Of several jobs several threads call it.
+  std::function<Result<std::vector<event::Match>>(const event::Event&)> decide;
+  // Rules over several events are decided by the reference as well; the replay ends where it says another thing ("engines-disagree").
+  bool checks_state = false;
 };
 
 // So many up to now, of all traces.
@@ -52,7 +55,7 @@ class Run {
 };
 
 // Decides every event of the traces by its whole predicates, and rules over several events by each trace's time. What is damaged is
-// replayed up to the damage, and counted; the Error is of a trace that cannot be opened, which ends the replay. The observer
+// replayed up to the damage, and counted; the Error is of a trace that cannot be opened, or of an engine. The observer
 // hears the same whatever `jobs` is: who is ahead of his turn keeps a bounded number of calls, and waits.
 Result<Totals> ReplayTraces(const engine::Engine& engine, const std::vector<std::string>& paths, const Options& options,
                             Observer& observer, const OnProgress& on_progress);

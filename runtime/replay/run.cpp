@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "runtime/alert/alert.h"
 #include "runtime/replay/replay.h"
 #include "runtime/replay/source.h"
 
@@ -20,28 +21,61 @@ struct Counters {
 // How often progress is told, in events, by whoever replays himself.
 constexpr uint64_t kProgressEvents = 4096;
 
+// Alerts of both engines for rules over several events, since the last comparison.
+struct StateCheck {
+  std::vector<std::string> said, reference;
+
+  std::optional<Error> Compare(const std::string& path, uint64_t time_ns) {
+    if (reference.empty() && said.empty()) return std::nullopt;
+    const auto lines = std::exchange(said, {}), others = std::exchange(reference, {});
+    if (lines == others) return std::nullopt;
+    Error error{"decide rules over several events by both engines", path, "they do not say the same at " + std::to_string(time_ns) + " ns",
+                "this is a bug of Kubesentry: please report it with the trace", "engines-disagree"};
+    for (const std::string& line : others) error.detail += "reference: " + line + "\n";
+    for (const std::string& line : lines) error.detail += "fast:      " + line + "\n";
+    return error;
+  }
+};
+
 TraceEnd ReplayOne(const engine::Engine& engine, const std::string& path, const Options& options, Observer& observer,
                    Counters& counters, const OnProgress& on_progress, const std::atomic<bool>* is_stopped) {
   TraceEnd end;
   Result<Source> source = Source::Open(path);
   if (!source) {
-    end.is_opened = false;
+    end.ends_replay = true;
     end.status = source.error();
     return end;
   }
   observer.OnTrace(path, source->info());
+  StateCheck check;
   Run run(engine, options.state, [&](const event::Match& match) {
     counters.alerts.fetch_add(1, std::memory_order_relaxed);
+    if (options.checks_state) check.said.push_back(alert::Format(match, {}, 0, 0));
     observer.OnAlert(match);
   });
+  state::Options reference = options.state;
+  reference.engine = state::Options::Engine::Reference;
+  std::optional<Run> second;
+  if (options.checks_state) {
+    second.emplace(engine, reference, [&](const event::Match& match) { check.reference.push_back(alert::Format(match, {}, 0, 0)); });
+  }
   const bool tells_events = observer.WantsEvents();
+  std::optional<Error> failed;
   end.status = source->ForEach(
       [&](const event::Event& event) {
         // Nobody waits for the rest.
-        if (is_stopped != nullptr && is_stopped->load(std::memory_order_relaxed)) return;
+        if (failed || (is_stopped != nullptr && is_stopped->load(std::memory_order_relaxed))) return;
         end.totals.CountEvent(event.time_ns);
         if (tells_events) observer.OnEvent(event);
-        run.Take(event, options.by_reference ? engine.DecideAllByReference(event) : engine.DecideAll(event));
+        if (!options.decide) {
+          run.Take(event, engine.DecideAll(event));
+        } else if (auto matches = options.decide(event)) {
+          run.Take(event, *matches);
+          if (second) second->Take(event, *matches);
+          failed = check.Compare(path, event.time_ns);
+        } else {
+          failed = matches.error();
+        }
         const uint64_t events = counters.events.fetch_add(1, std::memory_order_relaxed) + 1;
         if (on_progress && events % kProgressEvents == 0) on_progress(events, counters.alerts);
       },
@@ -50,11 +84,14 @@ TraceEnd ReplayOne(const engine::Engine& engine, const std::string& path, const 
         observer.OnLost(lost);
       });
   end.totals.Add(run.Finish());
-  if (source->report() != nullptr) end.unmapped = source->report()->unmapped;
-  if (!end.status || source->info().index_rebuilt) {
-    end.totals.damaged = 1;
-    for (const ir::SplitRule& split : engine.program().rules) end.totals.may_have_missed.insert(split.rule.id);
+  if (second) second->Finish();
+  if (!failed) failed = check.Compare(path, static_cast<uint64_t>(end.totals.last_ns));
+  if (failed) {
+    end.ends_replay = true;
+    end.status = *failed;
   }
+  if (source->report() != nullptr) end.unmapped = source->report()->unmapped;
+  end.SettleDamage(engine.program(), source->info());
   return end;
 }
 
@@ -241,7 +278,7 @@ Result<Totals> ReplayTraces(const engine::Engine& engine, const std::vector<std:
   Totals all;
   // Adds a trace that has ended.
   const auto add = [&](const TraceEnd& end) -> Status {
-    if (!end.is_opened) return end.status;
+    if (end.ends_replay) return end.status;
     all.Add(end.totals);
     return Ok();
   };

@@ -42,4 +42,11 @@ Status Source::ForEach(const std::function<void(const event::Event&)>& on_event,
   return Error{"read the recording", path_, all, "what comes before it was read", "recording-damaged"};
 }
 
+size_t Source::chunks() const { return reader_ ? std::max<size_t>(reader_->blocks(), 1) : 1; }
+
+Status Source::ForEachOf(size_t chunk, const std::function<void(const event::Event&)>& on_event,
+                         const std::function<void(const trace::Lost&)>& on_lost) {
+  return reader_ ? reader_->ReadBlock(chunk, on_event, on_lost) : ForEach(on_event, on_lost);
+}
+
 }  // namespace ks::replay

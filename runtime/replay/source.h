@@ -23,6 +23,11 @@ class Source {
   // In the order of the file; events and losses are valid during the call. Of a damaged trace and a damaged recording alike, what
   // comes before the damage has been delivered; the Error says where it ended, and why.
   Status ForEach(const std::function<void(const event::Event&)>& on_event, const std::function<void(const trace::Lost&)>& on_lost);
+  // What can be read apart from the rest, one or more: a trace's blocks. A recording is one, as each of its events needs those before.
+  // One after the other they are what ForEach gives; damage behind the last one is said with it.
+  size_t chunks() const;
+  Status ForEachOf(size_t chunk, const std::function<void(const event::Event&)>& on_event,
+                   const std::function<void(const trace::Lost&)>& on_lost);
   // After ForEach, of a recording: what was made of it. Null for a trace.
   const import::Report* report() const { return importer_ ? &report_ : nullptr; }
 

@@ -87,6 +87,16 @@ size_t FormOf(schema::FieldId field) {
 
 }  // namespace
 
+FieldSet NeededFields(const event::Match& match, const ir::SplitRule& probe) {
+  FieldSet needed;
+  for (schema::FieldId field : match.shown) needed.set(static_cast<size_t>(field));
+  for (const ir::Operand& operand : probe.needs) needed.set(static_cast<size_t>(operand.field));
+  for (const ir::TemplatePart& part : probe.rule.alert) {
+    if (part.operand) needed.set(static_cast<size_t>(part.operand->field));
+  }
+  return needed;
+}
+
 int Packer::Before::Compare(const Said& a, const View& b) {
   const auto of = [](const auto& x, const auto& y) {
     const auto order = std::lexicographical_compare_three_way(x.begin(), x.end(), y.begin(), y.end());

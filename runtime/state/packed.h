@@ -16,6 +16,9 @@ namespace ks::state {
 
 using FieldSet = std::bitset<schema::kFieldCount>;
 
+// What the probe's rule reads of an event that it passed, and what its alert may show.
+FieldSet NeededFields(const event::Match& match, const ir::SplitRule& probe);
+
 class Packer {
  public:
   // Of the event's fields these.

@@ -249,7 +249,7 @@ class Reference : public Machinery {
     for (const event::Match& match : matches) {
       const ir::SplitRule& probe = engine_.program().rules[match.probe];
       if (!probe.machine) continue;
-      waiting->passed.push_back({*probe.machine, probe.step, packer_.Pack(event, Needed(match, probe), match)});
+      waiting->passed.push_back({*probe.machine, probe.step, packer_.Pack(event, NeededFields(match, probe), match)});
     }
     if (!std::ranges::is_sorted(waiting->passed, {}, &PackedWaiting::One::machine)) {
       std::ranges::stable_sort(waiting->passed, {}, &PackedWaiting::One::machine);
@@ -281,17 +281,6 @@ class Reference : public Machinery {
     uint64_t suppressed = 0;
     if (of.rule.limit && !Admit(machine, found.finding, &suppressed)) return;
     Report(engine_, of, found.finding, suppressed, on_alert);
-  }
-
-  // What this probe's rule reads of an event, and what its alert may show.
-  static FieldSet Needed(const event::Match& match, const ir::SplitRule& probe) {
-    FieldSet needed;
-    for (FieldId field : match.shown) needed.set(static_cast<size_t>(field));
-    for (const ir::Operand& operand : probe.needs) needed.set(static_cast<size_t>(operand.field));
-    for (const ir::TemplatePart& part : probe.rule.alert) {
-      if (part.operand) needed.set(static_cast<size_t>(part.operand->field));
-    }
-    return needed;
   }
 
   const LimitEntry* FindLimit(const std::string& key, Limited& limited) const {

@@ -245,4 +245,14 @@ Result<bool> Reader::Next(const std::function<void(const event::Event&)>& on_eve
   return true;
 }
 
+size_t Reader::blocks() const { return state_->blocks.size(); }
+
+Status Reader::ReadBlock(size_t block, const std::function<void(const event::Event&)>& on_event,
+                         const std::function<void(const Lost&)>& on_lost) {
+  if (block < blocks()) {
+    if (Status read = state_->ReadBlock(state_->blocks[block], on_event, on_lost); !read) return read;
+  }
+  return block + 1 >= blocks() ? state_->damage : Ok();
+}
+
 }  // namespace ks::trace

@@ -85,6 +85,11 @@ class Reader {
                     const std::function<void(const Lost&)>& on_lost);
   // Whoever wrote it has closed it, or it is damaged behind its last block: it will not grow.
   bool ended() const;
+  // One block of `blocks()` alone; in their order they are what ForEach gives. What ended the trace behind its last block, and
+  // was no cut, is said with that block.
+  size_t blocks() const;
+  Status ReadBlock(size_t block, const std::function<void(const event::Event&)>& on_event,
+                   const std::function<void(const Lost&)>& on_lost);
 
  private:
   struct State;

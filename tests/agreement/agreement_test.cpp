@@ -15,12 +15,14 @@
 #include "compiler/ir/passes.h"
 #include "compiler/ir/random_ir.h"
 #include "compiler/ir/text.h"
-#include "tests/agreement/bpf_object.h"
+#include "runtime/evaluate/bpf_object.h"
+#include "runtime/evaluate/scratch.h"
 #include "tests/agreement/plans.h"
-#include "tests/agreement/scratch.h"
 
 namespace ks::agreement {
 namespace {
+
+using namespace evaluate;
 
 struct Options {
   size_t predicates = 10000;

@@ -8,11 +8,13 @@
 
 #include "compiler/codegen/codegen.h"
 #include "compiler/ir/passes.h"
-#include "tests/agreement/bpf_object.h"
+#include "runtime/evaluate/bpf_object.h"
 #include "tests/agreement/plans.h"
 
 namespace ks::agreement {
 namespace {
+
+using namespace evaluate;
 
 int Milliseconds(std::chrono::steady_clock::time_point since) {
   return static_cast<int>(

@@ -35,8 +35,14 @@ int Run(const Program& program, const std::vector<std::string>& words) {
     fmt::print("{} {} (schema {})\n", program.name, KS_VERSION, schema::Hash());
     return kFine;
   }
-  const bool group = std::ranges::any_of(program.commands,
-                                         [&](const Subcommand& command) { return command.name.starts_with(words[0] + " "); });
+  const auto is_one = [&](const std::string& word) {
+    return std::ranges::any_of(program.commands, [&](const Subcommand& command) { return command.name == word; });
+  };
+  // `replay` is a command, and has one below it.
+  const bool group = (words.size() > 1 && is_one(words[0] + " " + words[1])) ||
+                     (!is_one(words[0]) && std::ranges::any_of(program.commands, [&](const Subcommand& command) {
+                       return command.name.starts_with(words[0] + " ");
+                     }));
   if (group && (words.size() < 2 || AsksForHelp(words[1]))) return overview(words.size() >= 2);
   const std::string name = group ? words[0] + " " + words[1] : words[0];
   std::vector<std::string_view> names = {"--help", "--version"};

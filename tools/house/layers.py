@@ -31,12 +31,13 @@ PARTS = {
     # The engine too: what decides residuals changes with the programs, generation by generation.
     "runtime/loader": ["compiler/bundle", "runtime/kernel", "runtime/engine"],
     "runtime/engine": ["compiler/ir", "runtime/event"],
+    "runtime/evaluate": ["compiler/codegen", "runtime/engine"],
     "runtime/alert": ["runtime/event"],
     "runtime/state": ["runtime/engine"],
     "runtime/replay": ["runtime/engine", "runtime/state", "compiler/bundle", "runtime/import", "runtime/alert"],
     "tools/cli": ["bpf/schema", "compiler/support"],
     "tools/ksc/lsp": ["compiler/ide", "compiler/format"],
-    "tools/ksc": ["compiler/driver", "compiler/format", "compiler/mutate", "compiler/prove", "runtime/import", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
+    "tools/ksc": ["compiler/driver", "compiler/format", "compiler/mutate", "compiler/prove", "runtime/evaluate", "runtime/import", "runtime/replay", "tools/cli", "tools/ksc/lsp"],
     "tools/kubesentryd": ["runtime/loader", "runtime/state", "runtime/enrich", "runtime/alert", "runtime/trace", "tools/cli"],
     # Runs while we build: makes the objects that `kubesentryd record` carries. Not a part of the daemon.
     "tools/kubesentryd/recorder/make_recorder.cpp": ["compiler/codegen", "tools/kubesentryd"],
@@ -49,7 +50,7 @@ BPF_MAY = ["bpf/schema", "bpf/fields", "bpf/hooks", "bpf/test", "compiler/codege
 LIBRARIES = {
     "ANTLR": (r"antlr4-runtime|Ksp(Lexer|Parser|Visitor|BaseVisitor|Listener|BaseListener)\.h", ["compiler/syntax/"]),
     "LLVM": (r"(llvm|llvm-c|clang|lld)/", ["compiler/codegen/"]),
-    "libbpf": (r"bpf/(libbpf|bpf|btf)(_\w+)?\.h", ["runtime/kernel/"]),
+    "libbpf": (r"bpf/(libbpf|bpf|btf)(_\w+)?\.h", ["runtime/kernel/", "runtime/evaluate/"]),
     "OpenSSL": (r"openssl/", ["compiler/bundle/"]),
     "zstd": (r"zstd", ["runtime/trace/"]),
     "Z3": (r"z3", ["compiler/prove/"]),

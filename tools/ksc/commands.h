@@ -18,6 +18,7 @@ int Compile(const Words& words);
 int Verify(const Words& words);
 int Test(const Words& words);
 int Replay(const Words& words);
+int ReplayMerge(const Words& words);
 int Schema(const Words& words);
 int Explain(const Words& words);
 int Diff(const Words& words);

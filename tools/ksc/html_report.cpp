@@ -262,7 +262,7 @@ void HtmlReport::OnLost(const trace::Lost& lost) {
 }
 
 void HtmlReport::OnEnd(const std::string&, const replay::TraceEnd& end) {
-  if (!end.is_opened) return;
+  if (end.ends_replay) return;
   TraceOf& of = state_->traces.back();
   if (!end.status) of.damage = end.status.error().ToString();
   of.unmapped = end.unmapped;

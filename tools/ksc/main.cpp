@@ -17,6 +17,7 @@ constexpr cli::Subcommand kSubcommands[] = {
     {"verify", Verify, "load a bundle's programs on this kernel or in machines with others; what they cost there"},
     {"test", Test, "run the tests that stand in policies"},
     {"replay", Replay, "decide recorded events; compare with expected alerts"},
+    {"replay merge", ReplayMerge, "the parts of a replay that several processes share, as one"},
     {"trace import", TraceImport, "recordings of other tools to a trace"},
     {"trace info", TraceInfo, "what a trace holds"},
     {"trace cat", TraceCat, "the events of a trace"},

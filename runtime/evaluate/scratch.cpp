@@ -1,11 +1,11 @@
-#include "tests/agreement/scratch.h"
+#include "runtime/evaluate/scratch.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "compiler/support/result.h"
 
-namespace ks::agreement {
+namespace ks::evaluate {
 namespace {
 
 void WriteValue(uint8_t* slot, const schema::FieldRow& row, const schema::Value& value) {
@@ -47,4 +47,4 @@ void Fill(ks_scratch& scratch, const schema::Record& record, uint64_t noise) {
   }
 }
 
-}  // namespace ks::agreement
+}  // namespace ks::evaluate

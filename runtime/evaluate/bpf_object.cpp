@@ -1,4 +1,4 @@
-#include "tests/agreement/bpf_object.h"
+#include "runtime/evaluate/bpf_object.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -10,7 +10,7 @@
 
 #include "compiler/codegen/codegen.h"
 
-namespace ks::agreement {
+namespace ks::evaluate {
 namespace {
 
 constexpr size_t kMappedBytes = (sizeof(ks_scratch) * codegen::kEvaluateBatch + 4095) / 4096 * 4096;
@@ -32,7 +32,7 @@ Error Failed(std::string what) {
   constexpr size_t kWords = 1500;
   const std::string& log = Log();
   return {std::move(what), "a generated object", log.size() > kWords ? log.substr(log.size() - kWords) : log, "",
-          "test"};
+          "evaluate"};
 }
 
 }  // namespace
@@ -97,7 +97,7 @@ Status LoadedObject::MapScratch() {
   const int fd = bpf_object__find_map_fd_by_name(object_.get(), "ks_scratch");
   if (fd < 0) return Failed("find ks_scratch");
   void* memory = mmap(nullptr, kMappedBytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) return Error{"map", "ks_scratch", strerror(errno), "", "test"};
+  if (memory == MAP_FAILED) return Error{"map", "ks_scratch", strerror(errno), "", "evaluate"};
   scratch_.reset(static_cast<ks_scratch*>(memory));
   return Ok();
 }
@@ -105,14 +105,14 @@ Status LoadedObject::MapScratch() {
 Status LoadedObject::Run(schema::EventKind kind, uint32_t events) const {
   const std::string name = fmt::format("ks_eval_{}", schema::Row(kind).name);
   bpf_program* program = bpf_object__find_program_by_name(object_.get(), name.c_str());
-  if (program == nullptr) return Error{"run", name, "there is no such program", "", "test"};
+  if (program == nullptr) return Error{"run", name, "there is no such program", "", "evaluate"};
   bpf_test_run_opts options{};
   options.sz = sizeof(options);
   options.ctx_in = &events;
   options.ctx_size_in = sizeof(events);
   if (bpf_prog_test_run_opts(bpf_program__fd(program), &options) != 0)
-    return Error{"run", name, strerror(errno), "", "test"};
+    return Error{"run", name, strerror(errno), "", "evaluate"};
   return Ok();
 }
 
-}  // namespace ks::agreement
+}  // namespace ks::evaluate

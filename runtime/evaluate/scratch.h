@@ -3,11 +3,11 @@
 
 #include "bpf/schema/value.h"
 
-namespace ks::agreement {
+namespace ks::evaluate {
 
 // What no accessor wrote is noise made from `noise`, so that code that reads it is found out.
 void Fill(ks_scratch& scratch, const schema::Record& record, uint64_t noise);
 
 inline constexpr uint8_t kNotEvaluated = 0xee;  // what can[] holds before
 
-}  // namespace ks::agreement
+}  // namespace ks::evaluate

@@ -1,4 +1,4 @@
-// Generated objects on this machine's kernel, for tests.
+// Generated objects on this machine's kernel: to evaluate recorded events, and for tests.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 struct bpf_object;
 
-namespace ks::agreement {
+namespace ks::evaluate {
 
 // Whether this kernel lets us load programs; else why not. Likewise those that stand at the end of a function.
 std::string WhyNoBpf();
@@ -49,4 +49,4 @@ class LoadedObject {
   std::vector<std::string> left_out_;
 };
 
-}  // namespace ks::agreement
+}  // namespace ks::evaluate
