@@ -160,10 +160,14 @@ Status Reader::State::ScanBlocks() {
     const uint64_t at = layout.info.whole_bytes;
     Result<SectionHead> head = ReadHead(at, Tag::Block, kMaxRaw);
     if (!head) {
-      // Where the index would begin the blocks are complete, whatever became of it.
-      ended = head.error().code != "trace-cut";
-      if (ended && !ReadHead(at, Tag::Index, kMaxIndexRaw)) damage = head.error();
-      return head.error().code == "trace-read" ? Status(head.error()) : Ok();
+      if (head.error().code == "trace-read") return head.error();
+      // Where the index would begin the blocks are complete. Of an index, too, there may be a part only, yet.
+      Result<SectionHead> index = ReadHead(at, Tag::Index, kMaxIndexRaw);
+      if (!index && index.error().code == "trace-read") return index.error();
+      const bool cut = head.error().code == "trace-cut" || (!index && index.error().code == "trace-cut");
+      ended = !cut;
+      if (ended && !index) damage = head.error();
+      return Ok();
     }
     if (blocks.size() == kMaxBlocks || head->number != blocks.size()) {
       ended = true;

@@ -36,7 +36,7 @@ EDITS = [
     ("a coarser key", None, "counts.ksp",
      "by process.session, container.id within 60s", "by process.session within 60s", "wider"),
     ("the severity only", "setuid_root", "privilege.ksp", "severity critical\n  attack   T1548.001", "severity high\n  attack   T1548.001", "equal"),
-    ("another element of a set", "kexec_load", "privilege.ksp", '"/usr/sbin/kdump-config"', '"/usr/sbin/kdump-tools"', "incomparable"),
+    ("another element of a set", "kexec_load", "privilege.ksp", '"/usr/sbin/kdump-config", ', '"/usr/sbin/kdump-tools", ', "incomparable"),
     ("an added conjunct", "scratch_exec", "execution.ksp",
      "process.exe under scratch_dirs\n  alert", "process.exe under scratch_dirs and process.uid != 0\n  alert", "narrower"),
     ("a wider exemption", "memfd_exec", "execution.ksp", "\n      and process.euid == 0\n", "\n", "narrower"),
