@@ -155,19 +155,19 @@ class Expander {
   // What all alternatives ask of one dimension, as one.
   Alternatives Weaken(const Alternatives& alternatives) const {
     Alternative common;
-    for (const auto& [group, first] : alternatives.front()) {
+    for (const auto& first : alternatives.front()) {
+      const auto& group = first.first;
       if (What(group) == Class::NoneFound) continue;
       Disjunction any;
-      const bool all =
-          std::all_of(alternatives.begin(), alternatives.end(), [&, group = group](const Alternative& one) {
-            const auto term = one.find(group);
-            if (term == one.end()) return false;
-            const Disjunction& shortest =
-                *std::min_element(term->second.begin(), term->second.end(),
-                                  [](const auto& a, const auto& b) { return a.size() < b.size(); });
-            any.insert(any.end(), shortest.begin(), shortest.end());
-            return true;
-          });
+      const bool all = std::all_of(alternatives.begin(), alternatives.end(), [&](const Alternative& one) {
+        const auto term = one.find(group);
+        if (term == one.end()) return false;
+        const Disjunction& shortest =
+            *std::min_element(term->second.begin(), term->second.end(),
+                              [](const auto& a, const auto& b) { return a.size() < b.size(); });
+        any.insert(any.end(), shortest.begin(), shortest.end());
+        return true;
+      });
       if (!all) continue;
       Term term{std::move(any)};
       Normalize(&term);

@@ -8,6 +8,8 @@ add_library(ks_flags INTERFACE)
 target_compile_options(ks_flags INTERFACE -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
 # GCC 12 sees overlaps in std::string's operator+ that are not there (its bug 105329).
 target_compile_options(ks_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+# libstdc++ 12's stable_sort uses what it deprecates itself.
+target_compile_options(ks_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>)
 target_include_directories(ks_flags INTERFACE ${CMAKE_SOURCE_DIR})
 add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(KS_SANITIZE)
