@@ -7,6 +7,7 @@
 #include "compiler/ir/eval.h"
 #include "compiler/ir/index.h"
 #include "compiler/ir/text.h"
+#include "runtime/event/in_place.h"
 #include "runtime/evaluate/scratch.h"
 
 namespace ks::evaluate {
@@ -18,6 +19,7 @@ schema::Record AsSeen(const schema::Record& record) {
   for (const schema::FieldRow& row : schema::Fields()) {
     const schema::FieldValue& field = record[row.id];
     if (field.status == schema::Status::Unread) seen.SetStatus(row.id, schema::Status::Unknown);
+    if (!event::HasValue(field)) continue;
     const auto* text = std::get_if<std::string>(&field.value);
     if (row.decided == schema::Decided::User || text == nullptr || text->size() <= row.capture) continue;
     seen.Set(row.id, text->substr(0, row.capture), schema::Status::Truncated);

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "runtime/engine/message.h"
@@ -23,7 +25,9 @@ constexpr size_t kSectionHeadBytes = 1 + 4 + 8;
 constexpr size_t kItemsTarget = size_t{1} << 20;  // a section is written once it has this many bytes
 constexpr size_t kMaxItems = size_t{8} << 20;     // of one, whatever its last event took
 constexpr size_t kMaxHead = size_t{256} << 20;
-constexpr size_t kMaxTraces = 1'000'000, kMaxNames = 100'000;
+constexpr size_t kMaxTraces = 100'000, kMaxNames = 100'000, kMaxColumns = 4096;
+// What a head's traces say together of their columns: most say the same, which takes a byte there and a list here.
+constexpr size_t kMaxColumnsInAll = 16'000'000;
 
 template <typename T>
 void PutRaw(T value, std::string* out) {
@@ -40,12 +44,6 @@ void Put(const std::vector<std::string>& texts, state::SavedWriter* out) {
   out->Number(texts.size());
   for (const std::string& text : texts) out->Text(text);
 }
-std::vector<std::string> GetTexts(state::SavedReader* in) {
-  std::vector<std::string> texts;
-  for (size_t i = 0, n = in->Count(kMaxNames); i < n && in->ok(); ++i) texts.emplace_back(in->Text());
-  return texts;
-}
-
 // Texts that reach a terminal as they are: policies' words and files' names.
 std::string GetSafe(state::SavedReader* in) {
   const std::string_view text = in->Text();
@@ -55,6 +53,13 @@ std::string GetSafe(state::SavedReader* in) {
     at += std::max<size_t>(length, 1);
   }
   return std::string(text);
+}
+
+// Names of columns and kinds.
+std::vector<std::string> GetNames(state::SavedReader* in) {
+  std::vector<std::string> names;
+  for (size_t i = 0, n = in->Count(kMaxColumns); i < n && in->ok(); ++i) names.push_back(GetSafe(in));
+  return names;
 }
 
 std::string EncodeHead(const PartHead& head) {
@@ -101,6 +106,7 @@ std::optional<PartHead> DecodeHead(std::string_view bytes, bool* other_schema) {
   policy.bundle_version = in.Number();
   policy.by_reference = in.Number(1) == 1;
   policy.late_bound_ns = static_cast<int64_t>(in.Number(INT64_MAX));
+  size_t columns = 0;
   for (size_t i = 0, n = in.Count(kMaxTraces); i < n && in.ok(); ++i) {
     PartTrace one;
     one.path = GetSafe(&in);
@@ -110,12 +116,14 @@ std::optional<PartHead> DecodeHead(std::string_view bytes, bool* other_schema) {
     one.info.host.boot = in.Text();
     if (in.Number(1) == 1) {
       in.Require(!head.traces.empty());
+      if (in.ok()) columns += head.traces.back().info.columns.size();
+      in.Require(columns <= kMaxColumnsInAll);
       if (in.ok()) one.info.columns = head.traces.back().info.columns;
     } else {
-      one.info.columns = GetTexts(&in);
+      one.info.columns = GetNames(&in);
     }
-    one.info.unknown_columns = GetTexts(&in);
-    one.info.unknown_kinds = GetTexts(&in);
+    one.info.unknown_columns = GetNames(&in);
+    one.info.unknown_kinds = GetNames(&in);
     one.info.index_rebuilt = in.Number(1) == 1;
     in.Require(one.chunks > 0);
     head.traces.push_back(std::move(one));
@@ -185,6 +193,15 @@ PartWriter& PartWriter::operator=(PartWriter&&) noexcept = default;
 PartWriter::~PartWriter() = default;
 
 Result<PartWriter> PartWriter::Create(const std::string& path, const PartHead& head) {
+  // Whoever starts a shard again may replace what it wrote, but no trace and no policy.
+  std::error_code none;
+  if (std::filesystem::exists(path, none)) {
+    std::string there(kMagic.size(), '\0');
+    std::ifstream(path, std::ios::binary).read(there.data(), static_cast<std::streamsize>(there.size()));
+    if (there != kMagic) {
+      return Error{"write the part", path, "it is there already, and is no part of a replay", "give another name", "part-exists"};
+    }
+  }
   // A shard that was started twice must not write where the other one does.
   Result<trace::File> file = trace::File::Create(fmt::format("{}.{:08x}.tmp", path, std::random_device()()));
   if (!file) return file.error();
@@ -309,12 +326,14 @@ void ReadItem(state::SavedReader* in, const state::Packer& packer, const engine:
   std::vector<std::shared_ptr<const state::Kept>> kept;
   std::vector<event::Match> matches;
   for (size_t i = 0, n = in->Count(); i < n && in->ok(); ++i) {
-    const uint64_t probe = in->Number(engine.program().rules.size() - 1);
-    state::SavedReader packed(in->Text(), UINT64_MAX);
+    const uint64_t probe = in->Number();
+    in->Require(probe < engine.program().rules.size());
+    state::SavedReader packed(in->Text(), INT64_MAX);
     kept.push_back(packer.LoadEvent(&packed));
     in->Require(packed.at_end() && kept.back() != nullptr);
     if (!in->ok()) return;
     const event::Event& event = kept.front()->event;
+    in->Require(event.time_ns <= INT64_MAX);
     const ir::SplitRule& split = engine.program().rules[probe];
     in->Require(std::ranges::count(split.rule.kinds, event.kind) != 0);
     if (!in->ok()) return;
@@ -364,7 +383,7 @@ Result<ChunkEnd> PartReader::ReadChunk(size_t trace, size_t chunk, const engine:
     const uint64_t at = state_->offset;
     Result<std::string> bytes = state_->ReadSection(Tag::Items, kMaxItems);
     if (!bytes) return bytes.error();
-    state::SavedReader in(*bytes, UINT64_MAX);
+    state::SavedReader in(*bytes, INT64_MAX);  // as times of traces are
     state::Packer packer;
     packer.Load(&in);
     for (size_t i = 0, n = in.Count(); i < n && in.ok(); ++i) ReadItem(&in, packer, engine, run);

@@ -58,7 +58,8 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "error: could not write to standard output: {}\n", error.code().message());
     return ks::cli::kWorldFailed;
   }
-  if (std::fflush(stdout) != 0) {
+  // Or when what was printed before did.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     fmt::print(stderr, "error: could not write to standard output\n");
     code = ks::cli::kWorldFailed;
   }

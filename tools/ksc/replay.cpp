@@ -75,7 +75,9 @@ int Replay(const Words& words) {
        {"--jobs", "N", "traces that are replayed at the same time (default: processors); the output is the same", false, {}},
        StrictOption(),
        {"--shard", "K/N", "decides only what belongs to shard K (from 0) of N, and writes a part for `ksc replay merge`", false, {}},
-       {"-o", "PART.ksr", "of --shard: where to", false, {}},
+       {"-o", "PART.ksr", "of --shard: where to; replaces a part that is there, and nothing else", false, {}},
+       {"--report", "FILE.html", "a page with timeline, processes, alerts and why each fired (docs/report.md)", false, {}},
+       {"--report-events", "N", "events in it at most (default 250000); of the others it has numbers only", false, {}},
        {"--engine",
         "ENGINE",
         "fast (default); reference: slow, written from the meaning of the language; kernel: the generated BPF itself, in this kernel "
