@@ -173,16 +173,43 @@ std::string Redactor::Word(const std::string& word) {
 }
 
 std::string Redactor::Path(const std::string& path, bool cut) {
-  const bool home = path.starts_with(kHome);
-  if (!options_.all_paths && !home && !cut) return path;
+  const size_t home = path.starts_with(kHome.substr(1)) ? 0 : path.find(kHome);
+  const bool all = options_.all_paths || cut;
+  if (!all && home == std::string::npos) return path;
   if (kept_.whole.contains(Lower(path))) return path;
-  std::string out = home ? std::string(kHome) : "";
+  std::string out;
+  if (home == 0 || !all) out = path.substr(0, path.find('/', home + 1) + 1);
   bool first = true;
   ForEachPart(std::string_view(path).substr(out.size()), '/', [&](std::string_view part) {
     out += (first ? "" : "/") + Word(std::string(part));
     first = false;
   });
   return out;
+}
+
+std::string Redactor::Place(const std::string& text, bool cut) {
+  // Not //host/share, nor host:/path, nor ../alice: what such a text names is not known.
+  return text.starts_with('/') && !text.starts_with("//") ? Path(text, cut) : Word(text);
+}
+
+// The program's name stays, as process.name does; but some write there whom they serve: `sshd: alice@pts/0`.
+std::string Redactor::FirstArgument(const std::string& text, const schema::Record& before) {
+  if (options_.fields.contains(FieldId::process_exe) || options_.fields.contains(FieldId::process_name))
+    return Word(text);
+  const auto text_of = [&](FieldId field) {
+    const auto* found = std::get_if<std::string>(&before[field].value);
+    return found ? std::string_view(*found) : std::string_view();
+  };
+  const auto last_of = [](std::string_view path) { return path.substr(path.find_last_of('/') + 1); };
+  std::string_view program = last_of(text);
+  const bool bare = program == text;
+  if (bare && program.starts_with('-')) program.remove_prefix(1);  // a login shell
+  const std::string exe(text_of(FieldId::process_exe));
+  const bool cut = before[FieldId::process_exe].status == FieldStatus::Truncated;
+  const bool known = !program.empty() && (program == text_of(FieldId::process_name) ||
+                                          (program == last_of(exe) && Path(exe, cut) == exe));
+  if (text.starts_with('/')) return known || text == exe ? Place(text, false) : Word(text);
+  return known && bare ? text : Word(text);
 }
 
 // Prefix-preserving (as Xu, Fan, Ammar and Moon, "Prefix-preserving IP address anonymization", 2002), within the
@@ -224,11 +251,10 @@ IpAddress Redactor::Address(const IpAddress& ip) {
   return out;
 }
 
-bool Redactor::RedactField(const schema::FieldRow& row, schema::FieldValue* value) {
+bool Redactor::RedactField(const schema::FieldRow& row, const schema::Record& before, schema::FieldValue* value) {
   const bool cut = value->status == FieldStatus::Truncated;
   const bool whole = options_.fields.contains(row.id);
   const bool arguments = row.id == FieldId::process_args;
-  const schema::Value before = value->value;
   if (auto* ip = std::get_if<IpAddress>(&value->value)) {
     *ip = Address(*ip);
   } else if (auto* endpoint = std::get_if<schema::Endpoint>(&value->value)) {
@@ -240,28 +266,31 @@ bool Redactor::RedactField(const schema::FieldRow& row, schema::FieldValue* valu
       size_t number = 0;
       ForEachPart(std::string_view(*text).substr(0, text->size() - ends), '\0', [&](std::string_view element) {
         if (number > 0) out += '\0';
-        // The first argument is the program's name.
-        out += arguments && number == 0 && !whole ? Path(std::string(element), false) : Word(std::string(element));
+        const std::string one(element);
+        out += arguments && number == 0 && !whole ? FirstArgument(one, before) : Word(one);
         ++number;
       });
       if (!text->empty()) *text = out + (ends ? std::string(1, '\0') : "");
     } else if (whole) {
       *text = Word(*text);
-    } else if (row.type == schema::TypeId::Path || row.id == FieldId::file_target || row.id == FieldId::file_source) {
+    } else if (row.id == FieldId::file_target || row.id == FieldId::file_source) {
+      *text = Place(*text, cut);
+    } else if (row.type == schema::TypeId::Path) {
       *text = Path(*text, cut);
     }
   } else if (whole) {
     *value = {FieldStatus::Unknown, {}};
     return true;
   }
-  return value->value != before;
+  return value->value != before[row.id].value;
 }
 
 void Redactor::Redact(event::Event* event) {
+  const schema::Record before = event->record;
   for (const schema::FieldRow& row : schema::Fields()) {
-    schema::FieldValue value = event->record[row.id];
+    schema::FieldValue value = before[row.id];
     if (value.status != FieldStatus::Ok && value.status != FieldStatus::Truncated) continue;
-    if (row.id == FieldId::event_time || !RedactField(row, &value)) continue;
+    if (row.id == FieldId::event_time || !RedactField(row, before, &value)) continue;
     ++replaced_[std::string(row.dotted)];
     event->record.Set(row.id, std::move(value.value), value.status);
   }

@@ -40,12 +40,16 @@ class Redactor {
   std::string KeyId() const;
 
   std::string Word(const std::string& word);
-  // `cut`: only the path's end is known, so that it may be below /home.
+  // What is below a `home/`, wherever that stands. `cut`: only the path's end is known: all of it.
   std::string Path(const std::string& path, bool cut);
+  // A text that may be a path: where a mount comes from, where a symbolic link leads to.
+  std::string Place(const std::string& text, bool cut);
   schema::IpAddress Address(const schema::IpAddress& ip);
 
  private:
-  bool RedactField(const schema::FieldRow& row, schema::FieldValue* value);
+  // `before`: the record as it was observed.
+  bool RedactField(const schema::FieldRow& row, const schema::Record& before, schema::FieldValue* value);
+  std::string FirstArgument(const std::string& text, const schema::Record& before);
   std::string Pseudonym(std::string_view text) const;
 
   std::string key_;
