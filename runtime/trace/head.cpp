@@ -25,6 +25,17 @@ bool IsName(std::string_view text) {
   });
 }
 
+// A list that is too long ends in how much more there was.
+std::string Shortened(std::string_view list) {
+  if (list.size() <= kMaxName) return std::string(list);
+  size_t left_out = 0;
+  for (size_t at = list.size(); (at = list.find_last_of(",;", at - 1)) != std::string_view::npos && at > 0;) {
+    const std::string more = " and " + std::to_string(++left_out) + " more";
+    if (at + more.size() <= kMaxName) return std::string(list.substr(0, at)) + more;
+  }
+  return std::string(list.substr(0, kMaxName - 3)) + "...";
+}
+
 bool TakeFact(Cursor& cursor, std::string* out) {
   std::string_view text;
   if (!cursor.Text(kMaxName, &text)) return false;
@@ -66,7 +77,7 @@ std::string EncodeHead(const HostFacts& host, std::string_view match_only) {
     PutText(out, std::string_view(fact).substr(0, kMaxName));
   }
   PutText(out, schema::Hash());
-  PutText(out, match_only.substr(0, kMaxName));
+  PutText(out, Shortened(match_only));
   PutNumber(out, schema::Events().size());
   for (const schema::EventRow& row : schema::Events()) PutText(out, row.name);
   PutNumber(out, schema::Fields().size());

@@ -29,7 +29,8 @@ struct Lost {
 class Writer {
  public:
   // Creates `path`, readable by its owner only; the header names every column of the table, its type and data class,
-  // and what of it is match-only. `match_only` is said there of the values of match-only fields, in at most 256 bytes.
+  // and what of it is match-only. `match_only` is said there of the values of match-only fields: a list, of
+  // which at most 256 bytes are said, and how much more there is.
   static Result<Writer> Create(const std::string& path, const HostFacts& host,
                                const std::string& match_only = "as observed");
   Writer(Writer&&) noexcept;

@@ -46,6 +46,22 @@ TEST_F(Trace, ReadsWhatWasWritten) {
   }
 }
 
+TEST_F(Trace, SaysHowMuchOfItsMatchOnlyFieldsIsLeftOut) {
+  const auto told = [&](const std::string& match_only) {
+    std::filesystem::remove(Path());
+    Result<Writer> writer = Writer::Create(Path(), kHost, match_only);
+    EXPECT_TRUE(writer && writer->Close());
+    return ReadBack().info.match_only;
+  };
+  const std::string begin(240, 'x');
+  EXPECT_EQ(told(begin + ", one, two; six"), begin + ", one, two; six");
+  EXPECT_EQ(told(begin + ", one, two; three"), begin + ", one and 2 more");
+  EXPECT_EQ(told(begin + ", three, two; one"), begin + " and 3 more");
+  EXPECT_EQ(told("a, " + begin + ", b; one and another"), "a, " + begin + " and 2 more");
+  EXPECT_EQ(told(begin + begin), (begin + begin).substr(0, 253) + "...");
+  EXPECT_EQ(told("," + begin + begin).size(), 256u);
+}
+
 TEST_F(Trace, IsTheOwnersAlone) {
   Write({});
   struct stat info{};

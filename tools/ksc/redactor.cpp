@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compiler/bundle/hmac.h"
+#include "compiler/ir/glob.h"
 
 namespace ks::ksc {
 namespace {
@@ -46,47 +47,65 @@ void ForEachPart(std::string_view text, char separator, const Each& each) {
   }
 }
 
-void KeepWhole(std::string_view text, KeptLiterals* kept) {
-  kept->whole.insert(Lower(text));
-  ForEachPart(text, '/', [&](std::string_view part) {
-    if (!part.empty()) kept->whole.insert(Lower(part));
+// Pieces of a literal are kept in texts as they stand; in paths, whose components have pseudonyms of their own, between
+// its slashes.
+void KeepWithin(std::string_view piece, bool path, KeptLiterals* kept) {
+  if (!path && !piece.empty()) kept->texts.within.push_back(Lower(piece));
+  ForEachPart(piece, '/', [&](std::string_view part) {
+    if (!part.empty()) kept->components.within.push_back(Lower(part));
   });
 }
 
-// The parts of a glob between its wildcards, of a path between its slashes.
-void KeepGlob(std::string_view glob, KeptLiterals* kept) {
+void KeepWhole(std::string_view text, KeptLiterals* kept) {
+  kept->texts.whole.insert(Lower(text));
+  kept->components.whole.insert(Lower(text));
+  ForEachPart(text, '/', [&](std::string_view part) {
+    if (!part.empty()) kept->components.whole.insert(Lower(part));
+  });
+}
+
+// The parts of a glob between its wildcards. False if some byte must be one of several: a pseudonym's need not be.
+bool KeepGlob(std::string_view glob, bool path, KeptLiterals* kept) {
+  bool decided = true;
   std::string piece;
-  const auto flush = [&] {
-    if (!piece.empty()) kept->within.push_back(Lower(piece));
+  for (const ir::GlobToken& token : ir::ParseGlob(glob)) {
+    if (!token.star && token.bytes.count() == 1) {
+      size_t byte = 0;
+      while (!token.bytes[byte]) ++byte;
+      piece += static_cast<char>(byte);
+      continue;
+    }
+    decided &= token.star;
+    KeepWithin(piece, path, kept);
     piece.clear();
-  };
-  for (size_t i = 0; i < glob.size(); ++i) {
-    if (glob[i] == '\\' && i + 1 < glob.size())
-      piece += glob[++i];
-    else if (glob[i] == '*' || glob[i] == '?' || glob[i] == '/')
-      flush();
-    else if (glob[i] == '[')
-      flush(), i = std::min(glob.find(']', i + 2), glob.size());
-    else
-      piece += glob[i];
   }
-  flush();
+  KeepWithin(piece, path, kept);
+  return decided;
+}
+
+// Fields of which equal values have equal pseudonyms.
+int Alike(const ir::Operand& operand) {
+  if (operand.field == FieldId::process_args) return 1;
+  if (operand.field == FieldId::file_source || operand.field == FieldId::file_target) return 2;
+  return schema::Row(operand.field).type == schema::TypeId::Path ? 3 : 0;
 }
 
 void KeepOf(const ir::Pred& pred, const std::string& rule, KeptLiterals* kept) {
   for (const ir::Pred& operand : pred.operands) KeepOf(operand, rule, kept);  // of bounded depth: ir::kMaxPredDepth
   if (!pred.atom) return;
-  if (pred.atom->test == ir::Test::Matches) kept->undecided.insert(rule);
+  const ir::Test test = pred.atom->test;
+  const bool path = Alike(pred.atom->operand) == 3;
+  if (test == ir::Test::Matches || (pred.atom->other && Alike(*pred.atom->other) != Alike(pred.atom->operand)))
+    kept->undecided.insert(rule);
   for (const schema::Value& literal : pred.atom->literals) {
     if (const auto* text = std::get_if<std::string>(&literal)) {
-      if (pred.atom->test == ir::Test::Like)
-        KeepGlob(*text, kept);
-      else if (pred.atom->test == ir::Test::Contains)
-        ForEachPart(Lower(*text), '/', [&](std::string_view part) {
-          if (!part.empty()) kept->within.emplace_back(part);
-        });
-      else if (pred.atom->test != ir::Test::Matches)
+      if (test == ir::Test::Like) {
+        if (!KeepGlob(*text, path, kept)) kept->undecided.insert(rule);
+      } else if (test == ir::Test::Contains) {
+        KeepWithin(*text, path, kept);
+      } else if (test != ir::Test::Matches) {
         KeepWhole(*text, kept);
+      }
     } else if (const auto* net = std::get_if<Cidr>(&literal)) {
       kept->nets.push_back(*net);
     } else if (const auto* ip = std::get_if<IpAddress>(&literal)) {
@@ -112,9 +131,10 @@ KeptLiterals LiteralsOf(const ir::Program& program) {
       KeepOf(step.cross, machine.rule.id, &kept);
     }
   }
-  std::ranges::sort(kept.within,
-                    [](const auto& a, const auto& b) { return a.size() != b.size() ? a.size() > b.size() : a < b; });
-  kept.within.erase(std::unique(kept.within.begin(), kept.within.end()), kept.within.end());
+  for (auto* within : {&kept.texts.within, &kept.components.within}) {
+    std::ranges::sort(*within);
+    within->erase(std::unique(within->begin(), within->end()), within->end());
+  }
   return kept;
 }
 
@@ -139,50 +159,81 @@ std::string Redactor::Pseudonym(std::string_view text) const {
     for (const char c : bundle::HmacSha256(key_, fmt::format("text{}:{}", again, text)).substr(0, 6)) {
       out += fmt::format("{:02x}", static_cast<unsigned char>(c));
     }
-    if (std::ranges::none_of(kept_.within,
-                             [&](const std::string& part) { return out.find(part) != std::string::npos; }))
-      break;
+    const auto has = [&](const std::string& part) { return out.find(part) != std::string::npos; };
+    if (std::ranges::none_of(kept_.texts.within, has) && std::ranges::none_of(kept_.components.within, has)) break;
+  }
+  return out;
+}
+
+std::string Redactor::Replaced(const std::string& text, const Kept& kept) const {
+  const std::string lower = Lower(text);
+  if (kept.whole.contains(lower)) return text;
+  std::vector<bool> stays(text.size());  // literals may overlap
+  for (const std::string& part : kept.within) {
+    for (size_t at = lower.find(part); at != std::string::npos; at = lower.find(part, at + 1))
+      std::fill_n(stays.begin() + static_cast<ptrdiff_t>(at), part.size(), true);
+  }
+  std::string out;
+  for (size_t begin = 0, end = 0; begin < text.size(); begin = end) {
+    while (end < text.size() && stays[end] == stays[begin]) ++end;
+    const std::string run = text.substr(begin, end - begin);
+    out += stays[begin] ? run : Pseudonym(run);
   }
   return out;
 }
 
 std::string Redactor::Word(const std::string& word) {
-  if (const auto known = words_.find(word); known != words_.end()) return known->second;
-  const std::string lower = Lower(word);
-  if (word.empty() || kept_.whole.contains(lower)) return word;
-  std::string out;
-  size_t begin = 0;  // of what is not kept
-  const auto replace = [&](size_t end) {
-    if (end > begin) out += Pseudonym(std::string_view(word).substr(begin, end - begin));
-  };
-  for (size_t at = 0; at < word.size();) {
-    const auto part = std::ranges::find_if(
-        kept_.within, [&](const std::string& one) { return lower.compare(at, one.size(), one) == 0; });
-    if (part == kept_.within.end()) {
-      ++at;
-      continue;
-    }
-    replace(at);
-    out += word.substr(at, part->size());
-    begin = at += part->size();
-  }
-  replace(word.size());
   if (words_.size() >= kMostCached) words_.clear();
-  words_[word] = out;
-  return out;
+  const auto [known, added] = words_.try_emplace(word);
+  if (added) known->second = Replaced(word, kept_.texts);
+  return known->second;
+}
+
+std::string Redactor::Component(const std::string& component) {
+  if (components_.size() >= kMostCached) components_.clear();
+  const auto [known, added] = components_.try_emplace(component);
+  if (added) known->second = Replaced(component, kept_.components);
+  return known->second;
 }
 
 std::string Redactor::Path(const std::string& path, bool cut) {
-  const bool home = path.starts_with(kHome);
-  if (!options_.all_paths && !home && !cut) return path;
-  if (kept_.whole.contains(Lower(path))) return path;
-  std::string out = home ? std::string(kHome) : "";
+  const size_t home = path.starts_with(kHome.substr(1)) ? 0 : path.find(kHome);
+  const bool all = options_.all_paths || cut;
+  if (!all && home == std::string::npos) return path;
+  if (kept_.components.whole.contains(Lower(path))) return path;
+  std::string out;
+  if (home == 0 || !all) out = path.substr(0, path.find('/', home + 1) + 1);
   bool first = true;
   ForEachPart(std::string_view(path).substr(out.size()), '/', [&](std::string_view part) {
-    out += (first ? "" : "/") + Word(std::string(part));
+    out += (first ? "" : "/") + Component(std::string(part));
     first = false;
   });
   return out;
+}
+
+std::string Redactor::Place(const std::string& text, bool cut) {
+  // Not //host/share, nor host:/path, nor ../alice: what such a text names is not known.
+  return text.starts_with('/') && !text.starts_with("//") ? Path(text, cut) : Word(text);
+}
+
+// The program's name stays, as process.name does; but some write there whom they serve: `sshd: alice@pts/0`.
+std::string Redactor::FirstArgument(const std::string& text, const schema::Record& before) {
+  if (options_.fields.contains(FieldId::process_exe) || options_.fields.contains(FieldId::process_name))
+    return Word(text);
+  const auto text_of = [&](FieldId field) {
+    const auto* found = std::get_if<std::string>(&before[field].value);
+    return found ? std::string_view(*found) : std::string_view();
+  };
+  const auto last_of = [](std::string_view path) { return path.substr(path.find_last_of('/') + 1); };
+  std::string_view program = last_of(text);
+  const bool bare = program == text;
+  if (bare && program.starts_with('-')) program.remove_prefix(1);  // a login shell
+  const std::string exe(text_of(FieldId::process_exe));
+  const bool cut = before[FieldId::process_exe].status == FieldStatus::Truncated;
+  const bool known = !program.empty() && (program == text_of(FieldId::process_name) ||
+                                          (program == last_of(exe) && Path(exe, cut) == exe));
+  if (text.starts_with('/')) return known || text == exe ? Place(text, false) : Word(text);
+  return known && bare ? text : Word(text);
 }
 
 // Prefix-preserving (as Xu, Fan, Ammar and Moon, "Prefix-preserving IP address anonymization", 2002), within the
@@ -224,11 +275,10 @@ IpAddress Redactor::Address(const IpAddress& ip) {
   return out;
 }
 
-bool Redactor::RedactField(const schema::FieldRow& row, schema::FieldValue* value) {
+bool Redactor::RedactField(const schema::FieldRow& row, const schema::Record& before, schema::FieldValue* value) {
   const bool cut = value->status == FieldStatus::Truncated;
   const bool whole = options_.fields.contains(row.id);
   const bool arguments = row.id == FieldId::process_args;
-  const schema::Value before = value->value;
   if (auto* ip = std::get_if<IpAddress>(&value->value)) {
     *ip = Address(*ip);
   } else if (auto* endpoint = std::get_if<schema::Endpoint>(&value->value)) {
@@ -240,28 +290,31 @@ bool Redactor::RedactField(const schema::FieldRow& row, schema::FieldValue* valu
       size_t number = 0;
       ForEachPart(std::string_view(*text).substr(0, text->size() - ends), '\0', [&](std::string_view element) {
         if (number > 0) out += '\0';
-        // The first argument is the program's name.
-        out += arguments && number == 0 && !whole ? Path(std::string(element), false) : Word(std::string(element));
+        const std::string one(element);
+        out += arguments && number == 0 && !whole ? FirstArgument(one, before) : Word(one);
         ++number;
       });
       if (!text->empty()) *text = out + (ends ? std::string(1, '\0') : "");
     } else if (whole) {
       *text = Word(*text);
-    } else if (row.type == schema::TypeId::Path || row.id == FieldId::file_target || row.id == FieldId::file_source) {
+    } else if (row.id == FieldId::file_target || row.id == FieldId::file_source) {
+      *text = Place(*text, cut);
+    } else if (row.type == schema::TypeId::Path) {
       *text = Path(*text, cut);
     }
   } else if (whole) {
     *value = {FieldStatus::Unknown, {}};
     return true;
   }
-  return value->value != before;
+  return value->value != before[row.id].value;
 }
 
 void Redactor::Redact(event::Event* event) {
+  const schema::Record before = event->record;
   for (const schema::FieldRow& row : schema::Fields()) {
-    schema::FieldValue value = event->record[row.id];
+    schema::FieldValue value = before[row.id];
     if (value.status != FieldStatus::Ok && value.status != FieldStatus::Truncated) continue;
-    if (row.id == FieldId::event_time || !RedactField(row, &value)) continue;
+    if (row.id == FieldId::event_time || !RedactField(row, before, &value)) continue;
     ++replaced_[std::string(row.dotted)];
     event->record.Set(row.id, std::move(value.value), value.status);
   }

@@ -15,11 +15,15 @@
 namespace ks::ksc {
 
 // What rules compare values with: where it stands in a value it is kept.
+struct Kept {
+  std::unordered_set<std::string> whole;  // all of a text
+  std::vector<std::string> within;        // parts of one
+};
 struct KeptLiterals {
-  std::unordered_set<std::string> whole;  // a value, a component of a path, an argument
-  std::vector<std::string> within;        // parts of one; the longest first
-  std::vector<schema::Cidr> nets;         // an address has its pseudonym within the same ones
-  std::set<std::string> undecided;        // ids of rules with regular expressions: what these find may be gone
+  Kept texts;       // arguments, and what else is no path
+  Kept components;  // of paths, between slashes; and whole paths
+  std::vector<schema::Cidr> nets;   // an address has its pseudonym within the same ones
+  std::set<std::string> undecided;  // ids of rules that may not find what they found: not only literals decide them
 };
 KeptLiterals LiteralsOf(const ir::Program& program);
 
@@ -39,20 +43,27 @@ class Redactor {
   // Eight hexadecimal digits by which two traces can be seen to have the same key.
   std::string KeyId() const;
 
+  // A text as one, however many slashes it has.
   std::string Word(const std::string& word);
-  // `cut`: only the path's end is known, so that it may be below /home.
+  // What is below a `home/`, wherever that stands. `cut`: only the path's end is known: all of it.
   std::string Path(const std::string& path, bool cut);
+  // A text that may be a path: where a mount comes from, where a symbolic link leads to.
+  std::string Place(const std::string& text, bool cut);
   schema::IpAddress Address(const schema::IpAddress& ip);
 
  private:
-  bool RedactField(const schema::FieldRow& row, schema::FieldValue* value);
+  // `before`: the record as it was observed.
+  bool RedactField(const schema::FieldRow& row, const schema::Record& before, schema::FieldValue* value);
+  std::string FirstArgument(const std::string& text, const schema::Record& before);
+  std::string Component(const std::string& component);
+  std::string Replaced(const std::string& text, const Kept& kept) const;
   std::string Pseudonym(std::string_view text) const;
 
   std::string key_;
   KeptLiterals kept_;
   RedactOptions options_;
   std::vector<schema::Cidr> nets_;
-  std::unordered_map<std::string, std::string> words_;  // a cache, emptied when it is full
+  std::unordered_map<std::string, std::string> words_, components_;  // caches, emptied when they are full
   std::map<schema::IpAddress, schema::IpAddress> addresses_;
   std::map<std::string, uint64_t> replaced_;
 };

@@ -90,7 +90,9 @@ int TraceRedact(const Words& words) {
     what += "; literals of rules kept";
   }
   if (!kept.undecided.empty()) {
-    fmt::print(stderr, "note: rules with regular expressions may not find what was replaced: {}\n",
+    fmt::print(stderr,
+               "note: rules with regular expressions, `?` or `[…]`, or that compare different fields, may not find what "
+               "was replaced: {}\n",
                fmt::join(kept.undecided, ", "));
   }
   Result<std::string> key = ReadKey(arguments->Get("--key"));
