@@ -198,7 +198,7 @@ std::shared_ptr<Process> AuditImporter::ProcessOf(const Call& call, const std::s
     const std::string above = KeyOf(*call.parent_pid, node);
     std::shared_ptr<Process> parent = processes_.Find(above);
     if (!parent) parent = processes_.Make(above, *call.parent_pid, call.id.time_ns, false);
-    if (parent != process && !Descends(*parent, process.get())) process->parent = std::move(parent);
+    if (parent != process && !Descends(*parent, process.get())) SetParent(*process, std::move(parent));
   }
   Rename(*process, call.comm, call.exe);
   return process;
@@ -266,7 +266,7 @@ void AuditImporter::TakeCall(const Call& call, const std::string& node) {
   const std::string key = KeyOf(*call.result, node);
   if (processes_.Find(key)) return;
   const std::shared_ptr<Process> child = processes_.Make(key, *call.result, call.id.time_ns, true);
-  child->parent = process;
+  SetParent(*child, process);
   child->name = process->name;
   child->exe = process->exe;
 }
