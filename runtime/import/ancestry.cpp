@@ -12,10 +12,13 @@ using Status = schema::Status;
 constexpr size_t kMostProcesses = 1 << 18;
 constexpr size_t kMostAncestors = 16;
 constexpr int kMostGenerations = 1000;
+// A little more than are told: whoever takes orphans may be further up.
+constexpr size_t kKeptAncestors = 4 * kMostAncestors;
 
 }  // namespace
 
 Process::~Process() {
+  --*count_;
   for (std::shared_ptr<Process> next = std::move(parent); next && next.use_count() == 1;) {
     std::shared_ptr<Process> above = std::move(next->parent);
     next = std::move(above);
@@ -28,11 +31,11 @@ std::shared_ptr<Process> Processes::Find(const std::string& key) const {
 }
 
 std::shared_ptr<Process> Processes::Make(const std::string& key, int64_t pid, uint64_t time_ns, bool begins) {
-  if (alive_.size() >= kMostProcesses) {
+  if (*kept_ >= kMostProcesses) {
     alive_.clear();
     exceeded_ = true;
   }
-  auto made = std::make_shared<Process>();
+  auto made = std::make_shared<Process>(kept_);
   made->pid = pid;
   const bool is_first = numbers_.insert(pid).second;
   made->made_ns = is_first && !begins ? 0 : time_ns;
@@ -51,12 +54,25 @@ void Rename(Process& process, const std::optional<std::string>& name, const std:
   if (exe) process.exe = exe->substr(0, schema::Row(FieldId::process_parent_exe).capture + 1);
 }
 
+void SetParent(Process& process, std::shared_ptr<Process> parent) {
+  process.parent = std::move(parent);
+  // Whoever else is alive descends from one that has two owners at least: its line is counted anew.
+  size_t sole = 0;
+  Process* one = process.parent.get();
+  for (size_t generations = 0; one && generations < 2 * kKeptAncestors; one = one->parent.get(), ++generations) {
+    if (sole == kKeptAncestors) {
+      one->parent = nullptr;
+      return;
+    }
+    sole = one->parent && one->parent.use_count() == 1 ? sole + 1 : 0;
+  }
+}
+
 bool Descends(const Process& process, const Process* other) {
   int generations = 0;
-  for (const Process* one = process.parent.get(); one && generations < kMostGenerations; one = one->parent.get(), ++generations) {
-    if (one == other) return true;
-  }
-  return false;
+  const Process* one = process.parent.get();
+  while (one && one != other && generations < kMostGenerations) one = one->parent.get(), ++generations;
+  return one != nullptr;
 }
 
 void SetLineage(Record& record, const Process* process) {

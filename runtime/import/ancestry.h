@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "bpf/schema/value.h"
 
@@ -19,13 +20,17 @@ struct Process {
   std::shared_ptr<Process> parent;
   std::string name, exe;  // as last told; "": not known
 
-  Process() = default;
+  // `count`: of those that are kept, alive and ended.
+  explicit Process(std::shared_ptr<size_t> count = std::make_shared<size_t>(0)) : count_(std::move(count)) { ++*count_; }
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   // Chains of dead parents are long in long logs: not by recursion.
   ~Process();
   // No two of a log have the same.
   std::string Id() const { return schema::ProcessId(pid, static_cast<int64_t>(made_ns)); }
+
+ private:
+  std::shared_ptr<size_t> count_;
 };
 
 class Processes {
@@ -35,10 +40,11 @@ class Processes {
   // Named at that time, in place of one that had the key before; `begins`: it was made then. It has no parent.
   std::shared_ptr<Process> Make(const std::string& key, int64_t pid, uint64_t time_ns, bool begins);
   void End(const std::string& key) { alive_.erase(key); }
-  // Says once that there were more than are kept: what they were is forgotten.
+  // Says once that there were more than are kept, alive or as ancestors of those: what they were is forgotten.
   bool TakeExceeded();
 
  private:
+  std::shared_ptr<size_t> kept_ = std::make_shared<size_t>(0);
   std::unordered_map<std::string, std::shared_ptr<Process>> alive_;
   std::unordered_set<int64_t> numbers_;  // that were named
   bool exceeded_ = false, said_ = false;
@@ -47,7 +53,11 @@ class Processes {
 // What it is called and executes now: as much as fields hold. Nothing leaves what was told before.
 void Rename(Process& process, const std::optional<std::string>& name, const std::optional<std::string>& exe);
 
-// Whether one of its ancestors, as far as they are kept, is `other`; a process is not one of its own.
+// Of the ancestors that ended and that nobody else descends from, those that no list of fields has are given up.
+void SetParent(Process& process, std::shared_ptr<Process> parent);
+
+// Whether one of its ancestors, as far as they are kept, is `other`; a process is not one of its own. True as well where
+// there are too many to say: no ring is made of them.
 bool Descends(const Process& process, const Process* other);
 
 // process.parent.*, ancestors and ancestor_ids; what is not known of one of them ends the lists, which are cut then.

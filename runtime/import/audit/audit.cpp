@@ -139,7 +139,7 @@ void AuditImporter::Take(const Carried& carried) {
 // The kernel says how many it has lost since it was booted, and then why. False if the message is about no loss.
 bool AuditImporter::TakeLoss(std::string_view message) {
   const size_t at = message.find(kLost);
-  if (at != std::string_view::npos) {
+  if (at != std::string_view::npos && IsCarriersHead(message.substr(0, at))) {
     const auto count = Fields(message.substr(message.find("audit_lost=", at))).Number("audit_lost");
     if (!count || *count < 0) return false;
     const auto now = static_cast<uint64_t>(*count);
@@ -150,7 +150,11 @@ bool AuditImporter::TakeLoss(std::string_view message) {
     if (since > 0) Lose(since);
     return true;
   }
-  if (std::ranges::none_of(kLosses, [&](std::string_view loss) { return message.find(loss) != std::string_view::npos; })) return false;
+  const auto is_said = [&](std::string_view loss) {
+    const size_t begin = message.find(loss);
+    return begin != std::string_view::npos && IsCarriersHead(message.substr(0, begin));
+  };
+  if (std::ranges::none_of(kLosses, is_said)) return false;
   if (!counted_) Lose(1);
   counted_ = false;
   return true;
@@ -198,7 +202,7 @@ std::shared_ptr<Process> AuditImporter::ProcessOf(const Call& call, const std::s
     const std::string above = KeyOf(*call.parent_pid, node);
     std::shared_ptr<Process> parent = processes_.Find(above);
     if (!parent) parent = processes_.Make(above, *call.parent_pid, call.id.time_ns, false);
-    if (parent != process && !Descends(*parent, process.get())) process->parent = std::move(parent);
+    if (parent != process && !Descends(*parent, process.get())) SetParent(*process, std::move(parent));
   }
   Rename(*process, call.comm, call.exe);
   return process;
@@ -266,7 +270,7 @@ void AuditImporter::TakeCall(const Call& call, const std::string& node) {
   const std::string key = KeyOf(*call.result, node);
   if (processes_.Find(key)) return;
   const std::shared_ptr<Process> child = processes_.Make(key, *call.result, call.id.time_ns, true);
-  child->parent = process;
+  SetParent(*child, process);
   child->name = process->name;
   child->exe = process->exe;
 }

@@ -11,6 +11,9 @@ namespace {
 constexpr size_t kMostPairs = 4096;  // of a record: an EXECVE has some hundred
 constexpr size_t kMostNode = 255;     // bytes of a host's name
 constexpr char kEnriched = 0x1d;     // what auditd adds stands behind it
+// Tags in syslog of what passes records on: anybody else can write what looks like one.
+constexpr std::string_view kKernel = "kernel", kAudit = "audit";
+constexpr std::string_view kCarriers[] = {kAudit, "auditd", "audispd", "audisp-syslog", "sedispatch", "auoms"};
 
 // Types that a number stands for where nobody named them: include/uapi/linux/audit.h.
 constexpr std::pair<int, std::string_view> kTypes[] = {
@@ -62,7 +65,7 @@ std::string TypeName(std::string_view type) {
 
 // The record that begins at `type=`.
 bool TakeHead(std::string_view rest, Record* record) {
-  constexpr std::string_view kType = "type=", kMessage = "msg=", kAudit = "audit(";
+  constexpr std::string_view kType = "type=", kMessage = "msg=", kId = "audit(";
   constexpr size_t kMostType = 64;
   rest.remove_prefix(kType.size());
   const size_t space = rest.find(' ');
@@ -71,12 +74,37 @@ bool TakeHead(std::string_view rest, Record* record) {
   if (!std::ranges::all_of(type, [](char c) { return IsNameChar(c) || c == '[' || c == ']'; })) return false;
   rest.remove_prefix(space + 1);
   if (rest.starts_with(kMessage)) rest.remove_prefix(kMessage.size());
-  if (!rest.starts_with(kAudit)) return false;
-  rest.remove_prefix(kAudit.size());
+  if (!rest.starts_with(kId)) return false;
+  rest.remove_prefix(kId.size());
   if (!TakeId(&rest, &record->id) || !rest.starts_with(':')) return false;
   record->type = TypeName(type);
   record->body = rest.substr(1);
   return true;
+}
+
+void SkipSpaces(std::string_view* rest) { rest->remove_prefix(std::min(rest->find_first_not_of(" \t"), rest->size())); }
+std::string_view TakeWord(std::string_view* rest) {
+  SkipSpaces(rest);
+  const std::string_view word = rest->substr(0, rest->find(' '));
+  rest->remove_prefix(word.size());
+  return word;
+}
+
+// What the kernel puts before a record: `[   12.5] audit:`, either of which may be missing.
+bool IsOfKernel(std::string_view rest) {
+  const auto is_time = [](char c) { return IsNameChar(c) || c == ' ' || c == '.' || c == ':'; };
+  for (SkipSpaces(&rest); rest.starts_with('['); SkipSpaces(&rest)) {
+    const size_t end = rest.find(']');
+    if (end == std::string_view::npos || !std::ranges::all_of(rest.substr(1, end - 1), is_time)) return false;
+    rest.remove_prefix(end + 1);
+  }
+  return rest.empty() || rest == "audit:";
+}
+
+bool Carries(std::string_view tag, std::string_view behind) {
+  if (tag == kKernel) return IsOfKernel(behind);
+  SkipSpaces(&behind);
+  return behind.empty() && std::ranges::find(kCarriers, tag) != std::end(kCarriers);
 }
 
 int HexDigit(char c) {
@@ -108,6 +136,32 @@ constexpr std::string_view kBehindFree = " redactors=";
 
 }  // namespace
 
+bool IsCarriersHead(std::string_view rest) {
+  while (rest.ends_with(' ') || rest.ends_with('\t')) rest.remove_suffix(1);
+  if (IsOfKernel(rest)) return true;
+  const size_t priority = rest.starts_with('<') ? rest.find('>') : std::string_view::npos;
+  if (priority != std::string_view::npos && rest.substr(priority).starts_with(">1 ")) {
+    for (int word = 0; word < 3; ++word) TakeWord(&rest);
+    const std::string_view tag = TakeWord(&rest);
+    TakeWord(&rest), TakeWord(&rest);
+    SkipSpaces(&rest);
+    // Data with a structure, or none.
+    if (rest.starts_with('-')) return Carries(tag, rest.substr(1));
+    if (!rest.starts_with('[')) return false;
+    for (size_t end = 0; rest.starts_with('['); rest.remove_prefix(end + 1)) {
+      if ((end = rest.find(']')) == std::string_view::npos) return false;
+    }
+    return Carries(tag, rest);
+  }
+  while (!rest.empty()) {
+    std::string_view tag = TakeWord(&rest);
+    if (!tag.ends_with(':')) continue;
+    tag.remove_suffix(1);
+    return Carries(tag.substr(0, tag.find('[')), rest);
+  }
+  return false;
+}
+
 std::optional<Record> ParseRecord(std::string_view line) {
   constexpr std::string_view kNode = "node=";
   Record record;
@@ -117,8 +171,11 @@ std::optional<Record> ParseRecord(std::string_view line) {
     std::string_view before = line.substr(0, at);
     while (before.ends_with(' ')) before.remove_suffix(1);
     const size_t last = before.rfind(' ') == std::string_view::npos ? 0 : before.rfind(' ') + 1;
-    if (before.substr(last).starts_with(kNode)) record.node = before.substr(last + kNode.size()).substr(0, kMostNode);
-    return record;
+    if (before.substr(last).starts_with(kNode)) {
+      record.node = before.substr(last + kNode.size()).substr(0, kMostNode);
+      before = before.substr(0, last);
+    }
+    return IsCarriersHead(before) ? std::optional(std::move(record)) : std::nullopt;
   }
   return std::nullopt;
 }

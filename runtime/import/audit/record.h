@@ -25,7 +25,11 @@ struct Record {
   std::string body;
 };
 
-// As auditd, its dispatcher, the kernel's log and auoms write it; what stands before `type=` (syslog's prefix, a node) is passed over.
+// Whether it is nothing, or what syslog or the kernel puts before what the kernel, auditd or its dispatchers say of audit. The tag is
+// the first word that ends in a colon; of RFC 5424, which begins `<13>1 `, the fourth. Others can put the rest of it into a line.
+bool IsCarriersHead(std::string_view before);
+
+// As auditd, its dispatcher, the kernel's log and auoms write it; before `type=` there may be a carrier's head and a node.
 // Nothing if the line is none.
 std::optional<Record> ParseRecord(std::string_view line);
 

@@ -175,7 +175,7 @@ std::shared_ptr<Process> SysmonImporter::ProcessOf(const Event& event, uint64_t 
   std::shared_ptr<Process> parent = Known(event.Text("ParentProcessGuid"), event.Number("ParentProcessId"), time_ns, false);
   if (!parent || parent == process || Descends(*parent, process.get())) return process;
   Rename(*parent, std::nullopt, event.Text("ParentImage"));
-  process->parent = std::move(parent);
+  SetParent(*process, std::move(parent));
   return process;
 }
 
