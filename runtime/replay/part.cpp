@@ -75,7 +75,7 @@ std::string EncodeHead(const PartHead& head) {
   out.Number(head.traces.size());
   const std::vector<std::string>* columns = nullptr;  // most often those of the trace before
   for (const PartTrace& one : head.traces) {
-    out.Text(one.path);
+    out.Text(event::Printable(one.path));
     out.Text(one.digest);
     out.Number(one.chunks);
     out.Text(one.info.host.node);

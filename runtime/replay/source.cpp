@@ -32,6 +32,13 @@ Result<Source> Source::Open(const std::string& path, std::string_view format) {
   return source;
 }
 
+Status Source::WhyNotWhole() const {
+  if (!info_.index_rebuilt) return Ok();
+  return Error{"read the trace", path_,
+               "it has no end: it was cut after byte " + std::to_string(info_.whole_bytes) + ", or is being written",
+               "what comes before was read", "trace-cut"};
+}
+
 Status Source::ForEach(const std::function<void(const event::Event&)>& on_event,
                        const std::function<void(const trace::Lost&)>& on_lost) {
   if (reader_) return reader_->ForEach(on_event, on_lost);

@@ -28,6 +28,8 @@ class Source {
   size_t chunks() const;
   Status ForEachOf(size_t chunk, const std::function<void(const event::Event&)>& on_event,
                    const std::function<void(const trace::Lost&)>& on_lost);
+  // Of a trace without an end, which was cut, or is being written: where its last whole block ends.
+  Status WhyNotWhole() const;
   // After ForEach, of a recording: what was made of it. Null for a trace.
   const import::Report* report() const { return importer_ ? &report_ : nullptr; }
 

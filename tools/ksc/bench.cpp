@@ -363,7 +363,7 @@ int BenchRules(const Words& words) {
     Result<replay::Source> source = replay::Source::Open(path);
     if (!source) return cli::Fail(source.error(), json);
     ProgressLine progress;
-    const Status read = source->ForEach(
+    Status read = source->ForEach(
         [&](const event::Event& event) {
           ++events;
           bench.Take(event);
@@ -372,6 +372,7 @@ int BenchRules(const Words& words) {
           });
         },
         [](const trace::Lost&) {});
+    if (read) read = source->WhyNotWhole();
     if (!read) fmt::print(stderr, "warning: {}: {}; what comes before it was read\n", path, read.error().cause);
   }
   bench.Measure();

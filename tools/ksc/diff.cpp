@@ -80,6 +80,9 @@ int Diff(const Words& words) {
   PrintRules(pairs, options.json);
   const std::chrono::seconds timeout(std::stoul(arguments->Get("--timeout", "10")));
   const bool narrower = arguments->Has("--prove") && DiffProve(pairs, timeout, options);
+  if (!arguments->Has("--corpus") && !arguments->Has("--prove")) {
+    fmt::print(stderr, "note: conditions were not compared: --prove compares them, --corpus what they say of recordings\n");
+  }
   if (!arguments->Has("--corpus")) return narrower ? cli::kFindings : cli::kFine;
   const CorpusOutcome outcome = DiffCorpus(*before, *after, pairs, arguments->All("--corpus"), options);
   return outcome.lost || narrower ? cli::kFindings : outcome.failed ? cli::kWorldFailed : cli::kFine;

@@ -188,7 +188,7 @@ Status Comparer::Compare(replay::Source& source) {
                  fmt::format("the policies differ in more than {} of them", kMaxOpen),
                  "what comes before was compared; compare fewer rules, or shorter recordings", "diff-too-large"};
   }
-  return read;
+  return read ? source.WhyNotWhole() : read;
 }
 
 // Files as they are given, below folders what is named as a recording, in order of name.

@@ -80,7 +80,7 @@ class Family {
 };
 
 std::string RuleOn(std::string_view kind, const std::string& condition) {
-  return fmt::format("rule on_{0} \"{0}\" {{\n  severity low\n  on {0}\n  where {1}\n  alert \"\"\n}}\n", kind,
+  return fmt::format("rule on_{0} \"{0}\" {{\n  severity low\n  on {0}\n  where ({1}\n  )\n  alert \"\"\n}}\n", kind,
                      condition);
 }
 
@@ -111,7 +111,11 @@ std::unique_ptr<engine::Engine> Compile(const std::string& condition, const std:
     return nullptr;
   }
   auto analysis = Analyzed(rules);
-  KS_CHECK(analysis && analysis->ok(), "rules that hold one by one hold together");
+  // It was one condition for each, and is none for all: it is none.
+  if (!analysis || !analysis->ok()) {
+    if (analysis) Report(*analysis, {});
+    return nullptr;
+  }
   return std::make_unique<engine::Engine>(std::move(analysis->program));
 }
 

@@ -183,6 +183,7 @@ int Why(const Words& words) {
           progress.Tick([&](double) { return fmt::format("{} read: {} events", trace, number); });
         },
         [](const trace::Lost&) {});
+    if (read) read = source->WhyNotWhole();
     if (read || number == 0) return read;
     // What there is, is what was asked about.
     if (!told) fmt::print(stderr, "warning: {}: {}; what comes before was read\n", trace, read.error().cause);
