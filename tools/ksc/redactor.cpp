@@ -138,6 +138,52 @@ KeptLiterals LiteralsOf(const ir::Program& program) {
   return kept;
 }
 
+std::set<FieldId> AlsoRedacted(const std::set<FieldId>& fields) {
+  // As by derivation, though the kernel half reads both.
+  constexpr std::pair<FieldId, FieldId> kSame[] = {{FieldId::process_id, FieldId::process_ancestor_ids},
+                                                   {FieldId::file_path, FieldId::file_canonical},
+                                                   {FieldId::file_canonical, FieldId::file_path}};
+  std::set<FieldId> all = fields;
+  const auto add_of = [&](FieldId from) {
+    for (const schema::FieldRow& row : schema::Fields()) {
+      if (std::ranges::count(schema::DerivedFrom(row.id), from) != 0) all.insert(row.id);
+    }
+    for (const auto& [one, other] : kSame) {
+      if (one == from) all.insert(other);
+    }
+  };
+  for (size_t before = 0; before != all.size();) {
+    before = all.size();
+    for (const FieldId field : std::set<FieldId>(all)) add_of(field);
+  }
+  for (const FieldId field : fields) {
+    const auto sources = schema::DerivedFrom(field);
+    all.insert(sources.begin(), sources.end());
+  }
+  for (const FieldId field : fields) all.erase(field);
+  return all;
+}
+
+std::set<FieldId> StillTelling(const std::set<FieldId>& fields) {
+  static const std::vector<std::vector<FieldId>> alike = {
+      {FieldId::process_pid, FieldId::process_tid, FieldId::process_session, FieldId::process_parent_pid,
+       FieldId::child_pid, FieldId::target_pid, FieldId::process_ancestor_ids, FieldId::process_id},
+      {FieldId::process_name, FieldId::process_exe, FieldId::process_ancestors, FieldId::process_parent_name,
+       FieldId::process_parent_exe, FieldId::file_canonical},
+      {FieldId::process_uid, FieldId::process_euid, FieldId::process_loginuid, FieldId::process_parent_uid,
+       FieldId::target_uid},
+      {FieldId::process_gid, FieldId::process_egid, FieldId::target_gid},
+      {FieldId::file_path, FieldId::file_canonical, FieldId::file_old_path}};
+  std::set<FieldId> out;
+  for (const std::vector<FieldId>& group : alike) {
+    if (std::ranges::none_of(group, [&](FieldId field) { return fields.contains(field); })) continue;
+    for (const FieldId field : group) {
+      if (!fields.contains(field)) out.insert(field);
+    }
+  }
+  return out;
+}
+
 Redactor::Redactor(std::string key, KeptLiterals kept, RedactOptions options)
     : key_(std::move(key)), kept_(std::move(kept)), options_(std::move(options)), nets_(kept_.nets) {
   for (std::string_view text : kSpecial) nets_.push_back(CidrOf(text));
@@ -230,8 +276,8 @@ std::string Redactor::FirstArgument(const std::string& text, const schema::Recor
   if (bare && program.starts_with('-')) program.remove_prefix(1);  // a login shell
   const std::string exe(text_of(FieldId::process_exe));
   const bool cut = before[FieldId::process_exe].status == FieldStatus::Truncated;
-  const bool known = !program.empty() && (program == text_of(FieldId::process_name) ||
-                                          (program == last_of(exe) && Path(exe, cut) == exe));
+  const bool known = !program.empty() &&
+                     (program == text_of(FieldId::process_name) || (program == last_of(exe) && Path(exe, cut) == exe));
   if (text.starts_with('/')) return known || text == exe ? Place(text, false) : Word(text);
   return known && bare ? text : Word(text);
 }

@@ -20,8 +20,8 @@ struct Kept {
   std::vector<std::string> within;        // parts of one
 };
 struct KeptLiterals {
-  Kept texts;       // arguments, and what else is no path
-  Kept components;  // of paths, between slashes; and whole paths
+  Kept texts;                       // arguments, and what else is no path
+  Kept components;                  // of paths, between slashes; and whole paths
   std::vector<schema::Cidr> nets;   // an address has its pseudonym within the same ones
   std::set<std::string> undecided;  // ids of rules that may not find what they found: not only literals decide them
 };
@@ -31,6 +31,12 @@ struct RedactOptions {
   bool all_paths = false;            // not only what is below /home
   std::set<schema::FieldId> fields;  // these as well, their whole values; what is no text or address becomes unknown
 };
+
+// What tells a field of these as well, the same or a part of it, and so is redacted with it: what it is computed from,
+// and what is computed from it.
+std::set<schema::FieldId> AlsoRedacted(const std::set<schema::FieldId>& fields);
+// Fields that are not among these, and whose values are now and then those of one that is.
+std::set<schema::FieldId> StillTelling(const std::set<schema::FieldId>& fields);
 
 class Redactor {
  public:

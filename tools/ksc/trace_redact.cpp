@@ -28,6 +28,13 @@ Result<std::string> ReadKey(const std::string& path) {
   return key;
 }
 
+void NoteFields(std::string_view note, const std::set<schema::FieldId>& fields) {
+  if (fields.empty()) return;
+  std::vector<std::string_view> names;
+  for (const schema::FieldId field : fields) names.push_back(schema::Row(field).dotted);
+  fmt::print(stderr, "{}: {}\n", note, fmt::join(names, ", "));
+}
+
 }  // namespace
 
 int TraceRedact(const Words& words) {
@@ -57,7 +64,8 @@ int TraceRedact(const Words& words) {
         {}},
        {"--field",
         "FIELD",
-        "this one too, as `pod.name`; what is no text or address becomes unknown; may be repeated",
+        "this one too, as `pod.name`, and what it is computed from or tells it; what is no text or address becomes "
+        "unknown; may be repeated",
         false,
         {}},
        {"--all-paths", "", "every name in a path, not only those below /home", false, {}},
@@ -73,27 +81,32 @@ int TraceRedact(const Words& words) {
     return cli::Usage(command, "-o must end in .kst: by that name `ksc replay` knows a trace");
   RedactOptions options;
   options.all_paths = arguments->Has("--all-paths");
-  std::string what = options.all_paths ? "arguments, paths, addresses" : "arguments, paths below /home, addresses";
   for (const std::string& name : arguments->All("--field")) {
     const auto field = schema::FindField(name);
     if (!field || *field == schema::FieldId::event_time)
       return cli::Usage(command, fmt::format("there is no field `{}` to redact; `ksc schema` lists them", name));
     options.fields.insert(*field);
-    what += ", " + name;
   }
+  const std::set<schema::FieldId> also = AlsoRedacted(options.fields);
+  options.fields.insert(also.begin(), also.end());
+  NoteFields("note: redacted too, as these tell what --field takes", also);
+  NoteFields("note: may still tell what --field takes, and stay", StillTelling(options.fields));
+  std::string what = options.all_paths ? "arguments, paths, addresses" : "arguments, paths below /home, addresses";
   KeptLiterals kept;
   if (arguments->Has("--keep-literals-of")) {
     auto analysis = AnalyzePaths(arguments->All("--keep-literals-of"), json, &code);
     if (!analysis) return code;
     if (!analysis->ok()) return Report(*analysis, {json, false, false});
     kept = LiteralsOf(analysis->program);
-    what += "; literals of rules kept";
+    what += ", literals of rules kept";
   }
+  for (const schema::FieldId field : options.fields) what += fmt::format(", {}", schema::Row(field).dotted);
   if (!kept.undecided.empty()) {
-    fmt::print(stderr,
-               "note: rules with regular expressions, `?` or `[…]`, or that compare different fields, may not find what "
-               "was replaced: {}\n",
-               fmt::join(kept.undecided, ", "));
+    fmt::print(
+        stderr,
+        "note: rules with regular expressions, `?` or `[…]`, or that compare different fields, may not find what "
+        "was replaced: {}\n",
+        fmt::join(kept.undecided, ", "));
   }
   Result<std::string> key = ReadKey(arguments->Get("--key"));
   if (!key) return cli::Fail(key.error(), json);
@@ -101,9 +114,9 @@ int TraceRedact(const Words& words) {
   Result<trace::Reader> reader = trace::Reader::Open(path);
   if (!reader) return cli::Fail(reader.error(), json);
   SayUnknown(path, reader->info());
-  const std::string before = reader->info().match_only == "as observed" ? "" : reader->info().match_only + "; ";
+  const std::string before = reader->info().match_only == "as observed" ? "" : "; " + reader->info().match_only;
   Result<trace::Writer> writer =
-      MakeTrace(out, reader->info().host, fmt::format("{}redacted: {}; key {}", before, what, redactor.KeyId()));
+      MakeTrace(out, reader->info().host, fmt::format("redacted with key {}: {}{}", redactor.KeyId(), what, before));
   if (!writer) return cli::Fail(writer.error(), json);
   uint64_t events = 0, lost = 0;
   Status written = Ok();
