@@ -142,6 +142,24 @@ TEST_F(Trace, RefusesForgedRows) {
   refused(numbers({1, 2, 70000, 1}), 1, "malformed LOST");
 }
 
+TEST_F(Trace, RowsBeforeAForgedOneAreGivenOnce) {
+  const std::string start = Start() + Section(Tag::Head, 0, ForgedHead({"connect"}, kOldColumns), 0);
+  for (const auto& [block, cause] : {std::pair{Section(Tag::Block, 0, Row(0, 0, "") + Row(0, 0, "") + "\4\0", 3), "record 2"},
+                                     {Section(Tag::Block, 0, Row(0, 0, "") + Row(0, 0, ""), 3), "more or fewer"}}) {
+    Spill(start + block);
+    Result<Reader> reader = Reader::Open(Path());
+    ASSERT_TRUE(reader);
+    size_t events = 0;
+    for (int call = 0; call < 5; ++call) {
+      Result<bool> more = reader->NextRow([&](const event::Event&) { ++events; }, [](const Lost&) {});
+      ASSERT_EQ(bool(more), call < 2);
+      if (more) continue;
+      EXPECT_NE(more.error().cause.find(cause), std::string::npos) << more.error().cause;
+    }
+    EXPECT_EQ(events, 2u);
+  }
+}
+
 TEST_F(Trace, RefusesForgedSections) {
   const std::string start = Start() + Section(Tag::Head, 0, ForgedHead({"connect"}, kOldColumns), 0);
   const auto refused = [&](const std::string& bytes, const std::string& cause) {

@@ -106,11 +106,6 @@ std::optional<Why> DecodeHead(std::string_view bytes, Layout* layout);
 struct RowCounts {
   uint64_t events = 0, lost = 0;
 };
-// Those of one block. `base` is cleared first; events are valid during the call.
-std::optional<Why> DecodeRows(std::string_view bytes, const Layout& layout, RowBase& base, RowCounts* counts,
-                              const std::function<void(const event::Event&)>& on_event,
-                              const std::function<void(const Lost&)>& on_lost);
-
 // Varints, zigzag numbers and texts, one after the other; each says whether it was there.
 class Cursor {
  public:
@@ -155,6 +150,15 @@ class Cursor {
   const char* at_;
   const char* end_;
 };
+
+// One row, of which there must be one; `base`: cleared before the first row of a block. Events are valid until the next one.
+std::optional<Why> DecodeRow(Cursor& cursor, const Layout& layout, RowBase& base, RowCounts* counts,
+                             const std::function<void(const event::Event&)>& on_event,
+                             const std::function<void(const Lost&)>& on_lost);
+// Those of one block. `base` is cleared first; events are valid during the call.
+std::optional<Why> DecodeRows(std::string_view bytes, const Layout& layout, RowBase& base, RowCounts* counts,
+                              const std::function<void(const event::Event&)>& on_event,
+                              const std::function<void(const Lost&)>& on_lost);
 
 inline void PutNumber(std::string& out, uint64_t number) {
   for (; number >= 0x80; number >>= 7) out += static_cast<char>(number | 0x80);

@@ -61,6 +61,43 @@ TEST_F(Trace, NextGivesWhatForEachGives) {
   EXPECT_GT(blocks, 1u);
 }
 
+TEST_F(Trace, NextRowGivesTheSameOneByOne) {
+  const std::vector<Event> events = EachHalfSecond(2, 2000);
+  Write(events, {{events[5].time_ns, 3, 0, {}}});
+  Result<Reader> reader = Reader::Open(Path());
+  ASSERT_TRUE(reader);
+  std::vector<Event> got;
+  size_t losses = 0, calls = 0;
+  while (true) {
+    Result<bool> more =
+        reader->NextRow([&](const Event& event) { got.push_back(Kept(event)); }, [&](const Lost&) { ++losses; });
+    ASSERT_TRUE(more);
+    if (!*more) break;
+    ASSERT_EQ(got.size() + losses, ++calls);
+  }
+  EXPECT_EQ(got, events);
+  EXPECT_EQ(losses, 1u);
+}
+
+TEST_F(Trace, NoMoreTextIsHeldThanThereIsMemoryFor) {
+  Event large;
+  size_t texts = 0;  // a block has at most a megabyte
+  for (const schema::FieldRow& row : schema::Fields()) {
+    if (schema::Row(row.type).slot != schema::Slot::Text || ++texts > 9) continue;
+    large.record.Set(row.id, std::string(65'535, 'x') + '\0');
+  }
+  // More than 128 MiB within a second; all of it would be held otherwise, and sorted.
+  std::vector<Event> events;
+  for (size_t i = 0; i < 300; ++i) {
+    event::SetTime(large, 10 * kSecondNs - i);
+    events.push_back(large);
+  }
+  Write(events);
+  const Read read = ReadBack();
+  ASSERT_EQ(read.events.size(), 300u);
+  EXPECT_FALSE(std::ranges::is_sorted(read.events, {}, &Event::time_ns));
+}
+
 TEST_F(Trace, IsReadWhileAnotherWrites) {
   const std::vector<Event> events = EachHalfSecond(3, 3000);
   Result<Writer> writer = Writer::Create(Path(), kHost);

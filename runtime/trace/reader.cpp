@@ -45,6 +45,12 @@ struct Reader::State {
   void Found(const Block& block);
   Status ReadBlock(const Block& block, const std::function<void(const event::Event&)>& on_event,
                    const std::function<void(const Lost&)>& on_lost);
+  // The block's bytes, decompressed; and what its head says.
+  Result<std::string> RowsOf(const Block& block, SectionHead* head) const;
+  // What is wrong with a block of which so many rows were read, `why` not the next one or no more; nothing if all is well.
+  Status End(const Block& block, const SectionHead& head, const RowCounts& counts, const std::optional<Why>& why) const;
+  // Whether there is a block `next`, by now.
+  Result<bool> HasNext();
 
   File file;
   ZSTD_DCtx* zstd;
@@ -53,6 +59,17 @@ struct Reader::State {
   uint64_t blocks_at = 0;  // where the first block begins
   std::vector<Block> blocks;
   size_t next = 0;         // block that Next gives
+  // That of which NextRow gave some rows.
+  struct Begun {
+    explicit Begun(std::string all) : rows(std::move(all)) {}
+    std::string rows;
+    Cursor cursor{rows};
+    SectionHead head;
+    RowCounts counts;
+    std::optional<Why> why;  // a row is malformed
+  };
+  std::unique_ptr<Begun> begun;
+  RowBase row_base;
   bool ended = false;      // an index, or damage, is behind the blocks
   Status damage = Ok();  // what a scan found behind the last block that is whole
 };
@@ -180,8 +197,7 @@ Status Reader::State::ScanBlocks() {
   return Ok();
 }
 
-Status Reader::State::ReadBlock(const Block& block, const std::function<void(const event::Event&)>& on_event,
-                                const std::function<void(const Lost&)>& on_lost) {
+Result<std::string> Reader::State::RowsOf(const Block& block, SectionHead* out) const {
   const std::string where = fmt::format("block {}", block.head.number);
   Result<SectionHead> head = ReadHead(block.offset, Tag::Block, kMaxRaw);
   if (!head) return head.error();
@@ -190,16 +206,37 @@ Status Reader::State::ReadBlock(const Block& block, const std::function<void(con
   indexed.raw = head->raw;
   indexed.check = head->check;
   if (!SameHead(indexed, *head)) return Damaged(file, where, block.offset, "the index says something else about it");
-  Result<std::string> rows = ReadSection(block.offset, *head, where);
-  if (!rows) return rows.error();
-  RowCounts counts;
-  if (auto why = DecodeRows(*rows, layout, base, &counts, on_event, on_lost)) {
-    return Damaged(file, where, block.offset, fmt::format("record {}: {}", counts.events + counts.lost, *why));
-  }
-  if (counts.events != head->events || counts.lost != head->lost) {
+  *out = *head;
+  return ReadSection(block.offset, *head, where);
+}
+
+Status Reader::State::End(const Block& block, const SectionHead& head, const RowCounts& counts,
+                          const std::optional<Why>& why) const {
+  const std::string where = fmt::format("block {}", block.head.number);
+  if (why) return Damaged(file, where, block.offset, fmt::format("record {}: {}", counts.events + counts.lost, *why));
+  if (counts.events != head.events || counts.lost != head.lost) {
     return Damaged(file, where, block.offset, "it holds more or fewer records than its head says");
   }
   return Ok();
+}
+
+Status Reader::State::ReadBlock(const Block& block, const std::function<void(const event::Event&)>& on_event,
+                                const std::function<void(const Lost&)>& on_lost) {
+  SectionHead head;
+  Result<std::string> rows = RowsOf(block, &head);
+  if (!rows) return rows.error();
+  RowCounts counts;
+  const std::optional<Why> why = DecodeRows(*rows, layout, base, &counts, on_event, on_lost);
+  return End(block, head, counts, why);
+}
+
+Result<bool> Reader::State::HasNext() {
+  if (next == blocks.size() && !ended) {
+    if (Status looked = file.Refresh(); !looked) return looked.error();
+    if (Status scanned = ScanBlocks(); !scanned) return scanned.error();
+  }
+  if (next == blocks.size() && !damage) return damage.error();
+  return next < blocks.size();
 }
 
 Reader::Reader(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -236,17 +273,38 @@ bool Reader::ended() const { return state_->ended; }
 Result<bool> Reader::Next(const std::function<void(const event::Event&)>& on_event,
                           const std::function<void(const Lost&)>& on_lost) {
   State& state = *state_;
-  if (state.next == state.blocks.size() && !state.ended) {
-    if (Status looked = state.file.Refresh(); !looked) return looked.error();
-    if (Status scanned = state.ScanBlocks(); !scanned) return scanned.error();
-  }
-  if (state.next == state.blocks.size()) {
-    if (!state.damage) return state.damage.error();
-    return false;
-  }
+  Result<bool> has = state.HasNext();
+  if (!has || !*has) return has;
   if (Status read = state.ReadBlock(state.blocks[state.next], on_event, on_lost); !read) return read.error();
   ++state.next;
   return true;
+}
+
+Result<bool> Reader::NextRow(const std::function<void(const event::Event&)>& on_event,
+                             const std::function<void(const Lost&)>& on_lost) {
+  State& state = *state_;
+  while (!state.begun || (!state.begun->why && state.begun->cursor.AtEnd())) {
+    if (state.begun) {
+      const State::Begun& done = *state.begun;
+      if (Status end = state.End(state.blocks[state.next], done.head, done.counts, {}); !end) return end.error();
+      state.begun.reset();
+      ++state.next;
+    }
+    Result<bool> has = state.HasNext();
+    if (!has || !*has) return has;
+    SectionHead head;
+    Result<std::string> rows = state.RowsOf(state.blocks[state.next], &head);
+    if (!rows) return rows.error();
+    state.begun = std::make_unique<State::Begun>(std::move(*rows));
+    state.begun->head = head;
+    state.row_base.Clear();
+  }
+  State::Begun& begun = *state.begun;
+  if (!begun.why) {
+    begun.why = DecodeRow(begun.cursor, state.layout, state.row_base, &begun.counts, on_event, on_lost);
+    if (!begun.why) return true;
+  }
+  return state.End(state.blocks[state.next], begun.head, begun.counts, begun.why).error();
 }
 
 size_t Reader::blocks() const { return state_->blocks.size(); }

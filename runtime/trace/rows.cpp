@@ -202,35 +202,42 @@ void EncodeLost(const Lost& lost, RowBase& base, std::string& out) {
   base.time_ns = lost.time_ns;
 }
 
+std::optional<Why> DecodeRow(Cursor& cursor, const Layout& layout, RowBase& base, RowCounts* counts,
+                             const std::function<void(const event::Event&)>& on_event,
+                             const std::function<void(const Lost&)>& on_lost) {
+  RowTag tag{};
+  if (!cursor.NumberUpTo(static_cast<uint64_t>(RowTag::Event), &tag)) return "a record of an unknown kind";
+  if (tag == RowTag::Event || tag == RowTag::WholeEvent) {
+    event::Event* event = nullptr;
+    bool known = false;
+    if (auto why = TakeEvent(cursor, tag, layout, base, &event, &known)) return why;
+    ++counts->events;
+    if (known) on_event(*event);
+    return std::nullopt;
+  }
+  Lost lost{};
+  if (!TakeTime(cursor, base)) return "a malformed time";
+  if (!cursor.NumberUpTo(UINT16_MAX, &lost.cpu) || !cursor.Number(&lost.records)) return "a malformed LOST record";
+  size_t kinds = 0;
+  if (tag == RowTag::Lost && !cursor.NumberUpTo(kMaxKinds, &kinds)) return "a malformed LOST record";
+  for (; kinds > 0; --kinds) {
+    size_t kind = 0;
+    if (!cursor.Number(&kind) || kind >= layout.kinds.size()) return "a malformed LOST record";
+    if (layout.kinds[kind]) lost.kinds.push_back(*layout.kinds[kind]);
+  }
+  lost.time_ns = base.time_ns;
+  ++counts->lost;
+  on_lost(lost);
+  return std::nullopt;
+}
+
 std::optional<Why> DecodeRows(std::string_view bytes, const Layout& layout, RowBase& base, RowCounts* counts,
                               const std::function<void(const event::Event&)>& on_event,
                               const std::function<void(const Lost&)>& on_lost) {
   Cursor cursor(bytes);
   base.Clear();
   while (!cursor.AtEnd()) {
-    RowTag tag{};
-    if (!cursor.NumberUpTo(static_cast<uint64_t>(RowTag::Event), &tag)) return "a record of an unknown kind";
-    if (tag == RowTag::Event || tag == RowTag::WholeEvent) {
-      event::Event* event = nullptr;
-      bool known = false;
-      if (auto why = TakeEvent(cursor, tag, layout, base, &event, &known)) return why;
-      ++counts->events;
-      if (known) on_event(*event);
-    } else {
-      Lost lost{};
-      if (!TakeTime(cursor, base)) return "a malformed time";
-      if (!cursor.NumberUpTo(UINT16_MAX, &lost.cpu) || !cursor.Number(&lost.records)) return "a malformed LOST record";
-      size_t kinds = 0;
-      if (tag == RowTag::Lost && !cursor.NumberUpTo(kMaxKinds, &kinds)) return "a malformed LOST record";
-      for (; kinds > 0; --kinds) {
-        size_t kind = 0;
-        if (!cursor.Number(&kind) || kind >= layout.kinds.size()) return "a malformed LOST record";
-        if (layout.kinds[kind]) lost.kinds.push_back(*layout.kinds[kind]);
-      }
-      lost.time_ns = base.time_ns;
-      ++counts->lost;
-      on_lost(lost);
-    }
+    if (auto why = DecodeRow(cursor, layout, base, counts, on_event, on_lost)) return why;
   }
   return std::nullopt;
 }

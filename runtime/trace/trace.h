@@ -25,7 +25,7 @@ struct Lost {
 };
 
 // Sorts what comes almost in time order (CPUs are read one after the other): records are held back until they are a
-// second older than the newest, or 4096 newer ones came.
+// second older than the newest, or 4096 newer ones came, or their texts are more than 128 MiB.
 class Writer {
  public:
   // Creates `path`, readable by its owner only; the header names every column of the table, its type and data class,
@@ -84,6 +84,10 @@ class Reader {
   // is being written the next call looks again, until `ended`. Its info() grows with it.
   Result<bool> Next(const std::function<void(const event::Event&)>& on_event,
                     const std::function<void(const Lost&)>& on_lost);
+  // One record of those that Next has not given, at most: of an unknown kind it may be none. The event is valid until the
+  // next call, so nobody has to keep what a whole block stands for. Not to be mixed with Next.
+  Result<bool> NextRow(const std::function<void(const event::Event&)>& on_event,
+                       const std::function<void(const Lost&)>& on_lost);
   // Whoever wrote it has closed it, or it is damaged behind its last block: it will not grow.
   bool ended() const;
   // One block of `blocks()` alone; in their order they are what ForEach gives. What ended the trace behind its last block, and

@@ -12,11 +12,13 @@ namespace {
 
 constexpr uint64_t kHoldNs = 1'000'000'000;
 constexpr size_t kHoldRecords = 4096;
+constexpr size_t kHoldText = 128 << 20;  // bytes: events of a forged trace can have a megabyte each
 constexpr int kCompressionLevel = 9;  // a third smaller than level 3, and still far faster than events come
 
 struct Pending {
   uint64_t time_ns = 0;
   uint64_t order = 0;  // of coming: what is equally old keeps its order
+  size_t text = 0;     // bytes
   std::variant<event::Event, Lost> what;
 };
 // The oldest on top of a heap.
@@ -25,6 +27,14 @@ struct Later {
     return a.time_ns != b.time_ns ? a.time_ns > b.time_ns : a.order > b.order;
   }
 };
+
+size_t TextOf(const event::Event& event) {
+  size_t bytes = 0;
+  for (const schema::FieldRow& row : schema::Fields()) {
+    if (const auto* text = std::get_if<std::string>(&event.record[row.id].value)) bytes += text->size();
+  }
+  return bytes;
+}
 
 }  // namespace
 
@@ -42,13 +52,14 @@ struct Writer::State {
   Status WriteBlock();
   Status WriteIndex();
   Status Emit(const Pending& pending);
-  Status Push(uint64_t time_ns, std::variant<event::Event, Lost> what);
+  Status Push(uint64_t time_ns, std::variant<event::Event, Lost> what, size_t text = 0);
   // What is more than a second older than `now_ns`, and what is too much to hold.
   Status Drain(uint64_t now_ns);
 
   File file;
   ZSTD_CCtx* zstd;
   std::vector<Pending> held;  // a heap by Later
+  size_t held_text = 0;
   uint64_t newest_ns = 0, order = 0;
   RowBase base;
   std::string rows;
@@ -121,9 +132,10 @@ Status Writer::State::Emit(const Pending& pending) {
   return rows.size() >= kBlockRawTarget ? WriteBlock() : Ok();
 }
 
-Status Writer::State::Push(uint64_t time_ns, std::variant<event::Event, Lost> what) {
+Status Writer::State::Push(uint64_t time_ns, std::variant<event::Event, Lost> what, size_t text) {
   if (!status) return status;
-  held.push_back({time_ns, order++, std::move(what)});
+  held.push_back({time_ns, order++, text, std::move(what)});
+  held_text += text;
   std::ranges::push_heap(held, Later());
   newest_ns = std::max(newest_ns, time_ns);
   return status = Drain(newest_ns);
@@ -131,10 +143,11 @@ Status Writer::State::Push(uint64_t time_ns, std::variant<event::Event, Lost> wh
 
 Status Writer::State::Drain(uint64_t now_ns) {
   const uint64_t until = now_ns - std::min(now_ns, kHoldNs);
-  while (!held.empty() && (held.size() > kHoldRecords || held.front().time_ns < until)) {
+  while (!held.empty() && (held.size() > kHoldRecords || held_text > kHoldText || held.front().time_ns < until)) {
     std::ranges::pop_heap(held, Later());
     const Pending oldest = std::move(held.back());
     held.pop_back();
+    held_text -= oldest.text;
     if (Status emitted = Emit(oldest); !emitted) return emitted;
   }
   return Ok();
@@ -168,7 +181,8 @@ Status Writer::Add(const event::Event& event) {
   kept.generation = event.generation;
   kept.cpu = event.cpu;
   kept.record = event.record;
-  return state_->Push(event.time_ns, std::move(kept));
+  const size_t text = TextOf(kept);
+  return state_->Push(event.time_ns, std::move(kept), text);
 }
 
 Status Writer::AddLost(const Lost& lost) { return state_->Push(lost.time_ns, lost); }
