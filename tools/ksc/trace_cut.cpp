@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <deque>
 #include <map>
 #include <set>
 
@@ -175,27 +174,26 @@ std::optional<int> ReadFilter(const cli::Command& command, const cli::Arguments&
   return std::nullopt;
 }
 
-// The next events of one of several traces, a block at a time.
+// The next record of one of several traces, and no more: a block of a few bytes can stand for gigabytes of events.
 struct Queue {
   std::string path;
   trace::Reader reader;
-  std::deque<event::Event> events = {};
-  std::deque<trace::Lost> losses = {};
+  const event::Event* event = nullptr;  // the reader's own
+  std::optional<trace::Lost> loss = {};
   Status status = Ok();
+  bool at_end = false;
 
   // Nothing if there is no more. A trace is nearly in order; its writer was at most a second late.
   std::optional<uint64_t> Time() {
-    while (events.empty() && losses.empty() && status && !at_end) {
-      Result<bool> more = reader.Next([&](const event::Event& event) { events.push_back(event); },
-                                      [&](const trace::Lost& lost) { losses.push_back(lost); });
+    while (!event && !loss && !at_end) {
+      Result<bool> more = reader.NextRow([&](const event::Event& next) { event = &next; },
+                                         [&](const trace::Lost& next) { loss = next; });
       if (!more) status = more.error();
       at_end = !more || !*more;
     }
-    if (events.empty() && losses.empty()) return std::nullopt;
-    return std::min(events.empty() ? UINT64_MAX : events.front().time_ns,
-                    losses.empty() ? UINT64_MAX : losses.front().time_ns);
+    if (event) return event->time_ns;
+    return loss ? std::optional(loss->time_ns) : std::nullopt;
   }
-  bool at_end = false;
 };
 
 }  // namespace
@@ -323,14 +321,14 @@ int TraceMerge(const Words& words) {
     }
     if (first == nullptr) break;
     Status written = Ok();
-    if (!first->losses.empty() && first->losses.front().time_ns == first_ns) {
-      ++lost;
-      written = writer->AddLost(first->losses.front());
-      first->losses.pop_front();
-    } else {
+    if (first->event) {
       ++events;
-      written = writer->Add(first->events.front());
-      first->events.pop_front();
+      written = writer->Add(*first->event);
+      first->event = nullptr;
+    } else {
+      ++lost;
+      written = writer->AddLost(*first->loss);
+      first->loss.reset();
     }
     if (!written) return cli::Fail(written.error(), json);
     progress.Tick([&](double seconds) {
