@@ -241,19 +241,20 @@ Lowered Lower(std::span<const sema::CheckedModule> modules) {
         out.rules.push_back(Lower(rule, module));
       }
     }
-    for (const sema::TestCase& test : module.tests) {
-      TestCase lowered{test.rule, test.environment, test.syntax->name.value, test.syntax->name.span, {}};
-      for (const auto& step : test.steps) {
-        if (auto* feed = std::get_if<sema::Feed>(&step)) {
-          lowered.steps.emplace_back(Feed{feed->kind, feed->offset_ns, CompleteRecord(*feed),
-                                          feed->syntax ? feed->syntax->kind.span : Span{}});
-        } else if (auto* trace = std::get_if<sema::ReplayTrace>(&step)) {
-          lowered.steps.emplace_back(ReplayTrace{trace->path, trace->offset_ns, trace->syntax->span});
-        } else {
-          lowered.steps.emplace_back(Lower(std::get<sema::Expect>(step)));
-        }
-      }
-      out.tests.push_back(std::move(lowered));
+  }
+  return out;
+}
+
+TestCase LowerTest(const sema::TestCase& test) {
+  TestCase out{test.rule, test.environment, test.syntax->name.value, test.syntax->name.span, {}};
+  for (const auto& step : test.steps) {
+    if (auto* feed = std::get_if<sema::Feed>(&step)) {
+      out.steps.emplace_back(Feed{feed->kind, feed->offset_ns, CompleteRecord(*feed),
+                                  feed->syntax ? feed->syntax->kind.span : Span{}});
+    } else if (auto* trace = std::get_if<sema::ReplayTrace>(&step)) {
+      out.steps.emplace_back(ReplayTrace{trace->path, trace->offset_ns, trace->syntax->span});
+    } else {
+      out.steps.emplace_back(Lower(std::get<sema::Expect>(step)));
     }
   }
   return out;

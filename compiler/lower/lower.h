@@ -48,7 +48,6 @@ struct TestCase {
 
 struct Lowered {
   std::vector<ir::Rule> rules;
-  std::vector<TestCase> tests;
   std::vector<std::string> disabled;  // ids of rules that the environment's tunes turn off
 };
 
@@ -57,7 +56,10 @@ struct Lowered {
 // is named for.
 schema::Record CompleteRecord(const sema::Feed& feed);
 
-// Only for modules that were checked without an error. Rules and tests in the order of the modules.
+// Only for modules that were checked without an error. Rules in the order of the modules.
 Lowered Lower(std::span<const sema::CheckedModule> modules);
+
+// One case, for whom runs it: full records of all events of a policy's tests would be most of what compiling takes.
+TestCase LowerTest(const sema::TestCase& test);
 
 }  // namespace ks::lower

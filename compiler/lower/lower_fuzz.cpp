@@ -23,6 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   (void)ks::sema::Dump(checked[0]);
   if (diagnostics.errors() > 0) return 0;
+  for (const ks::sema::TestCase& test : checked[0].tests) (void)ks::lower::LowerTest(test);
   const ks::ir::Program program = ks::ir::MakeProgram(ks::lower::Lower(checked).rules);
   std::string text = ks::ir::Print(program);
   ks::Result<ks::ir::Program> again = ks::ir::ParseProgram(text);

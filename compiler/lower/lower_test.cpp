@@ -23,10 +23,13 @@ class Policy {
     for (const Diagnostic& d : diagnostics_.all()) {
       if (d.severity == Severity::Error) ADD_FAILURE() << RenderHuman(d, false);
     }
-    if (diagnostics_.errors() == 0) lowered_ = Lower(checked_);
+    if (diagnostics_.errors() > 0) return;
+    lowered_ = Lower(checked_);
+    for (const sema::TestCase& test : checked_[0].tests) tests_.push_back(LowerTest(test));
   }
   const Lowered& operator*() const { return lowered_; }
   const Lowered* operator->() const { return &lowered_; }
+  const std::vector<TestCase>& tests() const { return tests_; }
 
  private:
   SourceFile file_;
@@ -34,6 +37,7 @@ class Policy {
   syntax::Module module_;
   std::vector<sema::CheckedModule> checked_;
   Lowered lowered_;
+  std::vector<TestCase> tests_;
 };
 
 ir::Pred When(const std::string& kind, const std::string& where) {
@@ -44,8 +48,8 @@ ir::Pred When(const std::string& kind, const std::string& where) {
 Record RecordOf(const std::string& kind, const std::string& fields) {
   Policy policy("rule r \"r\" { severity low on " + kind + " alert \"x\" }\ntest r { case \"c\" { " + kind + " {" +
                 fields + "} expect quiet } }\n");
-  if (policy->tests.empty()) return {};
-  return std::get<Feed>(policy->tests[0].steps[0]).record;
+  if (policy.tests().empty()) return {};
+  return std::get<Feed>(policy.tests()[0].steps[0]).record;
 }
 
 // Whether the condition is true of the event that a test would feed.
@@ -235,8 +239,8 @@ TEST(Lower, Cases) {
       "test r {\n  let c: container = { id: \"c1\" }\n"
       "  case \"one\" { exec { container: c } +2s exec {} +1ms exec {} expect 2 alert expect quiet expect alert \"sh\" "
       "expect 0 alert expect alert }\n}\n");
-  ASSERT_EQ(policy->tests.size(), 1u);
-  const TestCase& test = policy->tests[0];
+  ASSERT_EQ(policy.tests().size(), 1u);
+  const TestCase& test = policy.tests()[0];
   EXPECT_EQ(test.rule, "p.r");
   EXPECT_EQ(test.name, "one");
   ASSERT_EQ(test.steps.size(), 8u);

@@ -160,9 +160,8 @@ std::optional<lower::TestCase> ReadTest(const Subject& subject, const std::strin
   std::vector<sema::CheckedModule> checked;
   checked.push_back(sema::Check(module, library, options, diagnostics));
   if (diagnostics.errors() > 0) return std::nullopt;
-  lower::Lowered lowered = lower::Lower(checked);
-  if (lowered.tests.size() != 1) return std::nullopt;
-  lower::TestCase test = std::move(lowered.tests[0]);
+  if (checked[0].tests.size() != 1) return std::nullopt;
+  lower::TestCase test = lower::LowerTest(checked[0].tests[0]);
   // Its places are in a text that is gone.
   test.span = {};
   for (auto& step : test.steps) std::visit([](auto& one) { one.span = {}; }, step);

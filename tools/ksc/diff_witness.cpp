@@ -123,9 +123,12 @@ std::optional<std::vector<lower::Feed>> Parse(const ir::Rule& rule, schema::Even
   driver::Options options;
   options.now_ns = Now() * 1'000'000'000;
   Result<std::unique_ptr<driver::Analysis>> analysis = driver::Analyze(std::move(sources), options);
-  if (!analysis || !(*analysis)->ok() || (*analysis)->lowered.tests.size() != 1) return std::nullopt;
+  if (!analysis || !(*analysis)->ok()) return std::nullopt;
+  const std::vector<sema::TestCase>& tests = (*analysis)->checked.front().tests;
+  if (tests.size() != 1) return std::nullopt;
   std::vector<lower::Feed> feeds;
-  for (const auto& step : (*analysis)->lowered.tests.front().steps) {
+  const lower::TestCase lowered = lower::LowerTest(tests.front());
+  for (const auto& step : lowered.steps) {
     if (const auto* feed = std::get_if<lower::Feed>(&step)) feeds.push_back(*feed);
   }
   return feeds;

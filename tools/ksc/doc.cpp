@@ -101,10 +101,12 @@ std::string WithoutHtml(std::string_view text, bool in_table) {
 }
 
 // The text of a case as it stands in its file.
-std::vector<const lower::TestCase*> CasesOf(const driver::Analysis& analysis, const ir::Rule& rule) {
-  std::vector<const lower::TestCase*> cases;
-  for (const lower::TestCase& test : analysis.lowered.tests) {
-    if (test.rule == rule.id) cases.push_back(&test);
+std::vector<const sema::TestCase*> CasesOf(const driver::Analysis& analysis, const ir::Rule& rule) {
+  std::vector<const sema::TestCase*> cases;
+  for (const sema::CheckedModule& module : analysis.checked) {
+    for (const sema::TestCase& test : module.tests) {
+      if (test.rule == rule.id) cases.push_back(&test);
+    }
   }
   return cases;
 }
@@ -154,7 +156,7 @@ std::string Markdown(const driver::Analysis& analysis, const Page& page, std::st
   }
   auto cases = CasesOf(analysis, rule);
   if (!cases.empty()) out += "\nTested with:\n\n";
-  for (const lower::TestCase* test : cases) out += fmt::format("- {}\n", Plain(test->name));
+  for (const sema::TestCase* test : cases) out += fmt::format("- {}\n", Plain(test->syntax->name.value));
   return out + "\n";
 }
 
@@ -175,7 +177,7 @@ std::string Json(const driver::Analysis& analysis, const Page& page) {
       JsonString(rule.id), JsonString(rule.title), JsonString(page.source->syntax->doc), ir::Name(rule.severity),
       list(rule.attack, [](const std::string& id) { return JsonString(id); }), JsonString(rule.source),
       list(rule.exceptions, exception),
-      list(CasesOf(analysis, rule), [](const lower::TestCase* test) { return JsonString(test->name); }),
+      list(CasesOf(analysis, rule), [](const sema::TestCase* test) { return JsonString(test->syntax->name.value); }),
       rule.IsStateful() ? ir::SizeOfState(rule).bytes_most : 0);
 }
 

@@ -41,9 +41,9 @@ std::string CacheFolder() {
 
 std::vector<lsp::TestResult> RunAll(const driver::Analysis& analysis) {
   std::vector<lsp::TestResult> out;
-  for (const TestOutcome& outcome : RunTests(analysis, [](const lower::TestCase&) { return true; })) {
-    Span span = outcome.passed || !outcome.span.file ? outcome.test->span : outcome.span;
-    out.push_back({outcome.test->rule, outcome.test->name, outcome.passed, outcome.why,
+  for (const TestOutcome& outcome : RunTests(analysis, [](const sema::TestCase&) { return true; })) {
+    Span span = outcome.passed || !outcome.span.file ? outcome.test->syntax->name.span : outcome.span;
+    out.push_back({outcome.test->rule, outcome.test->syntax->name.value, outcome.passed, outcome.why,
                    span.file ? span.file->name() : "", span});
   }
   return out;

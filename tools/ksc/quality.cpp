@@ -17,9 +17,12 @@ unsigned Percent(size_t part, size_t whole) {
 Subject::Subject(const driver::Analysis& analysis, const sema::CheckedModule& module, const sema::Rule& rule)
     : analysis_(analysis), module_(module), rule_(rule) {
   std::set<std::string> spoken_of;
-  for (const lower::TestCase& test : analysis.lowered.tests) {
-    if (test.rule != rule.id || test.environment != analysis.environment) continue;
-    cases_.push_back(&test);
+  for (const sema::CheckedModule& one : analysis.checked) {
+    for (const sema::TestCase& test : one.tests) {
+      if (test.rule == rule.id && test.environment == analysis.environment) cases_.push_back(lower::LowerTest(test));
+    }
+  }
+  for (const lower::TestCase& test : cases_) {
     for (const auto& step : test.steps) {
       if (const auto* expect = std::get_if<lower::Expect>(&step)) spoken_of.insert(expect->rule);
       if (const auto* feed = std::get_if<lower::Feed>(&step)) observed_.Add(feed->kind, feed->record);
@@ -56,7 +59,7 @@ ir::Program Subject::ProgramOf(const sema::Rule& rule) const {
 bool Subject::Notices(const sema::Rule& mutant) const {
   const engine::Engine engine(ProgramOf(mutant));
   return std::any_of(cases_.begin(), cases_.end(),
-                     [&](const lower::TestCase* test) { return !RunCase(engine, *test, false).outcome.passed; });
+                     [&](const lower::TestCase& test) { return !RunCase(engine, test, false).outcome.passed; });
 }
 
 namespace {
@@ -68,8 +71,8 @@ Quality AssessRule(const Subject& subject, const QualityOptions& options) {
   quality.at = rule.syntax->name.span;
   quality.cases = subject.cases().size();
   const engine::Engine engine(subject.ProgramOf(rule));
-  for (const lower::TestCase* test : subject.cases()) {
-    quality.failing += RunCase(engine, *test, false).outcome.passed ? 0 : 1;
+  for (const lower::TestCase& test : subject.cases()) {
+    quality.failing += RunCase(engine, test, false).outcome.passed ? 0 : 1;
   }
   if (quality.failing > 0) return quality;
   std::vector<mutate::Mutant> mutants = mutate::MutantsOf(rule, subject.context());

@@ -59,7 +59,7 @@ class Subject {
   const driver::Analysis& analysis() const { return analysis_; }
   const sema::Rule& rule() const { return rule_; }
   const sema::CheckedModule& module() const { return module_; }
-  const std::vector<const lower::TestCase*>& cases() const { return cases_; }
+  const std::vector<lower::TestCase>& cases() const { return cases_; }
   const mutate::Observed& observed() const { return observed_; }
   mutate::Context context() const;
   // This rule as it is, or as a mutant has it, beside those that its cases speak of.
@@ -71,7 +71,7 @@ class Subject {
   const driver::Analysis& analysis_;
   const sema::CheckedModule& module_;
   const sema::Rule& rule_;
-  std::vector<const lower::TestCase*> cases_;
+  std::vector<lower::TestCase> cases_;
   std::vector<const ir::Rule*> others_;
   mutate::Observed observed_;
 };

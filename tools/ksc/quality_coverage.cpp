@@ -39,7 +39,7 @@ class Coverage {
 
   void OfConditions() {
     const engine::Engine engine(subject_.ProgramOf(subject_.rule()));
-    for (const lower::TestCase* test : subject_.cases()) runs_.push_back({RunCase(engine, *test, false), test});
+    for (const lower::TestCase& test : subject_.cases()) runs_.push_back({RunCase(engine, test, false), &test});
     for (const RuleDecision& decision : decisions_) OfDecision(decision);
   }
 
@@ -149,11 +149,11 @@ class Coverage {
     bare.limit.reset();
     const engine::Engine engine(subject_.ProgramOf(bare));
     std::vector<Seen> out;
-    for (const lower::TestCase* test : subject_.cases()) {
+    for (const lower::TestCase& test : subject_.cases()) {
       // Expectations are those of the rule with its exceptions: the case goes on behind them.
-      lower::TestCase fed_only = *test;
+      lower::TestCase fed_only = test;
       std::erase_if(fed_only.steps, [](const auto& step) { return std::holds_alternative<lower::Expect>(step); });
-      bare_runs_.push_back({RunCase(engine, fed_only, false), test});
+      bare_runs_.push_back({RunCase(engine, fed_only, false), &test});
     }
     for (const CaseRun& run : bare_runs_) {
       for (const Raised& alert : run.result.alerts) {

@@ -15,29 +15,30 @@
 namespace ks::ksc {
 namespace {
 
-std::string Title(const lower::TestCase& test) {
+std::string Title(const sema::TestCase& test) {
   std::string in = test.environment.empty() ? "" : fmt::format(" in \"{}\"", test.environment);
-  return fmt::format("{}{}: {}", test.rule, in, test.name);
+  return fmt::format("{}{}: {}", test.rule, in, test.syntax->name.value);
 }
 
 void PrintJson(const TestOutcome& outcome) {
-  const lower::TestCase& test = *outcome.test;
+  const sema::TestCase& test = *outcome.test;
   std::string in = test.environment.empty() ? "" : fmt::format(R"("environment":{},)", JsonString(test.environment));
   fmt::print(R"({{"rule":{},{}"case":{},"at":{},"result":"{}","why":{}}})"
              "\n",
-             JsonString(test.rule), in, JsonString(test.name),
-             JsonString(ToString(PlaceOf(outcome.passed ? test.span : outcome.span))), outcome.passed ? "passed" : "failed",
+             JsonString(test.rule), in, JsonString(test.syntax->name.value),
+             JsonString(ToString(PlaceOf(outcome.passed ? test.syntax->name.span : outcome.span))), outcome.passed ? "passed" : "failed",
              JsonString(outcome.why));
 }
 
 // One suite per rule.
 Finding FindingOf(const TestOutcome& outcome) {
-  const lower::TestCase& test = *outcome.test;
+  const sema::TestCase& test = *outcome.test;
   Finding finding;
   finding.suite = test.rule;
-  finding.name = test.environment.empty() ? test.name : fmt::format("{} [{}]", test.name, test.environment);
+  finding.name = test.syntax->name.value;
+  if (!test.environment.empty()) finding.name += fmt::format(" [{}]", test.environment);
   finding.code = "test-failed";
-  finding.place = PlaceOf(outcome.passed ? test.span : outcome.span);
+  finding.place = PlaceOf(outcome.passed ? test.syntax->name.span : outcome.span);
   if (outcome.passed) return finding;
   finding.level = Level::Error;
   const size_t line = std::min(outcome.why.find('\n'), outcome.why.size());
@@ -95,9 +96,9 @@ int Test(const Words& words) {
 
   std::vector<std::unique_ptr<driver::Analysis>> analyses;  // outcomes point into them
   std::vector<TestOutcome> outcomes;
-  auto wanted = [&](const lower::TestCase& test) {
+  auto wanted = [&](const sema::TestCase& test) {
     bool named = only.empty() || test.rule == only || test.rule.ends_with("." + only);
-    return named && test.name.find(part) != std::string::npos;
+    return named && test.syntax->name.value.find(part) != std::string::npos;
   };
   std::vector<std::string> environments = {environment};
   for (size_t i = 0; i < environments.size(); ++i) {
@@ -111,8 +112,10 @@ int Test(const Words& words) {
     for (TestOutcome& outcome : RunTests(*analysis, wanted, wish.options.jobs)) outcomes.push_back(std::move(outcome));
     if (i == 0 && environment.empty()) {
       std::set<std::string> others;
-      for (const lower::TestCase& test : analysis->lowered.tests) {
-        if (!test.environment.empty() && wanted(test)) others.insert(test.environment);
+      for (const sema::CheckedModule& module : analysis->checked) {
+        for (const sema::TestCase& test : module.tests) {
+          if (!test.environment.empty() && wanted(test)) others.insert(test.environment);
+        }
       }
       environments.insert(environments.end(), others.begin(), others.end());
     }

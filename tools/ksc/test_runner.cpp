@@ -172,15 +172,17 @@ CaseResult RunCase(const engine::Engine& engine, const lower::TestCase& test, bo
 }
 
 std::vector<TestOutcome> RunTests(const driver::Analysis& analysis,
-                                  const std::function<bool(const lower::TestCase&)>& wanted, unsigned jobs) {
+                                  const std::function<bool(const sema::TestCase&)>& wanted, unsigned jobs) {
   engine::Engine engine(analysis.program);
-  std::vector<const lower::TestCase*> tests;
-  for (const lower::TestCase& test : analysis.lowered.tests) {
-    if (test.environment == analysis.environment && wanted(test)) tests.push_back(&test);
+  std::vector<const sema::TestCase*> tests;
+  for (const sema::CheckedModule& module : analysis.checked) {
+    for (const sema::TestCase& test : module.tests) {
+      if (test.environment == analysis.environment && wanted(test)) tests.push_back(&test);
+    }
   }
   std::vector<TestOutcome> out(tests.size());
   InParallel(jobs, tests.size(), [&](size_t i) {
-    out[i] = RunCase(engine, *tests[i], true).outcome;
+    out[i] = RunCase(engine, lower::LowerTest(*tests[i]), true).outcome;
     out[i].test = tests[i];
   });
   return out;

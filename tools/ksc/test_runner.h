@@ -15,12 +15,12 @@ struct TestOutcome {
   bool passed = true;
   std::string why;  // many lines
   Span span;        // of the expectation that failed
-  const lower::TestCase* test = nullptr;
+  const sema::TestCase* test = nullptr;
 };
 
 // The wanted cases of a policy without errors, in its order, by so many threads.
 std::vector<TestOutcome> RunTests(const driver::Analysis& analysis,
-                                  const std::function<bool(const lower::TestCase&)>& wanted, unsigned jobs = 1);
+                                  const std::function<bool(const sema::TestCase&)>& wanted, unsigned jobs = 1);
 
 struct CaseResult {
   TestOutcome outcome;

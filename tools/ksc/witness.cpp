@@ -119,8 +119,8 @@ uint64_t Witness::AlertsOf(const engine::Engine& engine, const TestCase& test) c
 bool Witness::ByEvents(const mutate::Mutant& mutant, const Try& attempt) const {
   if (mutant.ways.empty()) return false;
   std::vector<Feed> from;
-  for (const TestCase* test : subject_.cases()) {
-    for (const auto& step : test->steps) {
+  for (const TestCase& test : subject_.cases()) {
+    for (const auto& step : test.steps) {
       const auto* feed = std::get_if<Feed>(&step);
       if (feed != nullptr && IsOf(subject_.rule().kinds, feed->kind) && from.size() < kMostEvents) from.push_back(*feed);
     }
@@ -279,7 +279,7 @@ bool Witness::ByTimes(const TestCase& base, const Try& attempt) const {
 
 bool Witness::ByCases(const mutate::Mutant& mutant, const Try& attempt) const {
   std::vector<TestCase> bases;
-  for (const TestCase* test : subject_.cases()) bases.push_back(Plain(*test));
+  for (const TestCase& test : subject_.cases()) bases.push_back(Plain(test));
   std::stable_sort(bases.begin(), bases.end(),
                    [](const TestCase& a, const TestCase& b) { return a.steps.size() < b.steps.size(); });
   for (const TestCase& base : bases) {
