@@ -23,7 +23,6 @@ std::string Surface(const syntax::Module& module) {
   return out;
 }
 
-// Ids of the rules that a module's tests and tunes speak of.
 std::set<std::string> Targets(const syntax::Module& module) {
   std::set<std::string> ids;
   std::string package = sema::PackageOf(module);
@@ -67,9 +66,11 @@ Parsed::Parsed(std::string name, std::string text) : file(std::move(name), std::
   if (file.text().size() > kMaxSourceBytes) {
     module.file = &file;
     diagnostics.Report<Diag::SourceTooLarge>(Span{&file, 0, 0}, file.text().size(), kMaxSourceBytes);
-    return;
+  } else {
+    module = syntax::Parse(file, diagnostics);
   }
-  module = syntax::Parse(file, diagnostics);
+  mentions = sema::MentionsOf(module);
+  targets = Targets(module);
 }
 
 std::vector<Diagnostic> Document::Everything() const {
@@ -89,7 +90,7 @@ Workspace::Workspace(sema::Options options) : options_(std::move(options)) {
     embedded_.emplace(document->name, std::move(document));
   }
   library_ = std::make_unique<sema::Library>();
-  for (auto& [name, document] : embedded_) library_->AddEmbedded(document->seen->module);
+  for (auto& [name, document] : embedded_) library_->AddEmbedded(document->seen->module, document->seen->mentions);
   for (auto& [name, document] : embedded_) Check(*document);
 }
 
@@ -252,8 +253,8 @@ std::vector<std::string> Workspace::Update() {
 
   std::unique_ptr<sema::Library> before = std::move(library_);
   library_ = std::make_unique<sema::Library>();
-  for (const auto& [name, document] : user_) library_->AddUser(document->module());
-  for (const auto& [name, document] : embedded_) library_->AddEmbedded(document->module());
+  for (const auto& [name, document] : user_) library_->AddUser(document->module(), document->seen->mentions);
+  for (const auto& [name, document] : embedded_) library_->AddEmbedded(document->module(), document->seen->mentions);
 
   std::set<std::string> affected = packages.empty() ? packages : ImportersOf(packages);
   for (const auto& [name, document] : user_) {
@@ -270,7 +271,7 @@ std::vector<std::string> Workspace::Update() {
     bool touched =
         all_ || affected.contains(package) || (surface && Speculates(document->meaning)) ||
         std::any_of(document->refers.begin(), document->refers.end(), [&](auto* f) { return gone.contains(f); }) ||
-        Meet(Targets(module), rules) ||
+        Meet(document->seen->targets, rules) ||
         std::any_of(module.lets.begin(), module.lets.end(), [&](const auto& let) { return use_changed(let.name); }) ||
         std::any_of(module.defs.begin(), module.defs.end(), [&](const auto& def) { return use_changed(def.name); }) ||
         std::any_of(module.rules.begin(), module.rules.end(), tests_changed);

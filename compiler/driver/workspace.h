@@ -19,6 +19,8 @@ struct Parsed {
   SourceFile file;
   Diagnostics diagnostics;
   syntax::Module module;
+  std::shared_ptr<const sema::Mentions> mentions;
+  std::set<std::string> targets;  // ids of the rules that its tests and tunes speak of
   bool ok() const { return diagnostics.errors() == 0; }
 };
 

@@ -78,7 +78,7 @@ std::string IdOf(std::string_view package, std::string_view name) {
   return id.append(name);
 }
 
-void Library::Add(const syntax::Module& module, bool embedded) {
+void Library::Add(const syntax::Module& module, std::shared_ptr<const Mentions> mentions, bool embedded) {
   std::string name = PackageOf(module);
   Package& package = (embedded ? embedded_ : user_)[name];
   package.name = name;
@@ -91,10 +91,28 @@ void Library::Add(const syntax::Module& module, bool embedded) {
   for (const syntax::Rule& rule : module.rules) package.rules.try_emplace(rule.name.text, &rule);
 
   for (const syntax::Import& import : module.imports) {
-    for (const syntax::Name& imported : import.names) used_.insert(IdOf(import.package.Dotted(), imported.text));
+    for (const syntax::Name& imported : import.names) imported_.insert(IdOf(import.package.Dotted(), imported.text));
   }
-  std::set<std::string, std::less<>> named;
-  UseCollector uses(module, &named);
+  for (const auto& [rule, tested] : mentions->tested) {
+    Tested& all = tested_[rule];
+    all.alert = all.alert || tested.alert;
+    all.quiet = all.quiet || tested.quiet;
+  }
+  environments_.insert(mentions->environments.begin(), mentions->environments.end());
+  for (const syntax::Tune& tune : module.tunes) {
+    tunes_[RuleIdOf(tune.rule, name)].push_back({&module, &tune});
+    tuned_.insert(tune.environment.value);
+    environments_.insert(tune.environment.value);
+  }
+  used_.insert(mentions->names.begin(), mentions->names.end());
+  if (!embedded) named_in_[&module] = mentions.get();
+  mentions_.push_back(std::move(mentions));
+}
+
+std::shared_ptr<const Mentions> MentionsOf(const syntax::Module& module) {
+  auto out = std::make_shared<Mentions>();
+  const std::string name = PackageOf(module);
+  UseCollector uses(module, &out->names);
   for (const syntax::Let& let : module.lets) uses.Visit(let.value);
   for (const syntax::Def& def : module.defs) uses.Visit(def.body);
   for (const syntax::Rule& rule : module.rules) {
@@ -106,7 +124,7 @@ void Library::Add(const syntax::Module& module, bool embedded) {
   }
   for (const syntax::Test& test : module.tests) {
     std::string id = RuleIdOf(test.rule, name);
-    if (test.environment) environments_.insert(test.environment->value);
+    if (test.environment) out->environments.insert(test.environment->value);
     for (const syntax::TestLet& let : test.lets) uses.Visit(let.record);
     std::function<void(const std::vector<syntax::TestStep>&)> visit = [&](const std::vector<syntax::TestStep>& steps) {
       for (const syntax::TestStep& step : steps) {
@@ -116,7 +134,7 @@ void Library::Add(const syntax::Module& module, bool embedded) {
           bool quiet = expect->quiet || (expect->count && *expect->count == 0);
           // What an environment changes is no test of the rule itself.
           if (test.environment) continue;
-          Tested& tested = tested_[expect->from ? RuleIdOf(*expect->from, name) : id];
+          Tested& tested = out->tested[expect->from ? RuleIdOf(*expect->from, name) : id];
           (quiet ? tested.quiet : tested.alert) = true;
         }
       }
@@ -124,22 +142,19 @@ void Library::Add(const syntax::Module& module, bool embedded) {
     for (const syntax::TestCase& test_case : test.cases) visit(test_case.steps);
   }
   for (const syntax::Tune& tune : module.tunes) {
-    tunes_[RuleIdOf(tune.rule, name)].push_back({&module, &tune});
-    tuned_.insert(tune.environment.value);
-    environments_.insert(tune.environment.value);
     for (const syntax::Exception& exception : tune.exceptions) uses.Visit(exception.condition);
   }
-  used_.insert(named.begin(), named.end());
-  if (!embedded) named_in_[&module] = std::move(named);
+  return out;
 }
 
 bool Library::IsNamedIn(const syntax::Module& module, std::string_view package, std::string_view name) const {
-  auto names = named_in_.find(&module);
-  if (names == named_in_.end()) return false;
+  auto mentions = named_in_.find(&module);
+  if (mentions == named_in_.end()) return false;
+  const auto& names = mentions->second->names;
   std::string id = IdOf(package, name);
-  if (!name.empty()) return names->second.contains(id);
-  auto it = names->second.lower_bound(id);
-  return it != names->second.end() && it->starts_with(id);
+  if (!name.empty()) return names.contains(id);
+  auto it = names.lower_bound(id);
+  return it != names.end() && it->starts_with(id);
 }
 
 std::string RuleIdOf(const syntax::Path& path, std::string_view package) {
@@ -178,10 +193,11 @@ const syntax::Rule* Library::FindRule(std::string_view id) const {
 }
 
 bool Library::IsUsed(std::string_view package, std::string_view name) const {
-  return used_.contains(IdOf(package, name));
+  const std::string id = IdOf(package, name);
+  return used_.contains(id) || imported_.contains(id);
 }
 
-Library::Tested Library::TestsOf(std::string_view rule_id) const {
+Tested Library::TestsOf(std::string_view rule_id) const {
   auto it = tested_.find(rule_id);
   return it == tested_.end() ? Tested{} : it->second;
 }

@@ -159,7 +159,7 @@ Exception RuleChecker::CheckException(const syntax::Exception& exception, const 
 }
 
 void RuleChecker::ReportUntested(const syntax::Rule& rule, const Scope& scope, const Rule& checked) {
-  Library::Tested tested = names_.library().TestsOf(checked.id);
+  Tested tested = names_.library().TestsOf(checked.id);
   if (tested.alert && tested.quiet) return;
   std::string_view what = "";
   if (tested.quiet) {

@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -29,10 +32,30 @@ using schema::Value;
 // Every module that names may come from, by package. Several files may share a package and see each other's names;
 // files without one share the nameless package. If the user gives a package, the embedded one of that name is not seen.
 // Modules must outlive the library, and stay where they are.
+// Which cases a rule has: one that expects this.
+struct Tested {
+  bool alert = false, quiet = false;
+};
+
+// What the expressions and tests of a module speak of. To find it takes a walk over all of it.
+struct Mentions {
+  std::set<std::string, std::less<>> names;        // "package.name" of whatever an expression starts from
+  std::map<std::string, Tested, std::less<>> tested;  // by the rule's id
+  std::set<std::string, std::less<>> environments;    // of its tests
+};
+std::shared_ptr<const Mentions> MentionsOf(const syntax::Module& module);
+
 class Library {
  public:
-  void AddUser(const syntax::Module& module) { Add(module, false); }
-  void AddEmbedded(const syntax::Module& module) { Add(module, true); }
+  // `mentions` are the module's.
+  void AddUser(const syntax::Module& module, std::shared_ptr<const Mentions> mentions) {
+    Add(module, std::move(mentions), false);
+  }
+  void AddEmbedded(const syntax::Module& module, std::shared_ptr<const Mentions> mentions) {
+    Add(module, std::move(mentions), true);
+  }
+  void AddUser(const syntax::Module& module) { AddUser(module, MentionsOf(module)); }
+  void AddEmbedded(const syntax::Module& module) { AddEmbedded(module, MentionsOf(module)); }
 
   // A let or a def: the first of its name in its package.
   struct Declaration {
@@ -56,9 +79,6 @@ class Library {
   bool IsUsed(std::string_view package, std::string_view name) const;
   // Whether an expression of this module names it, one with mistakes, too; no name: anything of the package.
   bool IsNamedIn(const syntax::Module& module, std::string_view package, std::string_view name) const;
-  struct Tested {
-    bool alert = false, quiet = false;  // a case expects this
-  };
   Tested TestsOf(std::string_view rule_id) const;
 
   struct TuneAt {
@@ -72,11 +92,13 @@ class Library {
   bool HasTunesFor(std::string_view environment) const { return tuned_.contains(environment); }
 
  private:
-  void Add(const syntax::Module& module, bool embedded);
+  void Add(const syntax::Module& module, std::shared_ptr<const Mentions> mentions, bool embedded);
   std::map<std::string, Package, std::less<>> user_, embedded_;
   std::map<std::string, Tested, std::less<>> tested_;
-  std::set<std::string, std::less<>> used_;  // "package.name"
-  std::map<const syntax::Module*, std::set<std::string, std::less<>>> named_in_;  // the same, of the user's modules
+  std::vector<std::shared_ptr<const Mentions>> mentions_;
+  std::unordered_set<std::string_view> used_;       // "package.name", within mentions_
+  std::set<std::string, std::less<>> imported_;     // the same, of imports
+  std::map<const syntax::Module*, const Mentions*> named_in_;  // of the user's modules
   std::map<std::string, std::vector<TuneAt>, std::less<>> tunes_;  // by the rule's id
   std::set<std::string, std::less<>> tuned_, environments_;        // those of tunes; and those of tests, too
 };
