@@ -88,4 +88,13 @@ bool GlobMatches(const std::vector<GlobToken>& tokens, std::string_view text) {
   return token == tokens.size();
 }
 
+std::string EscapedGlob(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '*' || c == '?' || c == '[' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 }  // namespace ks::ir

@@ -10,6 +10,7 @@
 
 #include <bitset>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct GlobToken {
 };
 
 std::vector<GlobToken> ParseGlob(std::string_view pattern);
+
+// The pattern that this text alone matches.
+std::string EscapedGlob(std::string_view text);
 
 // In at most |tokens| × |text| steps.
 bool GlobMatches(const std::vector<GlobToken>& tokens, std::string_view text);

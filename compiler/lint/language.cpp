@@ -6,6 +6,7 @@
 #include <set>
 
 #include "compiler/ir/eval.h"
+#include "compiler/ir/glob.h"
 #include "compiler/ir/hash.h"
 
 namespace ks::lint {
@@ -16,15 +17,6 @@ constexpr size_t kMaxLiterals = 256;   // of a test that becomes an automaton
 constexpr size_t kMaxCachedAutomata = 4096;
 constexpr size_t kMaxAnswers = 65'536;
 
-std::string Escaped(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '*' || c == '?' || c == '[' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 std::vector<schema::Value> Globs(const ir::Atom& atom) {
   std::vector<schema::Value> globs;
   for (const schema::Value& literal : atom.literals) {
@@ -32,11 +24,11 @@ std::vector<schema::Value> Globs(const ir::Atom& atom) {
     if (atom.test == ir::Test::Like) {
       globs.emplace_back(text);
     } else if (atom.test == ir::Test::Under) {
-      std::string prefix = Escaped(ir::UnderPrefix(text));
+      std::string prefix = ir::EscapedGlob(ir::UnderPrefix(text));
       globs.emplace_back(prefix);
       globs.emplace_back(prefix + "/*");
     } else {
-      globs.emplace_back(Escaped(text));
+      globs.emplace_back(ir::EscapedGlob(text));
     }
   }
   return globs;

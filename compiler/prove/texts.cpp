@@ -21,15 +21,6 @@ constexpr size_t kTextsOfClass = 4;
 
 uint8_t Lower(uint8_t byte) { return byte >= 'A' && byte <= 'Z' ? static_cast<uint8_t>(byte + 32) : byte; }
 
-std::string Escaped(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '*' || c == '?' || c == '[' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 std::vector<std::string> GlobsOf(const Atom& atom) {
   std::vector<std::string> globs;
   for (const schema::Value& literal : atom.literals) {
@@ -37,12 +28,12 @@ std::vector<std::string> GlobsOf(const Atom& atom) {
     if (atom.test == ir::Test::Like) {
       globs.push_back(text);
     } else if (atom.test == ir::Test::Contains) {
-      globs.push_back("*" + Escaped(text) + "*");
+      globs.push_back("*" + ir::EscapedGlob(text) + "*");
     } else if (atom.test == ir::Test::Under) {
-      globs.push_back(Escaped(ir::UnderPrefix(text)));
+      globs.push_back(ir::EscapedGlob(ir::UnderPrefix(text)));
       globs.push_back(globs.back() + "/*");
     } else {
-      globs.push_back(Escaped(text));
+      globs.push_back(ir::EscapedGlob(text));
     }
   }
   return globs;

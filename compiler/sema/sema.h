@@ -29,9 +29,6 @@ using schema::Value;
 // ---- Input
 // -----------------------------------------------------------------------------------------------------------
 
-// Every module that names may come from, by package. Several files may share a package and see each other's names;
-// files without one share the nameless package. If the user gives a package, the embedded one of that name is not seen.
-// Modules must outlive the library, and stay where they are.
 // Which cases a rule has: one that expects this.
 struct Tested {
   bool alert = false, quiet = false;
@@ -45,6 +42,9 @@ struct Mentions {
 };
 std::shared_ptr<const Mentions> MentionsOf(const syntax::Module& module);
 
+// Every module that names may come from, by package. Several files may share a package and see each other's names;
+// files without one share the nameless package. If the user gives a package, the embedded one of that name is not seen.
+// Modules must outlive the library, and stay where they are.
 class Library {
  public:
   // `mentions` are the module's.

@@ -1,7 +1,9 @@
 // Bytes to tokens, by the lexer that ANTLR makes of Ksp.g4.
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "compiler/support/result.h"
 #include "compiler/syntax/antlr.h"
@@ -38,6 +40,26 @@ class ByteStream : public antlr4::CharStream {
  private:
   std::string_view text_;
   size_t at_ = 0;
+};
+
+// ANTLR's lexer without its locks: they are most of the cost of a transition that is known. A thread remembers those it has
+// taken; states live as long as the program.
+class Simulator : public antlr4::atn::LexerATNSimulator {
+ public:
+  Simulator(KspLexer* lexer, antlr4::atn::LexerATNSimulator& shared)
+      : LexerATNSimulator(lexer, shared.atn, shared._decisionToDFA, shared.getSharedContextCache()) {}
+
+ protected:
+  antlr4::dfa::DFAState* getExistingTargetState(antlr4::dfa::DFAState* from, size_t byte) override {
+    constexpr size_t kAscii = 0x80;
+    if (byte >= kAscii) return LexerATNSimulator::getExistingTargetState(from, byte);
+    thread_local std::vector<std::array<antlr4::dfa::DFAState*, kAscii>> targets;  // by the state's number
+    const auto number = static_cast<size_t>(from->stateNumber);
+    if (number >= targets.size()) targets.resize(number + 1);
+    antlr4::dfa::DFAState*& target = targets[number][byte];
+    if (target == nullptr) target = LexerATNSimulator::getExistingTargetState(from, byte);
+    return target;
+  }
 };
 
 TokenKind KindOf(size_t type, char first) {
@@ -92,26 +114,26 @@ bool Lex(const SourceFile& file, std::vector<Token>& out, std::vector<Comment>* 
   ByteStream bytes(text);
   bytes.seek(ByteOrderMark(text));
   KspLexer lexer(&bytes);
-  lexer.removeErrorListeners();
+  Simulator simulator(&lexer, *lexer.getInterpreter<antlr4::atn::LexerATNSimulator>());
   while (true) {
     bytes.SkipSpace();
-    std::unique_ptr<antlr4::Token> token = lexer.nextToken();
-    Token made{.kind = TokenKind::End, .type = static_cast<uint16_t>(token->getType())};
-    made.begin = made.end = static_cast<uint32_t>(text.size());
-    if (token->getType() == antlr4::Token::EOF) {
+    Token made{.kind = TokenKind::End, .type = static_cast<uint16_t>(antlr4::Token::EOF)};
+    made.begin = made.end = static_cast<uint32_t>(bytes.index());
+    if (bytes.index() == bytes.size()) {
       out.push_back(made);
       return true;
     }
-    made.begin = static_cast<uint32_t>(token->getStartIndex());
-    made.end = static_cast<uint32_t>(token->getStopIndex() + 1);
-    if (token->getType() == KspLexer::COMMENT || token->getType() == KspLexer::DOC) {
+    const size_t type = simulator.match(&bytes, 0);  // BAD takes what nothing else does: there is always one
+    made.type = static_cast<uint16_t>(type);
+    made.end = static_cast<uint32_t>(bytes.index());
+    if (type == KspLexer::COMMENT || type == KspLexer::DOC) {
       size_t last = text.find_last_not_of(" \t\r", made.end - 1);
       made.end = static_cast<uint32_t>(last + 1);
       comments->push_back({{&file, made.begin, made.end}, Alone(text, made.begin)});
     }
-    if (token->getType() == KspLexer::COMMENT) continue;
-    made.kind = KindOf(token->getType(), text[made.begin]);
-    made.name = token->getType() == KspLexer::ID;
+    if (type == KspLexer::COMMENT) continue;
+    made.kind = KindOf(type, text[made.begin]);
+    made.name = type == KspLexer::ID;
     if (out.size() == kMaxTokens) return false;
     out.push_back(made);
   }

@@ -1,6 +1,7 @@
 // Declarations other than rules, tunes and tests.
 #include "compiler/syntax/maker.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <variant>
@@ -53,6 +54,12 @@ Name Maker::Unquoted(KspParser::TextContext* text) const {
   return {std::move(made.value), made.span};
 }
 
+bool Maker::HasDoubledCommas() const {
+  return std::adjacent_find(tokens_.begin(), tokens_.end(), [this](const Token& left, const Token& right) {
+           return View(left) == "," && View(right) == ",";
+         }) != tokens_.end();
+}
+
 Diagnostic& Maker::Mistake(Span span, std::string_view what, std::string_view help) {
   Diagnostic& d = diagnostics_.Report<Diag::SyntaxError>(span, what);
   d.help = help;
@@ -60,6 +67,7 @@ Diagnostic& Maker::Mistake(Span span, std::string_view what, std::string_view he
 }
 
 void Maker::CheckCommas(const ParserContext* context) {
+  if (!has_doubled_commas_) return;
   for (size_t i = 1; i + 1 < context->children.size(); ++i) {
     auto* left = dynamic_cast<antlr4::tree::TerminalNode*>(context->children[i - 1]);
     auto* right = dynamic_cast<antlr4::tree::TerminalNode*>(context->children[i]);

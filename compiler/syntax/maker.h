@@ -15,7 +15,7 @@ class Maker {
  public:
   Maker(const SourceFile& file, const std::vector<Token>& tokens, const std::vector<DocLine>& docs,
         Diagnostics& diagnostics)
-      : file_(file), tokens_(tokens), docs_(docs), diagnostics_(diagnostics) {}
+      : file_(file), tokens_(tokens), docs_(docs), diagnostics_(diagnostics), has_doubled_commas_(HasDoubledCommas()) {}
 
   void Add(KspParser::ItemContext* item, Module* module);
 
@@ -39,6 +39,7 @@ class Maker {
   Diagnostic& Mistake(Span span, std::string_view what, std::string_view help);
   // `a, , b` parses, so that it can be reported in words.
   void CheckCommas(const ParserContext* context);
+  bool HasDoubledCommas() const;
 
   // ---- maker_expressions.cpp ----
   Path MakePath(KspParser::PathContext* path) const;
@@ -88,6 +89,7 @@ class Maker {
   const std::vector<Token>& tokens_;
   const std::vector<DocLine>& docs_;
   Diagnostics& diagnostics_;
+  const bool has_doubled_commas_;  // anywhere: in most files there are none, and no list has to be looked through
 };
 
 }  // namespace ks::syntax

@@ -97,16 +97,20 @@ RecordInit Maker::Record(KspParser::RecordContext* context) {
   CheckCommas(context);
   RecordInit made;
   made.span = SpanOf(context);
-  for (auto* field : context->field()) {
+  const auto fields = context->field();
+  made.fields.reserve(fields.size());
+  for (auto* field : fields) {
     KspParser::ValueContext* from = field->value();
+    auto* operand = from->operand();
+    auto* record = from->record();
     auto value = std::make_unique<Value>();
     value->span = SpanOf(from);
-    if (!from->operand()) {
-      value->node = Record(from->record());
+    if (!operand) {
+      value->node = Record(record);
     } else {
-      ExprPtr base = Operand(from->operand());
-      if (from->record()) {
-        value->with = Record(from->record());
+      ExprPtr base = Operand(operand);
+      if (record) {
+        value->with = Record(record);
         const auto* path = std::get_if<Path>(&base->node);
         if (!path || path->parts.size() != 1 || base->parenthesized) {
           Mistake(base->span, "`with` changes a `let` of this test, and this is none",

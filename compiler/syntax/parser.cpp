@@ -9,6 +9,7 @@
 #include "compiler/syntax/maker.h"
 #include "compiler/syntax/recovery.h"
 #include "compiler/syntax/text.h"
+#include "compiler/syntax/token_stream.h"
 
 namespace ks::syntax {
 namespace {
@@ -42,12 +43,7 @@ size_t Version(const SourceFile& file, const std::vector<Token>& tokens, Module*
 
 void ParseTokens(const SourceFile& file, std::vector<Token>& tokens, const std::vector<DocLine>& docs, Module* module,
                  Diagnostics& diagnostics) {
-  std::vector<std::unique_ptr<antlr4::Token>> list;
-  list.reserve(tokens.size());
-  for (const Token& token : tokens) list.push_back(std::make_unique<antlr4::CommonToken>(TypeOf(token)));
-  antlr4::ListTokenSource source(std::move(list));
-  antlr4::CommonTokenStream stream(&source);
-  stream.fill();
+  TokenStream stream(tokens);
   KspParser parser(&stream);
   parser.removeErrorListeners();
   auto recovery = std::make_shared<Recovery>(file, tokens, diagnostics);

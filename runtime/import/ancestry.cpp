@@ -12,8 +12,6 @@ using Status = schema::Status;
 constexpr size_t kMostProcesses = 1 << 18;
 constexpr size_t kMostAncestors = 16;
 constexpr int kMostGenerations = 1000;
-// A little more than are told: whoever takes orphans may be further up.
-constexpr size_t kKeptAncestors = 4 * kMostAncestors;
 
 }  // namespace
 
@@ -56,16 +54,7 @@ void Rename(Process& process, const std::optional<std::string>& name, const std:
 
 void SetParent(Process& process, std::shared_ptr<Process> parent) {
   process.parent = std::move(parent);
-  // Whoever else is alive descends from one that has two owners at least: its line is counted anew.
-  size_t sole = 0;
-  Process* one = process.parent.get();
-  for (size_t generations = 0; one && generations < 2 * kKeptAncestors; one = one->parent.get(), ++generations) {
-    if (sole == kKeptAncestors) {
-      one->parent = nullptr;
-      return;
-    }
-    sole = one->parent && one->parent.use_count() == 1 ? sole + 1 : 0;
-  }
+  CutLine(process.parent.get());
 }
 
 bool Descends(const Process& process, const Process* other) {

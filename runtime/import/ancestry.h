@@ -13,6 +13,23 @@
 
 namespace ks::import {
 
+// Of the ancestors that ended and that nobody else descends from, those are given up that no list of fields has. `parent`: of
+// one that was just made.
+template <typename AProcess>
+void CutLine(AProcess* parent) {
+  // A little more than are told: whoever takes orphans may be further up.
+  constexpr size_t kKept = 64;
+  // One that is alive, or has other descendants, has two owners at least: its line is counted anew.
+  size_t sole = 0;
+  for (size_t generations = 0; parent && generations < 2 * kKept; parent = parent->parent.get(), ++generations) {
+    if (sole == kKept) {
+      parent->parent = nullptr;
+      return;
+    }
+    sole = parent->parent && parent->parent.use_count() == 1 ? sole + 1 : 0;
+  }
+}
+
 struct Process {
   int64_t pid = 0;
   uint64_t made_ns = 0;  // since 1970; 0: it is the first that the log names by this number
@@ -53,7 +70,7 @@ class Processes {
 // What it is called and executes now: as much as fields hold. Nothing leaves what was told before.
 void Rename(Process& process, const std::optional<std::string>& name, const std::optional<std::string>& exe);
 
-// Of the ancestors that ended and that nobody else descends from, those that no list of fields has are given up.
+// And cuts its line.
 void SetParent(Process& process, std::shared_ptr<Process> parent);
 
 // Whether one of its ancestors, as far as they are kept, is `other`; a process is not one of its own. True as well where

@@ -117,6 +117,24 @@ TEST_F(ImportTest, ParentsAreKnownBeyondTheirEnd) {
   EXPECT_EQ(TextOf(open, FieldId::process_id), schema::ProcessId(20, 5'000'000'000));
 }
 
+TEST_F(ImportTest, OfEndedAncestorsNoMoreAreKeptThanAreTold) {
+  // Each makes the next one, and ends.
+  std::string events;
+  int64_t tid = 10;
+  for (; tid < 500; ++tid) {
+    events += ScapEvent(tid, kClone, ScapClone(tid + 1, tid, tid, tid - 1, "sh")) + ScapEvent(tid + 1, kClone, ScapClone(0, tid + 1, tid + 1, tid, "sh"));
+    events += ScapEvent(tid, kExit, {Raw(int64_t{0})});
+  }
+  const Imported got = Import(ScapBegin() + ScapProcesses({{.tid = 1, .pid = 1, .parent = 0, .comm = "init"}, {}}) + events + OpenAt(tid, 3, -100, "x"));
+  const event::Event open = got.Of(EventKind::open_).at(0);
+  std::string names;
+  for (int i = 0; i < 16; ++i) names += std::string("sh\0", 3);
+  EXPECT_EQ(TextOf(open, FieldId::process_ancestors), names);
+  EXPECT_EQ(open.record[FieldId::process_ancestors].status, Status::Truncated);
+  EXPECT_EQ(got.Of(EventKind::exit_).size(), 490u);
+  EXPECT_TRUE(got.report.damage.empty());
+}
+
 TEST_F(ImportTest, NumbersOfAnotherNamespaceAreNobodys) {
   constexpr uint32_t kInPidNamespace = 1u << 29;
   const Imported got = Import(ScapBegin() + ScapProcesses({{.flags = kInPidNamespace}}) + ScapEvent(10, kClone, ScapClone(2, 10, 10, 1, "sh", kInPidNamespace)) +

@@ -29,6 +29,7 @@ Result<std::string> DigestOfTrace(const std::string& path) {
 // All chunks of one trace that are this shard's.
 Status WriteTrace(const engine::Engine& engine, Source& source, size_t trace, const ShardOptions& options, PartWriter& part,
                   Totals* all, const OnProgress& on_progress) {
+  bool damaged = false;
   for (size_t chunk = 0; chunk < source.chunks(); ++chunk) {
     if (ShardOf(trace, chunk, options.shards) != options.shard) continue;
     Totals totals;
@@ -52,9 +53,10 @@ Status WriteTrace(const engine::Engine& engine, Source& source, size_t trace, co
     std::optional<Error> damage;
     if (!read) damage = read.error();
     if (Status ended = part.EndChunk(trace, chunk, totals, unmapped, damage); !ended) return ended;
-    totals.damaged = damage ? 1 : 0;
+    damaged = damaged || damage || (chunk + 1 == source.chunks() && !source.WhyNotWhole());
     all->Add(totals);
   }
+  all->damaged += damaged ? 1 : 0;
   return Ok();
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 
 #include "compiler/support/diagnostics.h"
@@ -16,6 +17,20 @@ const Option* Find(const Command& command, std::string_view name) {
     if (option.name == name) return &option;
   }
   return nullptr;
+}
+
+// Names of files may hold what moves a terminal's cursor, or begins a line that looks like ours.
+std::string Visible(std::string_view text, bool lines = false) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && !(lines && (c == '\n' || c == '\t'))) || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
 }
 
 std::string Join(const std::vector<std::string_view>& words, std::string_view between) {
@@ -61,13 +76,16 @@ std::string Help(const Command& command) {
 }
 
 int Usage(const Command& command, const std::string& what) {
-  fmt::print(stderr, "{}: {}\n  help: {} --help shows the options and an example\n", command.name, what, command.name);
+  fmt::print(stderr, "{}: {}\n  help: {} --help shows the options and an example\n", command.name, Visible(what), command.name);
   return kUsage;
 }
 
 int Fail(const Error& error, bool json) {
   if (!json) {
-    fmt::print(stderr, "error: {}\n", error.ToString());
+    Error shown = error;
+    for (std::string* text : {&shown.tried, &shown.on, &shown.cause, &shown.advice}) *text = Visible(*text);
+    shown.detail = Visible(shown.detail, true);
+    fmt::print(stderr, "error: {}\n", shown.ToString());
     return kWorldFailed;
   }
   std::string facts;
@@ -138,9 +156,13 @@ std::optional<Arguments> Parse(const Command& command, const std::vector<std::st
     }
     if (!option->choices.empty() &&
         std::find(option->choices.begin(), option->choices.end(), value) == option->choices.end()) {
-      return usage(fmt::format("{} is one of {}; got `{}`", name, Join(option->choices, ", "), value));
+      return usage(fmt::format("{} is one of {}; got `{}`", name, Join(option->choices, ", "), Visible(value)));
     }
-    arguments.values_[std::string(name)].push_back(value);
+    std::vector<std::string>& values = arguments.values_[name];
+    if (!values.empty() && !option->many && !option->value.empty()) {
+      return usage(fmt::format("{} is given twice: `{}` and `{}`", name, Visible(values.back()), Visible(value)));
+    }
+    values.push_back(value);
   }
   for (const Option& option : command.options) {
     if (option.required && !arguments.Has(option.name)) {
@@ -154,6 +176,13 @@ std::optional<Arguments> Parse(const Command& command, const std::vector<std::st
     return usage(fmt::format("`{}` is one argument too many", arguments.positionals_[command.max_positionals]));
   }
   return arguments;
+}
+
+std::optional<unsigned> ParseCount(const std::string& text, unsigned least, unsigned most) {
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) return std::nullopt;
+  return number;
 }
 
 }  // namespace ks::cli

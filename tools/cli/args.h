@@ -20,6 +20,7 @@ struct Option {
   std::string_view about;
   bool required = false;
   std::vector<std::string_view> choices;  // if not empty: the only values that are allowed
+  bool many = false;                      // may be given more than once
 };
 
 struct Command {
@@ -35,7 +36,6 @@ class Arguments {
  public:
   const std::vector<std::string>& positionals() const { return positionals_; }
   bool Has(std::string_view option) const { return values_.contains(option); }
-  // Last one given.
   std::string Get(std::string_view option, std::string_view otherwise = "") const;
   std::vector<std::string> All(std::string_view option) const;
 
@@ -48,6 +48,9 @@ class Arguments {
 // `--name value` and `--name=value`; `--` ends options. If there is nothing to run (--help, or an error, already
 // printed), returns nothing and sets *exit_code.
 std::optional<Arguments> Parse(const Command& command, const std::vector<std::string>& words, int* exit_code);
+
+// A number in digits alone, within these.
+std::optional<unsigned> ParseCount(const std::string& text, unsigned least, unsigned most);
 
 std::string Help(const Command& command);
 

@@ -13,7 +13,8 @@ const Command kCommand = {"ksc compile",
                           "  ksc compile a.ksp -o b",
                           {{"-o", "OUT", "where to", true, {}},
                            {"--format", "FORMAT", "how", false, {"human", "json"}},
-                           {"--strict", "", "no warnings", false, {}}}};
+                           {"--strict", "", "no warnings", false, {}},
+                           {"--kind", "KIND", "of these", false, {}, true}}};
 
 TEST(Arguments, Parse) {
   int code = -1;
@@ -23,6 +24,7 @@ TEST(Arguments, Parse) {
   EXPECT_EQ(arguments->Get("-o"), "x");
   EXPECT_EQ(arguments->Get("--format", "human"), "json");
   EXPECT_TRUE(arguments->Has("--strict"));
+  EXPECT_EQ(Parse(kCommand, {"a", "-o", "x", "--kind", "open", "--kind=exec"}, &code)->All("--kind").size(), 2u);
   EXPECT_EQ(Parse(kCommand, {"-o", "x", "--", "--strict"}, &code)->positionals()[0], "--strict");
 }
 
@@ -30,7 +32,8 @@ TEST(Arguments, Mistakes) {
   using Words = std::vector<std::string>;
   for (const Words& words : {Words{"a"}, Words{"-o", "x"}, Words{"a", "-o"}, Words{"a", "-o", "x", "--strickt"},
                              Words{"a", "-o", "x", "--format", "yaml"}, Words{"a", "b", "c", "-o", "x"},
-                             Words{"a", "-o", "x", "--strict=1"}}) {
+                             Words{"a", "-o", "x", "--strict=1"}, Words{"a", "-o", "x", "-o", "y"},
+                             Words{"a", "-o", "x", "--format", "json", "--format=human"}}) {
     int code = -1;
     EXPECT_FALSE(Parse(kCommand, words, &code));
     EXPECT_EQ(code, kUsage);

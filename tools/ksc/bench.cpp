@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "compiler/ir/eval.h"
@@ -343,12 +344,10 @@ int BenchRules(const Words& words) {
   auto arguments = cli::Parse(command, words, &code);
   if (!arguments) return code;
   const bool json = WantsJson(*arguments);
-  constexpr unsigned long kTop = 10;
+  constexpr unsigned kTop = 10, kMostTop = 1'000'000;
   const std::string top_text = arguments->Get("--top", std::to_string(kTop));
-  char* end = nullptr;
-  const unsigned long top = std::strtoul(top_text.c_str(), &end, 10);
-  if (*end != 0 || top == 0)
-    return cli::Usage(command, fmt::format("--top takes a number from 1 on, not `{}`", top_text));
+  const std::optional<unsigned> top = cli::ParseCount(top_text, 1, kMostTop);
+  if (!top) return cli::Usage(command, fmt::format("--top is a number from 1 to {}, not `{}`", kMostTop, top_text));
   std::vector<std::string> traces, policies;
   for (const std::string& path : arguments->positionals())
     (replay::Source::Is(path) ? traces : policies).push_back(path);
@@ -377,7 +376,7 @@ int BenchRules(const Words& words) {
   }
   bench.Measure();
   if (!json) {
-    PrintTables(bench, events, top);
+    PrintTables(bench, events, *top);
     return cli::kFine;
   }
   for (const RuleWork* rule : bench.Rules()) PrintJson(*rule);

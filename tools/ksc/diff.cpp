@@ -51,7 +51,7 @@ int Diff(const Words& words) {
       "  ksc diff rules.old/ rules/ --prove",
       {FormatOption(),
        EnvironmentOption(),
-       {"--corpus", "FILE-OR-FOLDER", "recordings that both decide; as often as wanted", false, {}},
+       {"--corpus", "FILE-OR-FOLDER", "recordings that both decide; as often as wanted", false, {}, true},
        {"--prove", "", "equal, narrower, wider or incomparable, by Z3; narrower is a finding", false, {}},
        {"--timeout", "SECONDS", "for the proofs of one rule; 10", false, {}},
        {"--examples", "N", "alerts shown of a rule and a kind of change; 3", false, {}}}};

@@ -1,10 +1,21 @@
 #include "tools/ksc/policy.h"
 
+#include <fmt/format.h>
+
 #include "compiler/bundle/bundle.h"
 #include "tools/ksc/commands.h"
+#include "tools/ksc/fix.h"
+#include "tools/ksc/results.h"
 
 namespace ks::ksc {
 namespace {
+
+// With the file it is about, of which the part is known.
+Error Of(const std::string& path, Error error) {
+  const bool whole = error.on.empty() || error.on == "the bundle" || error.on == "the key file";
+  error.on = whole ? path : fmt::format("{} ({})", path, error.on);
+  return error;
+}
 
 Result<Policy> FromBundle(const std::string& path, const std::string& trust_path) {
   Result<std::string> bytes = ReadFile(path, bundle::kMaxBundleBytes);
@@ -12,7 +23,7 @@ Result<Policy> FromBundle(const std::string& path, const std::string& trust_path
   Policy policy;
   if (trust_path.empty()) {
     Result<bundle::Untrusted> opened = bundle::OpenUntrusted(*bytes);
-    if (!opened) return opened.error();
+    if (!opened) return Of(path, opened.error());
     policy.program = std::move(opened->program);
     policy.origin.bundle_digest = opened->digest;
     policy.origin.bundle_version = opened->manifest.version;
@@ -21,9 +32,9 @@ Result<Policy> FromBundle(const std::string& path, const std::string& trust_path
   Result<std::string> pem = ReadFile(trust_path, 1 << 20);
   if (!pem) return pem.error();
   Result<bundle::Trust> trust = bundle::Trust::FromPem(*pem);
-  if (!trust) return trust.error();
+  if (!trust) return Of(trust_path, trust.error());
   Result<bundle::VerifiedBundle> verified = bundle::Verify(*bytes, *trust, Now());
-  if (!verified) return verified.error();
+  if (!verified) return Of(path, verified.error());
   policy.program = verified->program();
   policy.origin.bundle_digest = verified->digest();
   policy.origin.bundle_version = verified->manifest().version;
@@ -46,6 +57,11 @@ std::optional<Policy> LoadPolicy(const std::vector<std::string>& paths, const cl
   }
   auto analysis = AnalyzePaths(paths, json, code, OptionsOf(arguments));
   if (!analysis) return std::nullopt;
+  const std::string format = arguments.Get("--format", "human");
+  if (!analysis->ok() && IsForMachines(format)) {
+    *code = ReportAs(*analysis, format, false);
+    return std::nullopt;
+  }
   *code = Report(*analysis, {false, false, false});
   if (!analysis->ok()) return std::nullopt;
   RulePlaces places = RulePlacesOf(analysis->program, analysis->files);

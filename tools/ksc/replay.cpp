@@ -19,22 +19,14 @@
 namespace ks::ksc {
 namespace {
 
-// A whole number from `least` to `most`; nothing if it is none.
-std::optional<unsigned> ParseCount(const std::string& text, unsigned least, unsigned most) {
-  unsigned number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) return std::nullopt;
-  return number;
-}
-
 constexpr unsigned kMaxJobs = 256;
 
 // "K/N", K from 0.
 std::optional<std::pair<unsigned, unsigned>> ParseShard(const std::string& text) {
   const size_t slash = text.find('/');
   if (slash == std::string::npos) return std::nullopt;
-  const std::optional<unsigned> shards = ParseCount(text.substr(slash + 1), 1, replay::kMaxShards);
-  const std::optional<unsigned> shard = shards ? ParseCount(text.substr(0, slash), 0, *shards - 1) : std::nullopt;
+  const std::optional<unsigned> shards = cli::ParseCount(text.substr(slash + 1), 1, replay::kMaxShards);
+  const std::optional<unsigned> shard = shards ? cli::ParseCount(text.substr(0, slash), 0, *shards - 1) : std::nullopt;
   if (!shard) return std::nullopt;
   return std::pair(*shard, *shards);
 }
@@ -95,7 +87,7 @@ int Replay(const Words& words) {
   }
   if (traces.empty()) return cli::Usage(command, "there is no trace (*.kst) and no recording among the arguments");
   if (policies.empty()) return cli::Usage(command, "there is no bundle and no policy among the arguments");
-  const std::optional<unsigned> jobs = ParseCount(arguments->Get("--jobs", "1"), 1, kMaxJobs);
+  const std::optional<unsigned> jobs = cli::ParseCount(arguments->Get("--jobs", "1"), 1, kMaxJobs);
   if (!jobs) return cli::Usage(command, fmt::format("--jobs is a number from 1 to {}", kMaxJobs));
   bool is_bundle = policies.size() == 1 && IsBundle(policies[0]);
   if (arguments->Has("--trust") && !is_bundle) {
@@ -123,7 +115,7 @@ int Replay(const Words& words) {
     return cli::Usage(command, "-o is where the part of a shard goes: there is no --shard");
   }
   if (auto failed = CheckOutputOptions(command, *arguments)) return *failed;
-  const std::optional<unsigned> report_events = ParseCount(arguments->Get("--report-events", "250000"), 1, HtmlReport::kMaxMaxEvents);
+  const std::optional<unsigned> report_events = cli::ParseCount(arguments->Get("--report-events", "250000"), 1, HtmlReport::kMaxMaxEvents);
   if (!report_events) return cli::Usage(command, fmt::format("--report-events is a number from 1 to {}", HtmlReport::kMaxMaxEvents));
   if (arguments->Has("--report-events") && !arguments->Has("--report")) {
     return cli::Usage(command, "--report-events says how large the page of --report FILE.html is, and there is none");

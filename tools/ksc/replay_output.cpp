@@ -156,9 +156,10 @@ std::optional<int> CheckOutputOptions(const cli::Command& command, const cli::Ar
     return cli::Usage(command, fmt::format("--format {} prints what passed and failed, and nothing does without --expect", format));
   }
   if (arguments.Has("--expect")) {  // before an hour of replaying, not behind it
-    if (Result<std::string> readable = ReadFile(arguments.Get("--expect"), kMaxExpected); !readable) {
-      return cli::Fail(readable.error(), WantsJson(arguments));
-    }
+    const std::string path = arguments.Get("--expect");
+    Result<std::string> readable = ReadFile(path, kMaxExpected);
+    if (!readable) return cli::Fail(readable.error(), WantsJson(arguments));
+    if (auto parsed = replay::Compare(*readable, {}, path); !parsed) return cli::Fail(parsed.error(), WantsJson(arguments));
   }
   return std::nullopt;
 }

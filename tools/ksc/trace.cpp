@@ -2,6 +2,7 @@
 #include "runtime/trace/trace.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -122,7 +123,7 @@ int TraceImport(const Words& words) {
       "What is damaged is said, and what comes before it is kept.",
       "  ksc trace import incident.scap.gz -o incident.kst && ksc replay rules/ incident.kst",
       {FormatOption(),
-       {"-o", "OUT.kst", "the trace; never overwritten", true, {}},
+       OutputOption(),
        {"--from", "FORMAT", "what the files are; guessed if it is not said", false, {std::begin(import::kFormats), std::end(import::kFormats)}},
        {"--strict", "", "a damaged recording is a failure (exit status 3); the trace is kept", false, {}}}};
   int code = cli::kFine;
@@ -130,7 +131,12 @@ int TraceImport(const Words& words) {
   if (!arguments) return code;
   const bool json = WantsJson(*arguments);
   const std::string out = arguments->Get("-o");
-  if (!out.ends_with(".kst")) return cli::Usage(command, "-o must end in .kst: by that name `ksc replay` knows a trace");
+  if (auto failed = CheckOutput(command, out)) return *failed;
+  for (const std::string& path : arguments->positionals()) {  // before the first is read, and half of a trace is made
+    struct stat info {};
+    if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) continue;  // a pipe opens once
+    if (const auto readable = import::Open(path, arguments->Get("--from")); !readable) return cli::Fail(readable.error(), json);
+  }
   std::optional<trace::Writer> writer;
   trace::HostFacts host;
   Status written = Ok();

@@ -213,7 +213,7 @@ int TraceCut(const Words& words) {
       {OutputOption(),
        {"--from", "TIME", "from then on: 2026-11-23T17:12:03Z, or +90s after the first event", false, {}},
        {"--to", "TIME", "until before then", false, {}},
-       {"--kind", "KIND", "events of this kind; may be repeated", false, {}},
+       {"--kind", "KIND", "events of this kind; may be repeated", false, {}, true},
        {"--pid", "N", "events of this process and its descendants", false, {}},
        {"--where",
         "CONDITION",
@@ -228,8 +228,7 @@ int TraceCut(const Words& words) {
   const bool json = WantsJson(*arguments);
   const std::string& path = arguments->positionals()[0];
   const std::string out = arguments->Get("-o");
-  if (!out.ends_with(".kst"))
-    return cli::Usage(command, "-o must end in .kst: by that name `ksc replay` knows a trace");
+  if (auto failed = CheckOutput(command, out)) return *failed;
   Result<trace::Reader> reader = trace::Reader::Open(path);
   if (!reader) return cli::Fail(reader.error(), json);
   Filter filter;
@@ -280,8 +279,7 @@ int TraceMerge(const Words& words) {
   if (!arguments) return code;
   const bool json = WantsJson(*arguments);
   const std::string out = arguments->Get("-o");
-  if (!out.ends_with(".kst"))
-    return cli::Usage(command, "-o must end in .kst: by that name `ksc replay` knows a trace");
+  if (auto failed = CheckOutput(command, out)) return *failed;
   std::vector<Queue> queues;
   trace::HostFacts host;
   std::set<std::string> match_only;

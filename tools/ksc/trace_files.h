@@ -19,6 +19,11 @@ inline cli::Option StrictOption() {
   return {"--strict", "", "a trace that is damaged, or has no end, is a failure (exit status 3)", false, {}};
 }
 inline cli::Option OutputOption() { return {"-o", "OUT.kst", "the trace to make; never overwritten", true, {}}; }
+// The exit status, if `out` is no name of a trace.
+inline std::optional<int> CheckOutput(const cli::Command& command, const std::string& out) {
+  if (out.ends_with(".kst")) return std::nullopt;
+  return cli::Usage(command, "-o must end in .kst: by that name `ksc replay` knows a trace");
+}
 
 // A new trace; whoever made a file of that name in the meantime keeps it.
 Result<trace::Writer> MakeTrace(const std::string& path, const trace::HostFacts& host,

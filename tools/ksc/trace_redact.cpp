@@ -61,13 +61,15 @@ int TraceRedact(const Words& words) {
         "RULES",
         "keep what these compare values with, so that they find what they found; may be repeated",
         false,
-        {}},
+        {},
+        true},
        {"--field",
         "FIELD",
         "this one too, as `pod.name`, and what it is computed from or tells it; what is no text or address becomes "
         "unknown; may be repeated",
         false,
-        {}},
+        {},
+        true},
        {"--all-paths", "", "every name in a path, not only those below /home", false, {}},
        StrictOption(),
        FormatOption()}};
@@ -77,8 +79,7 @@ int TraceRedact(const Words& words) {
   const bool json = WantsJson(*arguments);
   const std::string& path = arguments->positionals()[0];
   const std::string out = arguments->Get("-o");
-  if (!out.ends_with(".kst"))
-    return cli::Usage(command, "-o must end in .kst: by that name `ksc replay` knows a trace");
+  if (auto failed = CheckOutput(command, out)) return *failed;
   RedactOptions options;
   options.all_paths = arguments->Has("--all-paths");
   for (const std::string& name : arguments->All("--field")) {

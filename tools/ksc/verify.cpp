@@ -33,7 +33,8 @@ const cli::Command& VerifyCommand() {
         "V",
         "5.10, 6.1, 6.12, 7 (in machines) or host (this one, the default); may be given several times",
         false,
-        {"host", "5.10", "6.1", "6.12", "7"}},
+        {"host", "5.10", "6.1", "6.12", "7"},
+        true},
        {"--agent", "FILE", "the kubesentryd that loads; else $KUBESENTRYD, else the one beside ksc", false, {}},
        {"--vm", "FILE", "the project's tools/vm; else $KSC_VM, else that of the clone around ksc", false, {}},
        FormatOption()}};

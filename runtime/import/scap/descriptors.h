@@ -28,6 +28,7 @@ Descriptor OfPath(std::string path);
 // Of all tables together: forks are cheap to record, and copies of a large table are not.
 struct Budget {
   size_t used = 0;
+  size_t processes = 0;  // alive, or ancestors of those
   bool exceeded = false;
   uint64_t streams = 0;  // goes up when what a descriptor 0, 1 or 2 of any table refers to may have changed
 };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/event/event.h"
+#include "runtime/import/ancestry.h"
 #include "runtime/import/scap/wire.h"
 
 namespace ks::import::scap {
@@ -158,6 +159,7 @@ void Fill(const Listed& listed, Thread* thread) {
 }  // namespace
 
 Process::~Process() {
+  --budget_->processes;
   for (std::shared_ptr<Process> next = std::move(parent); next && next.use_count() == 1;) {
     std::shared_ptr<Process> above = std::move(next->parent);
     next = std::move(above);
@@ -222,7 +224,7 @@ Thread& Machine::At(int64_t tid) {
 }
 
 Thread& Machine::Make(int64_t tid, int64_t pid, Thread* maker, bool shares_descriptors, uint64_t time_ns) {
-  if (threads_.size() >= kMostThreads) {
+  if (threads_.size() >= kMostThreads || budget_->processes >= kMostThreads) {
     Clear();
     exceeded_ = true;
     maker = nullptr;
@@ -252,6 +254,7 @@ Thread& Machine::Make(int64_t tid, int64_t pid, Thread* maker, bool shares_descr
     const Process& from = *maker->process;
     if (Process& process = *made.process; process.threads.empty()) {
       process.parent = maker->process;
+      CutLine(process.parent.get());
       process.name = from.name, process.exe = from.exe, process.args = from.args, process.cwd = from.cwd, process.cgroup = from.cgroup;
       process.session = from.session, process.login_uid = from.login_uid, process.tty = from.tty;
       process.descriptors = shares_descriptors ? from.descriptors : Descriptors::CopyOf(from.descriptors);
@@ -268,6 +271,12 @@ bool Machine::End(int64_t tid) {
   process.threads.erase(tid);
   const bool last = process.threads.empty();
   if (const auto known = processes_.find(process.pid); last && known != processes_.end() && known->second.lock().get() == &process) processes_.erase(known);
+  // Its descendants tell no more of it than its name, program and number.
+  if (last) {
+    process.args.reset();
+    process.cwd = process.cgroup = std::string();
+    process.descriptors = Descriptors(budget_);
+  }
   threads_.erase(found);
   return last;
 }

@@ -32,13 +32,16 @@ struct Process {
   std::set<int64_t> threads;
   uint64_t state = 0;  // see State
 
-  explicit Process(std::shared_ptr<Budget> budget) : descriptors(std::move(budget)) {}
+  explicit Process(const std::shared_ptr<Budget>& budget) : descriptors(budget), budget_(budget) { ++budget->processes; }
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   // Chains of dead parents are long in long recordings: not by recursion.
   ~Process();
   // No two of a recording have the same.
   std::string Id() const { return schema::ProcessId(pid, static_cast<int64_t>(start_ns.value_or(made_ns))); }
+
+ private:
+  std::shared_ptr<Budget> budget_;
 };
 
 struct Thread {

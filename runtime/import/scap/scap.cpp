@@ -139,7 +139,7 @@ void ScapImporter::Take(const Block& block) {
     machine_.TakeBlock(block, &damage);
   }
   if (!damage.empty()) Damage(std::move(damage));
-  if (machine_.TakeExceeded()) Damage(fmt::format("at byte {}: more threads or descriptors than are kept: what they were before is forgotten", block.offset));
+  if (machine_.TakeExceeded()) Damage(fmt::format("at byte {}: more threads, processes or descriptors than are kept: what they were before is forgotten", block.offset));
 }
 
 void ScapImporter::TakeEvent(const Event& event) {
