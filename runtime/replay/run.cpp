@@ -129,7 +129,9 @@ class OwnMatch {
 class Later : public Observer {
  public:
   using Call = std::function<void(Observer&)>;
-  Later(bool wants_events, const std::atomic<bool>& is_stopped) : wants_events_(wants_events), is_stopped_(is_stopped) {}
+  // `keeps`: calls, of which an event or an alert is a kilobyte or two.
+  Later(size_t keeps, bool wants_events, const std::atomic<bool>& is_stopped)
+      : keeps_(keeps), wants_events_(wants_events), is_stopped_(is_stopped) {}
 
   void OnTrace(const std::string& path, const trace::Info& info) override {
     Push([path, kept = info_ = std::make_shared<trace::Info>(info)](Observer& to) { to.OnTrace(path, *kept); });
@@ -168,14 +170,14 @@ class Later : public Observer {
   void WakeUp() { changed_.notify_all(); }
 
  private:
-  static constexpr size_t kMostCalls = 1024;
   void Push(Call call) {
     std::unique_lock lock(mutex_);
-    while (calls_.size() >= kMostCalls && !is_stopped_) changed_.wait_for(lock, std::chrono::milliseconds(100));
+    while (calls_.size() >= keeps_ && !is_stopped_) changed_.wait_for(lock, std::chrono::milliseconds(100));
     if (is_stopped_) return;
     calls_.push_back(std::move(call));
     if (calls_.size() == 1) changed_.notify_all();
   }
+  const size_t keeps_;
   const bool wants_events_;
   const std::atomic<bool>& is_stopped_;
   std::shared_ptr<trace::Info> info_;
@@ -184,6 +186,10 @@ class Later : public Observer {
   std::deque<Call> calls_;
   std::optional<TraceEnd> end_;
 };
+
+// Calls that all traces ahead keep together, and one at least: with fewer, a trace of many alerts is not replayed beside another, but
+// behind it.
+constexpr size_t kKept = 65'536, kLeastKept = 1024;
 
 // Threads that take one trace after the other, not too far ahead of whose turn it is.
 class Workers {
@@ -230,7 +236,7 @@ class Workers {
         changed_.wait(lock, [&] { return is_stopped_ || next_ >= paths_.size() || next_ < turn_ + ahead_; });
         if (is_stopped_ || next_ >= paths_.size()) return;
         trace = next_++;
-        later = later_[trace] = std::make_shared<Later>(wants_events, is_stopped_);
+        later = later_[trace] = std::make_shared<Later>(std::max(kLeastKept, kKept / ahead_), wants_events, is_stopped_);
         changed_.notify_all();
       }
       later->OnEnd(paths_[trace], ReplayOne(engine_, paths_[trace], options_, *later, counters_, nullptr, &is_stopped_));
