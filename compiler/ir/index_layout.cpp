@@ -13,7 +13,6 @@ namespace {
 
 using Class = Dimension::Class;
 
-
 auto KeyOf(const Operand& operand) {
   return std::make_tuple(operand.field, operand.part, operand.element, operand.lower);
 }
