@@ -13,16 +13,17 @@
 
 namespace ks::import {
 
+// A little more than are told: whoever takes orphans may be further up.
+inline constexpr size_t kKeptAncestors = 64;
+
 // Of the ancestors that ended and that nobody else descends from, those are given up that no list of fields has. `parent`: of
 // one that was just made.
 template <typename AProcess>
 void CutLine(AProcess* parent) {
-  // A little more than are told: whoever takes orphans may be further up.
-  constexpr size_t kKept = 64;
   // One that is alive, or has other descendants, has two owners at least: its line is counted anew.
   size_t sole = 0;
-  for (size_t generations = 0; parent && generations < 2 * kKept; parent = parent->parent.get(), ++generations) {
-    if (sole == kKept) {
+  for (size_t generations = 0; parent && generations < 2 * kKeptAncestors; parent = parent->parent.get(), ++generations) {
+    if (sole == kKeptAncestors) {
       parent->parent = nullptr;
       return;
     }

@@ -260,7 +260,7 @@ TEST(AuditTest, WhoMadeWhomIsKept) {
   EXPECT_EQ(log.Of(EventKind::syscall_).size(), 5u);
 }
 
-TEST(AuditTest, OfEndedAncestorsNoMoreAreKeptThanAreTold) {
+TEST(AuditTest, LongLinesOfEndedAncestorsAreCut) {
   // Each makes the next one, and ends.
   std::string text;
   int pid = 10;

@@ -117,7 +117,7 @@ TEST_F(ImportTest, ParentsAreKnownBeyondTheirEnd) {
   EXPECT_EQ(TextOf(open, FieldId::process_id), schema::ProcessId(20, 5'000'000'000));
 }
 
-TEST_F(ImportTest, OfEndedAncestorsNoMoreAreKeptThanAreTold) {
+TEST_F(ImportTest, LongLinesOfEndedAncestorsAreCut) {
   // Each makes the next one, and ends.
   std::string events;
   int64_t tid = 10;

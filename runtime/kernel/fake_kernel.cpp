@@ -59,6 +59,15 @@ Result<std::unique_ptr<LoadedObject>> FakeKernel::Adopt(uint32_t generation, std
   return std::unique_ptr<LoadedObject>(std::make_unique<FakeObject>(generation, &objects_alive));
 }
 
+Status FakeKernel::Reattach(LoadedObject& object) {
+  calls.push_back(fmt::format("reattach {}", static_cast<FakeObject&>(object).generation));
+  return Ok();
+}
+
+void FakeKernel::SetRolledBack(uint32_t generation, bool rolled_back) {
+  calls.push_back(fmt::format("rolled-back {} {:d}", generation, rolled_back));
+}
+
 Result<size_t> FakeKernel::Consume(int, const std::function<void(std::string_view)>& on_record) {
   size_t count = 0;
   for (; !ring.empty(); ++count) {

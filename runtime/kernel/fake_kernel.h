@@ -17,9 +17,12 @@ class FakeKernel : public Kernel {
   std::optional<Error> refuse_load, refuse_activate, refuse_inodes, refuse_keep;
   bool pins = false;               // whether it is pinned
   std::vector<KeptBundle> kept;    // by an agent before
+  uint32_t last_generation = 0;    // likewise
   Progress progress, resumed;      // as last committed; of an agent before
   std::deque<std::string> ring;    // records that Consume hands out
-  std::vector<std::string> calls;  // "load 7", "activate 7", "inodes 2", "keep 7", "adopt 7", "forget 7"; numbers are generations and counts
+  // "load 7", "activate 7", "inodes 2", "keep 7", "adopt 7", "reattach 7", "rolled-back 7 1", "forget 7"; numbers are generations,
+  // counts, yes and no.
+  std::vector<std::string> calls;
   std::vector<NamedInode> inodes;  // as last set
   std::vector<KindCounters> counters;
   std::vector<StreamEnd> streams;
@@ -37,7 +40,10 @@ class FakeKernel : public Kernel {
   Status Keep(const LoadedObject& object, uint32_t generation, int64_t since, std::string_view bundle) override;
   void Forget(uint32_t generation) override { calls.push_back("forget " + std::to_string(generation)); }
   std::vector<KeptBundle> TakeKept() override { return std::exchange(kept, {}); }
+  void SetRolledBack(uint32_t generation, bool rolled_back) override;
   const Progress& Resumed() const override { return resumed; }
+  uint32_t LastGeneration() const override { return last_generation; }
+  Status Reattach(LoadedObject& object) override;
   Result<std::unique_ptr<LoadedObject>> Adopt(uint32_t generation, std::string_view elf) override;
   std::vector<std::string> Notices() override { return {}; }
   void Detach() override { calls.push_back("detach"); }

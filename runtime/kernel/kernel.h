@@ -96,6 +96,7 @@ struct KeptBundle {
   std::string bytes;      // the signed file
   enum class Bank : uint8_t { None, Active, Idle } bank = Bank::None;  // which one holds its programs
   bool outdated = false;  // they were loaded for other trampolines than there are now
+  bool rolled_back = false;  // see Kernel::SetRolledBack
 };
 
 class Kernel {
@@ -140,11 +141,18 @@ class Kernel {
   virtual Status Keep(const LoadedObject& object, uint32_t generation, int64_t since, std::string_view bundle) = 0;
   // No record of that generation can be in the rings any more, and no bank holds its programs.
   virtual void Forget(uint32_t generation) = 0;
+  // Whether somebody went back from it to the bundle before: then the next agent does not swap to it by itself.
+  virtual void SetRolledBack(uint32_t generation, bool rolled_back) = 0;
   // What an agent before this one kept, by generation; only the first call has it. And how far it came.
   virtual std::vector<KeptBundle> TakeKept() = 0;
   virtual const Progress& Resumed() const = 0;
+  // The highest generation that an agent before this one gave, also if the bundle is not there any more or cannot be read: its
+  // records may wait in the rings.
+  virtual uint32_t LastGeneration() const = 0;
   // The programs of such a bundle, whose object `elf` is.
   virtual Result<std::unique_ptr<LoadedObject>> Adopt(uint32_t generation, std::string_view elf) = 0;
+  // Of the active one: what it needs and what somebody has detached meanwhile is attached again, and told as a notice.
+  virtual Status Reattach(LoadedObject& object) = 0;
   // What an agent before this one left and this one cannot use, as sentences; each is told once.
   virtual std::vector<std::string> Notices() = 0;
 };
@@ -162,8 +170,11 @@ struct KernelOptions {
 // Loads the resident dispatchers and the shared maps. Needs CAP_BPF and CAP_PERFMON.
 Result<std::unique_ptr<Kernel>> OpenLibbpfKernel(const KernelOptions& options = {});
 
-// Detaches and removes all that agents pinned in the folder. Says what was removed, and what of it was not read. An Error if an
-// agent uses it.
-Result<std::vector<std::string>> RemovePins(const std::string& folder);
+// Detaches and removes all that agents pinned in the folder, and nothing else. An Error if an agent uses it.
+struct RemovedPins {
+  std::vector<std::string> removed;  // as sentences, with what of it was not read
+  std::vector<std::string> left;     // what could not be removed
+};
+Result<RemovedPins> RemovePins(const std::string& folder);
 
 }  // namespace ks::kernel

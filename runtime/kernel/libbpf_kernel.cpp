@@ -75,7 +75,12 @@ class LibbpfKernel : public Kernel {
     if (pins_) pins_.Forget(generation);
   }
   std::vector<KeptBundle> TakeKept() override { return std::exchange(kept_, {}); }
+  void SetRolledBack(uint32_t generation, bool rolled_back) override {
+    if (pins_) pins_.SetRolledBack(generation, rolled_back);
+  }
   const Progress& Resumed() const override { return resumed_.progress; }
+  uint32_t LastGeneration() const override { return last_generation_; }
+  Status Reattach(LoadedObject& object) override;
   Result<std::unique_ptr<LoadedObject>> Adopt(uint32_t generation, std::string_view elf) override;
   std::vector<std::string> Notices() override { return std::exchange(notices_, {}); }
 
@@ -88,8 +93,10 @@ class LibbpfKernel : public Kernel {
   explicit LibbpfKernel(Pins pins) : pins_(std::move(pins)) {}
   Status Start(const KernelOptions& options);
   Status Load(const KernelOptions& options);
-  Status AttachAll(const std::map<std::string, int>& programs);
-  void RemoveOthers() { std::ranges::move(pins_.RemoveOthers(), std::back_inserter(notices_)); }
+  Status AttachAll(const std::map<std::string, int>& programs, std::vector<std::string>* which);
+  Status AttachFor(const LibbpfObject& object);
+  void RemoveOthers();
+  uint64_t MapsNumber() const;
   Status GoOn();
   Status GoOnReading();
   std::map<std::string, uint32_t> Bank(uint32_t number) const;
@@ -116,6 +123,7 @@ class LibbpfKernel : public Kernel {
   ProgressMap progress_;
   ProgressMap::Entry resumed_;
   std::vector<KeptBundle> kept_;
+  uint32_t last_generation_ = 0;
   std::map<uint32_t, std::map<std::string, Fd>> kept_programs_;  // by generation, and hook
   std::vector<std::string> notices_;
 };
@@ -240,6 +248,13 @@ Status LibbpfKernel::GoOn() {
   const uint32_t epoch = Epoch().load();
   std::map<std::string, uint32_t> active = Bank(epoch & 1), idle = Bank((epoch + 1) & 1);
   std::vector<PinnedBundle> bundles = pins_.Bundles(&notices_);
+  last_generation_ = pins_.LastGeneration();
+  const uint64_t maps = MapsNumber();
+  for (const PinnedBundle& bundle : bundles) {
+    if (bundle.maps == 0 || bundle.maps == maps) continue;
+    return Error{"go on with the pinned bundle", fmt::format("generation {}", bundle.kept.generation),
+                 "its programs use other maps than those that are pinned", "", "pin"};
+  }
   // The newest of those that fit: two without programs are alike.
   std::ranges::reverse(bundles);
   bool found_active = false, found_idle = false;
@@ -311,7 +326,7 @@ void LibbpfKernel::Commit(const Progress& progress) {
 Status LibbpfKernel::Keep(const LoadedObject& object, uint32_t generation, int64_t since, std::string_view bundle) {
   if (!pins_) return Ok();
   const KeptBundle kept{.generation = generation, .since = since, .bytes = std::string(bundle), .outdated = false};
-  return pins_.Keep(kept, captures_.available(), static_cast<const LibbpfObject&>(object).programs());
+  return pins_.Keep(kept, captures_.available(), MapsNumber(), static_cast<const LibbpfObject&>(object).programs());
 }
 
 Result<std::unique_ptr<LoadedObject>> LibbpfKernel::Adopt(uint32_t generation, std::string_view elf) {
@@ -325,7 +340,8 @@ Result<std::unique_ptr<LoadedObject>> LibbpfKernel::Adopt(uint32_t generation, s
 }
 
 // Those that have a program; if one cannot be attached, none is that was not before. The bank that is active has nothing for them yet.
-Status LibbpfKernel::AttachAll(const std::map<std::string, int>& programs) {
+// `which`: if not null, gets those that were not.
+Status LibbpfKernel::AttachAll(const std::map<std::string, int>& programs, std::vector<std::string>* which) {
   std::vector<std::string> attached;
   for (const auto& [name, fd] : programs) {
     Hook& hook = hooks_.at(name);
@@ -339,7 +355,33 @@ Status LibbpfKernel::AttachAll(const std::map<std::string, int>& programs) {
     for (const std::string& other : attached) hooks_.at(other).dispatcher.Detach(other, pins_);
     return done;
   }
+  if (which) *which = std::move(attached);
   return Ok();
+}
+
+// What else its programs stand on: who made whom, and the kernel's own copies.
+Status LibbpfKernel::AttachFor(const LibbpfObject& object) {
+  if (object.AsksLineage()) {
+    if (Status kept = lineage_.Begin(); !kept) return kept;
+  }
+  captures_.Attach([&](schema::EventKind kind) { return object.Asks(kind); });
+  return Ok();
+}
+
+void LibbpfKernel::RemoveOthers() {
+  RemovedPins pins = pins_.RemoveOthers();
+  std::ranges::move(pins.removed, std::back_inserter(notices_));
+  std::ranges::move(pins.left, std::back_inserter(notices_));
+}
+
+// Another one wherever a shared map is another.
+uint64_t LibbpfKernel::MapsNumber() const {
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const auto& [name, map] : maps_) {
+    const uint32_t id = MapId(map);
+    for (int byte = 0; byte < 4; ++byte) hash = (hash ^ (id >> 8 * byte & 0xff)) * 0x100000001b3;
+  }
+  return hash;
 }
 
 Status LibbpfKernel::Activate(LoadedObject& object) {
@@ -347,7 +389,7 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
   const auto& programs = loaded.programs();
   uint32_t epoch = Epoch().load();
   uint32_t idle = (epoch + 1) & 1;
-  if (Status attached = AttachAll(programs); !attached) return attached;
+  if (Status attached = AttachAll(programs, nullptr); !attached) return attached;
   for (auto& [name, hook] : hooks_) {
     auto program = programs.find(name);
     if (program == programs.end()) {
@@ -358,16 +400,26 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
       return WorldError("fill the idle bank of", name, errno, "kernel-map");
     }
   }
-  if (loaded.AsksLineage()) {
-    if (Status kept = lineage_.Begin(); !kept) return kept;
-  }
-  captures_.Attach([&](schema::EventKind kind) { return loaded.Asks(kind); });
+  if (Status attached = AttachFor(loaded); !attached) return attached;
   // From here on nothing fails.
   Epoch().store(epoch + 1);
   grace_.Wait();
   captures_.DetachUnneeded();
-  if (pins_) RemoveOthers();
+  if (pins_) {
+    RemoveOthers();
+    pins_.RemoveUnreadable();
+  }
   return Ok();
+}
+
+Status LibbpfKernel::Reattach(LoadedObject& object) {
+  const auto& loaded = static_cast<LibbpfObject&>(object);
+  std::vector<std::string> attached;
+  if (Status done = AttachAll(loaded.programs(), &attached); !done) return done;
+  if (!attached.empty()) {
+    notices_.push_back(fmt::format("somebody had detached {}: what happened there meanwhile was not seen", fmt::join(attached, ", ")));
+  }
+  return AttachFor(loaded);
 }
 
 void LibbpfKernel::Detach() {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 
@@ -22,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kSetPrefix = "ks_";
+constexpr std::string_view kAside = "_unusable", kEnded = "_ended";  // behind a set's name
 constexpr const char* kBundle = "bundle";  // no hook is called so
 constexpr size_t kMostBundles = 1024;
 constexpr uint32_t kMostGeneration = 1u << 31;  // there is room for those that follow
@@ -35,17 +37,45 @@ struct BundleHead {
   int64_t since = 0;
   uint32_t generation = 0;
   uint32_t captures = 0;
+  uint64_t maps = 0;
+  uint32_t rolled_back = 0;
 };
 
 Error PinError(const char* tried, const std::string& on, int error) {
   Error failed = WorldError(tried, on, error, "pin");
-  if (error == EACCES || error == EPERM) failed.advice = "the folder must belong to the user that runs the agent";
+  if (error == EACCES || error == EPERM)
+    failed.advice = "the folder must belong to the user that runs the agent, who needs to reach it: a bpffs may be mounted with mode 0700";
+  if (error == ENOENT) failed.advice = "make the folder that it is to be in";
   return failed;
+}
+
+// Nothing but what this user wrote may lie there.
+Status CheckOwn(const char* tried, const std::string& path, const struct stat& info, mode_t others) {
+  if (S_ISDIR(info.st_mode) && info.st_uid == ::geteuid() && (info.st_mode & others) == 0) return Ok();
+  return Error{tried, path, "others than this user may write to it, or lock it: programs that lie there are run",
+               "give a folder of its own, empty: `chown` it to the agent's user, `chmod 700`", "pin"};
 }
 
 Status MakeFolder(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return PinError("make the folder", path, errno);
   return Ok();
+}
+
+// Of sets: the number of a layout, and what was appended. Folders of others may be called anything.
+bool IsSet(std::string_view name) {
+  if (!name.starts_with(kSetPrefix)) return false;
+  name.remove_prefix(kSetPrefix.size());
+  for (const std::string_view end : {kAside, kEnded}) {
+    if (name.ends_with(end)) name.remove_suffix(end.size());
+  }
+  return name.size() == 16 && name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+// The number of a bundle's folder; 0 if it is none.
+uint32_t GenerationOf(const std::string& name) {
+  uint32_t generation = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), generation);
+  return error == std::errc() && generation <= kMostGeneration && std::to_string(generation) == name ? generation : 0;
 }
 
 // Names in a folder, none if there is no such.
@@ -116,7 +146,9 @@ Result<PinnedBundle> ReadBundle(const std::string& folder, uint32_t generation) 
   bundle.kept.generation = generation;
   bundle.kept.since = head.since;
   bundle.kept.bytes.assign(static_cast<const char*>(pages.get()) + kPage, head.size);
+  bundle.kept.rolled_back = head.rolled_back != 0;
   bundle.captures = head.captures;
+  bundle.maps = head.maps;
   for (const std::string& hook : Names(folder)) {
     if (hook == kBundle) continue;
     Fd program(bpf_obj_get((folder + "/" + hook).c_str()));
@@ -154,9 +186,9 @@ Result<Pins> Pins::Open(const std::string& folder, Purpose purpose) {
     return Error{kTried, folder, "it is not on a bpffs",
                  "mount one (`mount -t bpf bpf /sys/fs/bpf`) and give a folder in it, which belongs to the agent's user", "pin"};
   }
-  if (purpose == Purpose::Use && (info.st_uid != ::geteuid() || (info.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
-    return Error{kTried, folder, "others than this user may write to it: programs that lie there are run",
-                 "give a folder of its own: `chown` it to the agent's user, `chmod 700`", "pin"};
+  if (purpose == Purpose::Use) {
+    constexpr mode_t kReadOrWrite = S_IRGRP | S_IWGRP | S_IROTH | S_IWOTH;
+    if (Status own = CheckOwn(kTried, folder, info, kReadOrWrite); !own) return own.error();
   }
   if (::flock(pins.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return PinError("lock", folder, errno);
@@ -167,9 +199,13 @@ Result<Pins> Pins::Open(const std::string& folder, Purpose purpose) {
 
 Status Pins::Use(const std::string& layout) {
   set_ = fmt::format("{}/{}{}", folder_, kSetPrefix, layout);
-  if (Status made = MakeFolder(set_); !made) return made;
-  for (const char* part : {"/maps", "/links", "/programs", "/bundles"}) {
-    if (Status made = MakeFolder(set_ + part); !made) return made;
+  if (::access((set_ + std::string(kAside)).c_str(), F_OK) == 0) TakeBack();
+  for (const char* part : {"", "/maps", "/links", "/programs", "/bundles"}) {
+    const std::string path = set_ + part;
+    if (Status made = MakeFolder(path); !made) return made;
+    struct stat info{};
+    if (::lstat(path.c_str(), &info) != 0) return PinError("pin to", path, errno);
+    if (Status own = CheckOwn("pin to", path, info, S_IWGRP | S_IWOTH); !own) return own;
   }
   return Ok();
 }
@@ -213,7 +249,7 @@ void Pins::Detach(const std::string& hook) const {
   ::unlink((set_ + "/programs/" + hook).c_str());
 }
 
-Status Pins::Keep(const KeptBundle& bundle, uint32_t captures, const std::map<std::string, int>& programs) const {
+Status Pins::Keep(const KeptBundle& bundle, uint32_t captures, uint64_t maps, const std::map<std::string, int>& programs) const {
   const std::string folder = BundleFolder(bundle.generation);
   const uint32_t pages = 1 + static_cast<uint32_t>((bundle.bytes.size() + kPage - 1) / kPage);
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
@@ -222,7 +258,11 @@ Status Pins::Keep(const KeptBundle& bundle, uint32_t captures, const std::map<st
   {
     const Mapping to(map.get(), size_t{pages} * kPage);
     if (!to.get()) return PinError("keep the bundle's bytes in", folder, errno);
-    const BundleHead head{.size = bundle.bytes.size(), .since = bundle.since, .generation = bundle.generation, .captures = captures};
+    const BundleHead head{.size = bundle.bytes.size(),
+                          .since = bundle.since,
+                          .generation = bundle.generation,
+                          .captures = captures,
+                          .maps = maps};
     std::memcpy(to.get(), &head, sizeof(head));
     std::memcpy(static_cast<char*>(to.get()) + kPage, bundle.bytes.data(), bundle.bytes.size());
   }
@@ -238,16 +278,22 @@ Status Pins::Keep(const KeptBundle& bundle, uint32_t captures, const std::map<st
 
 void Pins::Forget(uint32_t generation) const { RemoveTree(BundleFolder(generation)); }
 
+void Pins::SetRolledBack(uint32_t generation, bool rolled_back) const {
+  bpf_map_info info{};
+  const Fd map = OpenMap(BundleFolder(generation) + "/" + kBundle, BPF_MAP_TYPE_ARRAY, &info);
+  if (!map || info.value_size != kPage || !(info.map_flags & BPF_F_MMAPABLE)) return;
+  const Mapping head(map.get(), kPage);
+  const uint32_t value = rolled_back ? 1 : 0;
+  if (head.get()) std::memcpy(static_cast<char*>(head.get()) + offsetof(BundleHead, rolled_back), &value, sizeof(value));
+}
+
 std::vector<PinnedBundle> Pins::Bundles(std::vector<std::string>* notices) const {
   std::vector<PinnedBundle> bundles;
   for (const std::string& name : Names(set_ + "/bundles")) {
     const std::string path = set_ + "/bundles/" + name;
-    uint32_t generation = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), generation);
-    if (error != std::errc() || end != name.data() + name.size() || generation == 0 || generation > kMostGeneration ||
-        bundles.size() >= kMostBundles) {
-      notices->push_back(fmt::format("{} is no bundle's folder and was removed", path));
-      RemoveTree(path);
+    const uint32_t generation = GenerationOf(name);
+    if (generation == 0 || bundles.size() >= kMostBundles) {
+      notices->push_back(fmt::format("{} is no bundle's folder", path));
       continue;
     }
     Result<PinnedBundle> bundle = ReadBundle(path, generation);
@@ -255,43 +301,78 @@ std::vector<PinnedBundle> Pins::Bundles(std::vector<std::string>* notices) const
       bundles.push_back(std::move(*bundle));
     } else {
       notices->push_back(bundle.error().ToString());
-      RemoveTree(path);
     }
   }
   std::ranges::sort(bundles, {}, [](const PinnedBundle& bundle) { return bundle.kept.generation; });
   return bundles;
 }
 
+uint32_t Pins::LastGeneration() const {
+  uint32_t last = 0;
+  for (const std::string& name : Names(set_ + "/bundles")) last = std::max(last, GenerationOf(name));
+  return last;
+}
+
+void Pins::RemoveUnreadable() const {
+  for (const std::string& name : Names(set_ + "/bundles")) {
+    const std::string path = set_ + "/bundles/" + name;
+    const uint32_t generation = GenerationOf(name);
+    if (generation == 0 || !ReadBundle(path, generation)) RemoveTree(path);
+  }
+}
+
 Status Pins::SetAside() {
-  aside_ = set_ + "_unusable";
-  RemoveTree(aside_);
-  if (::rename(set_.c_str(), aside_.c_str()) != 0) return PinError("set aside", set_, errno);
+  const std::string aside = set_ + std::string(kAside);
+  RemoveTree(aside);
+  if (::rename(set_.c_str(), aside.c_str()) != 0) return PinError("set aside", set_, errno);
   return Ok();
 }
 
 void Pins::TakeBack() {
   RemoveTree(set_);
-  ::rename(aside_.c_str(), set_.c_str());
+  ::rename((set_ + std::string(kAside)).c_str(), set_.c_str());
 }
 
-std::vector<std::string> Pins::RemoveSets(const std::string& but) const {
-  std::vector<std::string> said;
+RemovedPins Pins::RemoveSets(const std::string& but) const {
+  RemovedPins pins;
+  struct stat owner{};
+  ::fstat(lock_.get(), &owner);
+  // By descriptors: whoever owns the folder may put links to elsewhere in the place of sets.
+  const std::string in = fmt::format("/proc/self/fd/{}/", lock_.get());
   for (const std::string& name : Names(folder_)) {
     const std::string path = folder_ + "/" + name;
-    if (!name.starts_with(kSetPrefix) || path == but) continue;
-    RemoveTree(path + "/links");
-    std::string unread = Unread(path);
-    RemoveTree(path);
-    const bool gone = ::access(path.c_str(), F_OK) != 0;
-    said.push_back(fmt::format("{} {}{}{}", path, gone ? "was removed" : "could not be removed", unread.empty() ? "" : "; ", unread));
+    if (!IsSet(name) || path == but) continue;
+    const Fd set(::openat(lock_.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat info{};
+    if (!set || ::fstat(set.get(), &info) != 0 || (info.st_uid != owner.st_uid && info.st_uid != ::geteuid())) {
+      pins.left.push_back(fmt::format("{} was left: it is no folder of the user that pins here", path));
+      continue;
+    }
+    const std::string inside = fmt::format("/proc/self/fd/{}", set.get());
+    RemoveTree(inside + "/links");
+    std::string unread = Unread(inside);
+    RemoveTree(in + name);
+    if (::faccessat(lock_.get(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+      pins.left.push_back(fmt::format("{} could not be removed: its programs may still run", path));
+    } else {
+      pins.removed.push_back(fmt::format("{} was removed{}{}", path, unread.empty() ? "" : "; ", unread));
+    }
   }
-  return said;
+  return pins;
 }
 
-std::vector<std::string> Pins::RemoveOthers() const { return RemoveSets(set_); }
-std::vector<std::string> Pins::RemoveAll() const { return RemoveSets(""); }
+RemovedPins Pins::RemoveOthers() const {
+  // First that what was set aside is not to be taken back: ours goes on.
+  const std::string aside = set_ + std::string(kAside), ended = set_ + std::string(kEnded);
+  if (::access(aside.c_str(), F_OK) == 0) {
+    RemoveTree(ended);
+    ::rename(aside.c_str(), ended.c_str());
+  }
+  return RemoveSets(set_);
+}
+RemovedPins Pins::RemoveAll() const { return RemoveSets(""); }
 
-Result<std::vector<std::string>> RemovePins(const std::string& folder) {
+Result<RemovedPins> RemovePins(const std::string& folder) {
   struct stat info{};
   if (::stat(folder.c_str(), &info) != 0) return PinError("remove the pins in", folder, errno);
   Result<Pins> pins = Pins::Open(folder, Pins::Purpose::Remove);

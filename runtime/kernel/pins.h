@@ -30,6 +30,7 @@ struct Attachment {
 struct PinnedBundle {
   KeptBundle kept;
   uint32_t captures = 0;              // that its programs were loaded for, a bit per enum ks_capture
+  uint64_t maps = 0;                  // that they use: a number of them; 0 if an older agent pinned it
   std::map<std::string, Fd> programs;  // by hook
 };
 
@@ -39,11 +40,12 @@ class Pins {
   Pins() = default;
   enum class Purpose : uint8_t { Use, Remove };
   // Makes the folder if it is missing, and locks it. An Error if another agent has it, if it is on no bpffs, or if it is to be used
-  // and others may write to it.
+  // and others may read it (who can, can lock it) or write to it.
   static Result<Pins> Open(const std::string& folder, Purpose purpose = Purpose::Use);
   explicit operator bool() const { return bool(lock_); }
 
-  // From now on the set of that layout is meant.
+  // From now on the set of that layout is meant. What an agent set aside that was killed before its own programs ran is taken back.
+  // An Error if the set is another user's.
   Status Use(const std::string& layout);
   std::string Map(const std::string& name) const { return set_ + "/maps/" + name; }
 
@@ -52,28 +54,32 @@ class Pins {
   Status Attach(const std::string& hook, const Attachment& attachment) const;
   void Detach(const std::string& hook) const;
 
-  // `programs`: by hook.
-  Status Keep(const KeptBundle& bundle, uint32_t captures, const std::map<std::string, int>& programs) const;
+  // `programs`: by hook. `maps`: see PinnedBundle.
+  Status Keep(const KeptBundle& bundle, uint32_t captures, uint64_t maps, const std::map<std::string, int>& programs) const;
   void Forget(uint32_t generation) const;
-  // By generation. What cannot be read is removed, and said.
+  void SetRolledBack(uint32_t generation, bool rolled_back) const;
+  // By generation. What cannot be read is said, and stays: its number must not be given again while its records may wait.
   std::vector<PinnedBundle> Bundles(std::vector<std::string>* notices) const;
+  // The highest number of a bundle, readable or not; 0: there is none.
+  uint32_t LastGeneration() const;
+  // Removes those that cannot be read.
+  void RemoveUnreadable() const;
 
-  // Renames the set, so that it counts as another's, and back.
+  // Renames the set, so that it counts as another's, until it is taken back or others are removed.
   Status SetAside();
   void TakeBack();
-  // Detaches and removes all sets but ours; says what of them was not read.
-  std::vector<std::string> RemoveOthers() const;
+  // Detaches and removes all sets but ours.
+  RemovedPins RemoveOthers() const;
   // All of them.
-  std::vector<std::string> RemoveAll() const;
+  RemovedPins RemoveAll() const;
 
  private:
-  std::vector<std::string> RemoveSets(const std::string& but) const;
+  RemovedPins RemoveSets(const std::string& but) const;
   std::string BundleFolder(uint32_t generation) const { return set_ + "/bundles/" + std::to_string(generation); }
 
   std::string folder_;
   Fd lock_;          // the folder itself
   std::string set_;  // path
-  std::string aside_;
 };
 
 // Ids are the kernel's; 0 if it does not say.

@@ -41,7 +41,8 @@ Result<bundle::VerifiedBundle> ReadBundle(const std::string& path, const bundle:
 }
 
 Result<LoadedBundle> Loader::Load(bundle::VerifiedBundle verified, std::string_view bytes, int64_t now) {
-  const uint32_t generation = ++last_generation_;
+  last_generation_ = std::max(last_generation_, kernel_.LastGeneration()) + 1;
+  const uint32_t generation = last_generation_;
   auto object = kernel_.Load(verified.bpf_object(), generation);
   if (!object) return object.error();
   if (Status kept = kernel_.Keep(**object, generation, now, bytes); !kept) {
@@ -94,6 +95,7 @@ Status Loader::Activate(LoadedBundle loaded) {
   active_ = std::move(next);
   outdated_ = false;
   counts_.activated++;
+  for (const uint32_t refused : std::exchange(refused_, {})) kernel_.Forget(refused);
   return Ok();
 }
 
@@ -102,8 +104,15 @@ Status Loader::Rollback() {
     return Error{"roll back", "to the bundle before", "there is none: no other bundle was active since the start", "",
                  "rollback-none"};
   }
-  if (Status switched = Switch(*standby_); !switched) return switched;
+  // First: an agent that is killed in between must not go forth again by itself.
+  const bool back = standby_->generation() < active_->generation();
+  SetRolledBack(*active_, back);
+  if (Status switched = Switch(*standby_); !switched) {
+    SetRolledBack(*active_, false);
+    return switched;
+  }
   std::swap(active_, standby_);
+  SetRolledBack(*active_, false);
   counts_.rolled_back++;
   return Ok();
 }
@@ -115,7 +124,8 @@ std::vector<Error> Loader::Resume(const bundle::Trust& trust) {
     const auto refuse = [&](Error error) {
       error.on = fmt::format("the pinned bundle of generation {}", kept.generation);
       strange.push_back(std::move(error));
-      kernel_.Forget(kept.generation);
+      // The next start may trust it: it stays until something else is active.
+      refused_.push_back(kept.generation);
     };
     // What was good once decides what it passed; whether it is to go on is asked of the file.
     auto verified = bundle::Verify(kept.bytes, trust, kept.since);
@@ -131,6 +141,7 @@ std::vector<Error> Loader::Resume(const bundle::Trust& trust) {
     auto engine = std::make_unique<engine::Engine>(verified->program());
     std::unique_ptr<ActiveBundle> bundle(
         new ActiveBundle({std::move(*verified), std::move(engine), std::move(*object), kept.generation}));
+    bundle->rolled_back_ = kept.rolled_back;
     switch (kept.bank) {
       case kernel::KeptBundle::Bank::Active:
         active_ = std::move(bundle);
@@ -142,6 +153,8 @@ std::vector<Error> Loader::Resume(const bundle::Trust& trust) {
     }
   }
   if (active_) {
+    SetRolledBack(*active_, false);
+    if (Status attached = kernel_.Reattach(*active_->loaded_.object); !attached) strange.push_back(attached.error());
     names_ = ResolveNames(active_->engine().plan().names);
     if (Status named = kernel_.SetInodes(names_); !named) strange.push_back(named.error());
   }
@@ -150,8 +163,14 @@ std::vector<Error> Loader::Resume(const bundle::Trust& trust) {
 
 Loader::Known Loader::Knows(const std::string& digest) const {
   if (active_ && !outdated_ && active_->bundle().digest() == digest) return Known::Active;
-  const bool from = active_ && standby_ && standby_->generation() > active_->generation();
+  const bool from = active_ && standby_ && standby_->rolled_back_;
   return from && standby_->bundle().digest() == digest ? Known::RolledBack : Known::No;
+}
+
+void Loader::SetRolledBack(ActiveBundle& bundle, bool rolled_back) {
+  if (bundle.rolled_back_ == rolled_back) return;
+  bundle.rolled_back_ = rolled_back;
+  kernel_.SetRolledBack(bundle.generation(), rolled_back);
 }
 
 Result<bool> Loader::Swap(const std::string& path, const bundle::Trust& trust, int64_t now) {

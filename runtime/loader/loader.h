@@ -42,6 +42,7 @@ class ActiveBundle {
   friend class Loader;
   explicit ActiveBundle(LoadedBundle loaded) : loaded_(std::move(loaded)) {}
   LoadedBundle loaded_;
+  bool rolled_back_ = false;  // somebody went back from it
 };
 
 struct SwapCounts {
@@ -99,6 +100,7 @@ class Loader {
  private:
   Status Switch(ActiveBundle& next);
   Status SetNames(std::vector<kernel::NamedInode> names);
+  void SetRolledBack(ActiveBundle& bundle, bool rolled_back);
 
   kernel::Kernel& kernel_;
   std::unique_ptr<ActiveBundle> active_;
@@ -109,6 +111,7 @@ class Loader {
     std::optional<uint64_t> read_to_end_ns;  // first time
   };
   std::vector<Previous> previous_;
+  std::vector<uint32_t> refused_;  // generations of pinned bundles that were not gone on with
   std::vector<kernel::NamedInode> names_;  // what the kernel knows
   uint32_t last_generation_ = 0;
   SwapCounts counts_;

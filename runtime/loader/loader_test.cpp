@@ -216,24 +216,56 @@ TEST_F(LoaderTest, WhatAnAgentBeforePinnedIsVerifiedAgainAndGoneOnWith) {
   EXPECT_EQ(strange[0].code, "signature-wrong-key");
   EXPECT_EQ(strange[0].on, "the pinned bundle of generation 4");
   EXPECT_EQ(strange[1].code, "container");
-  EXPECT_EQ(kernel_.calls, (std::vector<std::string>{"adopt 3", "forget 4", "adopt 5", "adopt 6", "forget 7", "inodes 1"}));
+  EXPECT_EQ(kernel_.calls, (std::vector<std::string>{"adopt 3", "adopt 5", "adopt 6", "reattach 6", "inodes 1"}));
   EXPECT_EQ(ActiveVersion(), 6u);
   EXPECT_EQ(loader_.Knows(loader_.active()->bundle().digest()), Loader::Known::Active);
   EXPECT_NE(loader_.OfGeneration(3), nullptr) << "its records may be in the ring";
   EXPECT_EQ(loader_.OfGeneration(4), nullptr);
   ASSERT_TRUE(*Swap(Bundle(8)));
   EXPECT_EQ(loader_.active()->generation(), 8u) << "numbers are never given twice";
+  EXPECT_EQ((std::vector<std::string>(kernel_.calls.end() - 3, kernel_.calls.end())),
+            (std::vector<std::string>{"activate 8", "forget 4", "forget 7"})) << "the next start may have trusted them";
   ASSERT_TRUE(loader_.Rollback());
   EXPECT_EQ(ActiveVersion(), 6u);
 }
 
 TEST_F(LoaderTest, ARolledBackBundleStaysSoOverARestart) {
   using Bank = kernel::KeptBundle::Bank;
-  kernel_.kept = {{1, kNow, Bundle(1), Bank::Active, false}, {2, kNow, Bundle(2), Bank::Idle, false}};
+  kernel_.kept = {{1, kNow, Bundle(1), Bank::Active, false}, {2, kNow, Bundle(2), Bank::Idle, false, true}};
   EXPECT_TRUE(loader_.Resume(trust_).empty());
   EXPECT_EQ(ActiveVersion(), 1u);
   EXPECT_EQ(loader_.Knows(loader_.OfGeneration(2)->bundle().digest()), Loader::Known::RolledBack);
   EXPECT_EQ(loader_.Knows("sha256:another"), Loader::Known::No);
+}
+
+TEST_F(LoaderTest, ASwapThatAKillCutShortIsNoRollback) {
+  using Bank = kernel::KeptBundle::Bank;
+  kernel_.kept = {{1, kNow, Bundle(1), Bank::Active, false}, {2, kNow, Bundle(2), Bank::Idle, false}};
+  EXPECT_TRUE(loader_.Resume(trust_).empty());
+  EXPECT_EQ(loader_.Knows(loader_.OfGeneration(2)->bundle().digest()), Loader::Known::No);
+  ASSERT_TRUE(*Swap(Bundle(2)));
+  EXPECT_EQ(ActiveVersion(), 2u);
+  ASSERT_TRUE(loader_.Rollback());
+  EXPECT_EQ(ActiveVersion(), 1u);
+}
+
+TEST_F(LoaderTest, WhoWentBackIsKeptBeforeTheSwitch) {
+  ASSERT_TRUE(*Swap(Bundle(1)));
+  ASSERT_TRUE(*Swap(Bundle(2)));
+  kernel_.calls.clear();
+  ASSERT_TRUE(loader_.Rollback());
+  ASSERT_TRUE(loader_.Rollback());
+  EXPECT_EQ(kernel_.calls, (std::vector<std::string>{"rolled-back 2 1", "activate 1", "activate 2", "rolled-back 2 0"}));
+  kernel_.refuse_activate = Error{"attach", "x", "because", "", "kernel-attach"};
+  EXPECT_FALSE(loader_.Rollback());
+  EXPECT_EQ(kernel_.calls.back(), "rolled-back 2 0");
+}
+
+TEST_F(LoaderTest, ANumberOfABundleThatCannotBeReadIsNotGivenAgain) {
+  kernel_.last_generation = 41;
+  EXPECT_TRUE(loader_.Resume(trust_).empty());
+  ASSERT_TRUE(*Swap(Bundle(1)));
+  EXPECT_EQ(loader_.active()->generation(), 42u);
 }
 
 TEST_F(LoaderTest, ProgramsForOtherTrampolinesAreLoadedAgain) {

@@ -282,7 +282,19 @@ def damaged(site):
     def half_written():
         next((tree() / "bundles").iterdir()).joinpath("bundle").unlink()
 
-    for damage in (other_layout, wrong_map, wrong_progress, wrong_link, wrong_bundle, half_written):
+    def no_link():
+        (tree() / "links/sys_exit").unlink()
+
+    def no_ring():
+        (tree() / "maps/ks_ring").unlink()
+
+    def no_counters():
+        (tree() / "maps/ks_counters").unlink()
+
+    def zeros():
+        shutil.copytree(tree() / "bundles/1", tree() / "bundles/01", copy_function=os.link)
+
+    for damage in (other_layout, wrong_map, wrong_progress, wrong_link, wrong_bundle, half_written, no_link, no_ring, no_counters, zeros):
         site.fresh()
         site.start()
         site.begin_load()
@@ -305,6 +317,50 @@ def damaged(site):
         check(len(numbers) == made["events"], f"{damage.__name__}: {made['events'] - len(numbers)} calls missed afterwards")
         site.unpin()
         print(f"{damage.__name__}: {next(one['cause'] for one in said if one['what'] == 'pins')}")
+
+
+def start_that_fails(site):
+    """An agent that trusts another key, and one that has too few descriptors, do not come to be ready: nothing that waits is lost."""
+    other = site.folder / "other.pem"
+    subprocess.run([site.ksc, "bundle", "keygen", "-o", other], check=True, capture_output=True)
+    site.start()
+    site.begin_load()
+    time.sleep(0.2)
+    site.kill()
+    for trust, prefix in ((other.with_suffix(".pub"), []), (site.trust, ["prlimit", "--nofile=60:60"])):
+        trust.chmod(0o644)
+        failed = Agent(str(site.daemon), str(site.active), str(trust), open(os.devnull, "wb"), str(site.out / "s"),
+                       ["--alerts", str(site.alerts), "--pin", str(site.pins)], [*prefix, *UNPRIVILEGED])
+        failed.process.wait(timeout=60)
+        failed.reader.join()
+        check(failed.process.returncode == 3, f"it started: {failed.said}")
+    time.sleep(0.2)  # these are in the rings
+    site.start()
+    site.finish("a start that fails")
+
+
+def others_stay(site):
+    """unpin removes what agents pinned there, and neither what is called alike nor what a link leads to."""
+    site.start()
+    site.kill()
+    victim = site.folder / "bpf" / "victim"
+    (victim / "links/theirs").mkdir(parents=True)
+    (site.pins / "ks_otherdir").mkdir()
+    link = site.pins / "ks_0123456789abcdef"
+    link.symlink_to(victim)
+    done = subprocess.run([site.daemon, "unpin", "--pin", site.pins], capture_output=True, text=True)
+    check(done.returncode == 3 and f"{link} was left" in done.stderr and "was removed" in done.stdout, f"unpin: {done}")
+    check({path.name for path in site.pins.iterdir()} == {"ks_otherdir", link.name}, "unpin removed too much, or too little")
+    check((victim / "links/theirs").is_dir(), "unpin followed a link")
+    link.unlink()
+    (site.pins / "ks_otherdir").rmdir()
+    site.pins.chmod(0o755)
+    refused = Agent(str(site.daemon), str(site.active), str(site.trust), open(os.devnull, "wb"), str(site.out / "s"),
+                    ["--pin", str(site.pins)], UNPRIVILEGED)
+    refused.process.wait(timeout=60)
+    refused.reader.join()
+    check(refused.process.returncode == 3 and refused.said[-1].get("code") == "pin", f"a folder that others can lock: {refused.said}")
+    site.pins.chmod(0o700)
 
 
 def in_machines(kernels, folder, bin_folder):
@@ -335,7 +391,7 @@ def main():
     parser.add_argument("--bin", required=True, help="folder with ksc, kubesentryd and swap_load")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--events-per-second", type=int, default=4000)
-    parser.add_argument("--only", help="one part: kills, other_bundle, two_agents, damaged")
+    parser.add_argument("--only", help="one part, by its function's name")
     parser.add_argument("--vm", nargs="+", metavar="KERNEL", help="in machines of tools/vm")
     arguments = parser.parse_args()
     if os.geteuid() != 0 or not shutil.which("setpriv") or not shutil.which("unshare"):
@@ -348,7 +404,7 @@ def main():
     folder.chmod(0o755)
     (folder / "bpf").mkdir()
     parts = {"kills": lambda site: kills(site, arguments.kills), "other_bundle": other_bundle, "two_agents": two_agents,
-             "damaged": damaged}
+             "damaged": damaged, "start_that_fails": start_that_fails, "others_stay": others_stay}
     status, passed = 0, 0
     site = None
     try:

@@ -27,8 +27,10 @@ int Unpin(const Words& words) {
   if (!arguments) return exit_code;
   const auto removed = kernel::RemovePins(arguments->Get("--pin"));
   if (!removed) return cli::Fail(removed.error());
-  for (const std::string& line : *removed) fmt::print("{}\n", line);
-  if (removed->empty()) fmt::print("{} holds nothing of kubesentryd\n", arguments->Get("--pin"));
+  for (const std::string& line : removed->removed) fmt::print("{}\n", line);
+  for (const std::string& line : removed->left) fmt::print(stderr, "kubesentryd: {}\n", line);
+  if (!removed->left.empty()) return cli::kWorldFailed;
+  if (removed->removed.empty()) fmt::print("{} holds nothing of kubesentryd\n", arguments->Get("--pin"));
   return cli::kFine;
 }
 

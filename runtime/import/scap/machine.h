@@ -87,6 +87,8 @@ class Machine {
   void ChangedForAll() { ++all_; }
   // Says once that there was more than is kept.
   bool TakeExceeded();
+  // Processes that are kept, ended ones of which something is still told included.
+  uint64_t kept() const { return budget_->processes; }
 
   std::string host;
   uint64_t boot_ns = 0;          // since 1970; 0: not told
