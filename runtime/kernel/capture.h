@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,16 +43,18 @@ class Captures {
     Attachment attached;
     bool needed = false;
   };
-  Status Load(const std::string& only, bool keep);
+  Result<ObjectPtr> Load(const std::set<std::string>& programs) const;
+  Status Grant(const std::set<std::string>& programs);
+  Status AttachAnew(Capture& capture) const;
   // All that is at the function.
   bool Has(std::string_view function) const;
   void Refuse(const std::string& function, const std::string& cause);
-  Status Keep(Capture& capture, LinkPtr link) const;
+  Status Keep(Capture& capture, const bpf_program* program, LinkPtr link) const;
   void Detach(Capture& capture) const;
 
   const Pins* pins_ = nullptr;
   std::map<std::string, int> maps_;
-  std::vector<ObjectPtr> objects_;
+  ObjectPtr object_;  // of the programs
   std::vector<Capture> captures_;  // by enum ks_capture; then the dispatchers at ends
   std::string why_;
 };
