@@ -80,7 +80,7 @@ KS_SUBPROGRAM __u64 ks_sub_event_file(__u32 hook) {
   } else if (is_by_descriptor(s)) {
     file = ks_sub_fd_file(s->context.task, s->context.arg[0]);
   }
-  if (file && fd != KS_NO_ARGUMENT && s->context.captured == KS_CAPTURED_FILE && !is_captured(s, (struct file *)file)) file = 0;
+  if (file && s->context.captured == KS_CAPTURED_FILE && !is_captured(s, (struct file *)file)) file = 0;
   s->context.file = file;
   return file;
 }

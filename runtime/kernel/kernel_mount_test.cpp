@@ -32,12 +32,12 @@ class KernelTierMountTest : public KernelTest {
   static int Tries(schema::EventKind kind, int tries) { return Holds(kind) ? tries : tries / 4; }
 };
 
-// Writes the last letter of `name` all the time: 'e', 'E'.
+// Writes the last letter of `name` all the time: one of two.
 class Rewriter {
  public:
-  explicit Rewriter(std::string& name)
-      : thread_([this, &name] {
-          for (int i = 0; !ended_; ++i) *const_cast<volatile char*>(&name.back()) = i & 1 ? 'e' : 'E';
+  explicit Rewriter(std::string& name, char one = 'e', char other = 'E')
+      : thread_([this, &name, one, other] {
+          for (int i = 0; !ended_; ++i) *const_cast<volatile char*>(&name.back()) = i & 1 ? one : other;
         }) {}
   ~Rewriter() {
     ended_ = true;
@@ -216,6 +216,31 @@ TEST_F(KernelTierMountTest, AFileIsToldThatWasGivenAway) {
   const Seen seen = RecordOne(KS_KIND_chown, [&] { EXPECT_EQ(::fchown(fd, 3, 4), 0); });
   EXPECT_EQ(seen.Text(KS_FIELD_file_path), two);
   ::close(fd);
+}
+
+// With AT_EMPTY_PATH an empty name is the folder itself: whether it was empty is for the kernel to say.
+TEST_F(KernelTierMountTest, AnEmptyNameIsToldAsWhatItWas) {
+  if (::getuid() != 0) GTEST_SKIP() << "needs root to give files away";
+  const std::string file = Create("e");
+  const int folder = ::open(folder_.c_str(), O_PATH | O_DIRECTORY);
+  std::vector<std::string> truth;
+  std::vector<Seen> all;
+  {
+    std::string name = "e";
+    Rewriter other(name, 'e', '\0');
+    all = Record(KS_KIND_chown, [&] {
+      for (uid_t i = 1; static_cast<int>(i) <= Tries(schema::EventKind::chown_, 1000); ++i) {
+        ASSERT_EQ(::fchownat(folder, name.c_str(), i, -1, AT_EMPTY_PATH), 0) << std::strerror(errno);
+        struct stat now{};
+        ::stat(file.c_str(), &now);
+        truth.push_back(now.st_uid == i ? file : folder_);
+      }
+    });
+  }
+  ::close(folder);
+  const int wrong = CountWrong(all, truth);
+  EXPECT_NONE_WRONG(schema::EventKind::chown_, wrong, truth.size());
+  EXPECT_EQ(all.size(), truth.size());
 }
 
 // Files that are no program of any kind, from which the kernel turns away after it has read them, while another thread puts a folder
