@@ -197,18 +197,19 @@ KS_INLINE void ks_get_file_canonical(struct ks_scratch *s) {
   KS_SET_READ_TEXT(s, member, longest, ks_read_text(s, (s)->fields.member.data, (longest) + 2, user))
 
 // The kernel's copy of it, as it was kept, or else the caller's.
-#define KS_GET_KEPT_TEXT(s, member, longest, which, user)                                                                     \
-  do {                                                                                                                        \
-    if ((s)->context.captured != KS_CAPTURED_PATH) {                                                                          \
-      KS_GET_USER_TEXT(s, member, longest, user);                                                                             \
-      break;                                                                                                                  \
-    }                                                                                                                         \
-    const struct ks_captured_path *kept = kept_of();                                                                          \
-    if (!kept || !kept->has_##which) {                                                                                        \
-      KS_SET_STATUS(s, member, KS_UNKNOWN);                                                                                   \
-      break;                                                                                                                  \
-    }                                                                                                                         \
-    KS_SET_READ_TEXT(s, member, longest, bpf_probe_read_kernel_str((s)->fields.member.data, (longest) + 2, kept->which));     \
+#define KS_GET_KEPT_TEXT(s, member, longest, which, user)                                             \
+  do {                                                                                                \
+    if ((s)->context.captured != KS_CAPTURED_PATH) {                                                  \
+      KS_GET_USER_TEXT(s, member, longest, user);                                                     \
+      break;                                                                                          \
+    }                                                                                                 \
+    const struct ks_captured_path *kept = kept_of();                                                  \
+    if (!kept || !kept->has_##which) {                                                                \
+      KS_SET_STATUS(s, member, KS_UNKNOWN);                                                           \
+      break;                                                                                          \
+    }                                                                                                 \
+    KS_SET_READ_TEXT(s, member, longest,                                                              \
+                     bpf_probe_read_kernel_str((s)->fields.member.data, (longest) + 2, kept->which)); \
   } while (0)
 
 KS_INLINE void ks_get_file_target(struct ks_scratch *s) {

@@ -87,7 +87,8 @@ void LintRule(const Rule& rule, bool uring_watched, Diagnostics& diagnostics) {
   });
   if (!callers.empty() && reads) {
     Diagnostic& d = diagnostics.Report<Diag::BypassCallerPath>(name.span, name.text, "path");
-    d.help = fmt::format("without trampolines the path of {} is the caller's, made absolute, but links in it are not followed", callers);
+    d.help = fmt::format(
+        "without trampolines the path of {} is the caller's, made absolute, but links in it are not followed", callers);
   }
   bool sends = std::find(kinds.begin(), kinds.end(), EventKind::sendto_) != kinds.end();
   bool reads_address = std::any_of(conditions.begin(), conditions.end(), [](const Condition* condition) {

@@ -93,6 +93,20 @@ Status Captures::Grant(const std::set<std::string>& programs) {
   return Ok();
 }
 
+// If one is refused, the others may be granted. This takes a while.
+void Captures::GrantOneByOne() {
+  std::set<std::string> programs;
+  for (const Capture& capture : captures_) {
+    if (Result<ObjectPtr> one = Load({capture.name}); one) {
+      programs.insert(capture.name);
+    } else {
+      Refuse(capture.function, one.error().cause);
+    }
+  }
+  if (programs.empty()) return;
+  if (Status others = Grant(programs); !others) Refuse("all others", others.error().cause);
+}
+
 // By a program of its own, whose object need not outlive it: it holds every map open.
 Status Captures::AttachAnew(Capture& capture) const {
   Result<ObjectPtr> loaded = Load({capture.name});
@@ -134,18 +148,14 @@ Status Captures::Probe(KernelOptions::Tiers tiers, const std::map<std::string, i
     why_ = "not asked for";
     return Ok();
   }
-  // If one is refused, the others may be granted.
   std::set<std::string> programs;
   for (const Capture& capture : captures_) programs.insert(capture.name);
   if (Status all = Grant(programs); !all) {
-    for (const Capture& capture : captures_) {
-      if (Result<ObjectPtr> one = Load({capture.name}); !one) {
-        Refuse(capture.function, one.error().cause);
-        programs.erase(capture.name);
-      }
-    }
-    if (!programs.empty()) {
-      if (Status others = Grant(programs); !others) Refuse("all others", others.error().cause);
+    programs.erase(fmt::format("ks_capture_{}", kNotEverywhere));
+    if (Grant(programs)) {
+      Refuse(std::string(kNotEverywhere), all.error().cause);
+    } else {
+      GrantOneByOne();
     }
   }
   const bool granted = std::all_of(captures_.begin(), captures_.end(), [](const Capture& capture) {

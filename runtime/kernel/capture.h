@@ -16,7 +16,7 @@ namespace ks::kernel {
 class Captures {
  public:
   // Finds out which of them this kernel grants, by really loading and attaching each; none stays attached. `maps` are shared (name →
-  // fd). Fails only if the options demand trampolines and one is not to be had.
+  // fd). Fails only if the options demand trampolines and one is not to be had, but for chown's, which Linux before 6.1 does not grant.
   // `pins` outlives this; what is attached stays so beyond the agent if they are to be used.
   Status Probe(KernelOptions::Tiers tiers, const std::map<std::string, int>& maps, const Pins& pins);
 
@@ -45,6 +45,7 @@ class Captures {
   };
   Result<ObjectPtr> Load(const std::set<std::string>& programs) const;
   Status Grant(const std::set<std::string>& programs);
+  void GrantOneByOne();
   Status AttachAnew(Capture& capture) const;
   // All that is at the function.
   bool Has(std::string_view function) const;

@@ -150,8 +150,7 @@ class Kernel {
 };
 
 struct KernelOptions {
-  // Auto: trampolines where the kernel grants them, event by event. Trampoline: an Error where it grants one of them not (but
-  // for chown's, which Linux before 6.1 cannot).
+  // Auto: trampolines where the kernel grants them, event by event. Trampoline: an Error where it grants one of them not.
   enum class Tiers { Auto, Tracepoint, Trampoline } tiers = Tiers::Auto;
   uint32_t ring_bytes = 16 * 1024 * 1024;  // of each ring
   // A folder on a bpffs, of this user and writable for nobody else, where programs, rings and counters outlive the agent; made if
