@@ -4,6 +4,8 @@
 # counted such are done again, at most twice; all other failures stand.
 #   vm_kernel.sh FILTER
 grep -q overlay /proc/filesystems || { echo "vm_kernel: this machine has no overlayfs, which the tests are about" >&2; exit 1; }
+# The kernel says of each file that is no module, or no kernel, that it is none.
+dmesg -n 1
 filter=$1 log=/tmp/vm_kernel.log
 for try in 1 2 3; do
   /files/kernel_test --gtest_filter="$filter" --gtest_brief=1 --gtest_color=no > $log 2>&1

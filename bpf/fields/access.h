@@ -9,6 +9,7 @@
 
 // Paths are built from their end, which is here in scratch.path; behind it an argument can be appended.
 enum { KS_PATH_END = 1008, KS_PATH_CAPTURE = 512, KS_PATH_MASK = 1023 };
+KS_STATIC_ASSERT(KS_PATH_TEXT >= KS_PATH_MASK + 1 + 255, "a component may be put down anywhere within the mask");
 
 // Results of the subprograms that leave text in scratch.path: where it begins, how long it is, and the field's status.
 #define KS_TEXT_RESULT(start, len, status) ((__u64)(start) | (__u64)(len) << 16 | (__u64)(status) << 32)

@@ -20,19 +20,22 @@ KS_INLINE void ks_get_event_result(struct ks_scratch *s) { KS_SET_INT(s, event_r
 
 KS_INLINE void ks_get_event_errno(struct ks_scratch *s) { KS_SET_INT(s, event_errno, error_of(s)); }
 
-static KS_INLINE __s64 number_of_socketcall(__u32 call) {
-  switch (call) {
-    case KS_CALL_connect: return 42;
-    case KS_CALL_accept: return 43;
-    case KS_CALL_bind: return 49;
-    case KS_CALL_accept4: return 288;
-    case KS_CALL_socket: return 41;
-    case KS_CALL_listen: return 50;
-    case KS_CALL_sendto: return 44;
-    case KS_CALL_sendmsg: return 46;
-    case KS_CALL_sendmmsg: return 307;
-    default: return -1;
-  }
+// By SYS_* of include/uapi/linux/net.h: the number of the call on x86-64, where send is sendto and recv is recvfrom.
+enum { KS_SOCKETCALLS = 32 };
+static const __u16 socketcalls[KS_SOCKETCALLS] = {
+    [1] = 41 /* socket */,      [2] = 49 /* bind */,        [3] = 42 /* connect */,     [4] = 50 /* listen */,
+    [5] = 43 /* accept */,      [6] = 51 /* getsockname */, [7] = 52 /* getpeername */, [8] = 53 /* socketpair */,
+    [9] = 44 /* send */,        [10] = 45 /* recv */,       [11] = 44 /* sendto */,     [12] = 45 /* recvfrom */,
+    [13] = 48 /* shutdown */,   [14] = 54 /* setsockopt */, [15] = 55 /* getsockopt */, [16] = 46 /* sendmsg */,
+    [17] = 47 /* recvmsg */,    [18] = 288 /* accept4 */,   [19] = 299 /* recvmmsg */,  [20] = 307 /* sendmmsg */,
+};
+
+// 0: there is no such call.
+static KS_INLINE __u32 number_of_socketcall(__u32 which) {
+  if (which >= KS_SOCKETCALLS) return 0;
+  __u64 index = which;
+  KS_MASK(index, KS_SOCKETCALLS - 1);
+  return socketcalls[index];
 }
 
 // i386 numbers go up as they are; userspace knows both tables. The one call that stands for all socket calls has no
@@ -46,9 +49,10 @@ KS_INLINE void ks_get_event_syscall(struct ks_scratch *s) {
     return;
   }
   if (ks_is_compat(s)) {
-    __s64 number = nr == KS_I386_SOCKETCALL ? number_of_socketcall(s->context.call) : -1;
-    KS_SET_INT(s, event_syscall, number >= 0 ? number : nr);
-    if (number < 0) KS_SET_STATUS(s, event_syscall, KS_FOREIGN);
+    const struct pt_regs *regs = (const struct pt_regs *)s->context.regs;
+    __u32 number = nr == KS_I386_SOCKETCALL ? number_of_socketcall(BPF_CORE_READ(regs, bx)) : 0;
+    KS_SET_INT(s, event_syscall, number ? number : nr);
+    if (!number) KS_SET_STATUS(s, event_syscall, KS_FOREIGN);
     return;
   }
   __u32 number = nr & ~KS_X32_BIT;

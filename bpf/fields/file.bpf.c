@@ -38,6 +38,20 @@ static KS_INLINE __u64 captured_path(struct ks_scratch *s) {
   return ks_sub_path(s->context.hook, s->captured.file.mnt, s->captured.file.dentry);
 }
 
+// What was kept of the call before it changed anything, or null.
+static KS_INLINE const struct ks_captured_path *kept_of(void) {
+  __u32 thread = bpf_get_current_pid_tgid();
+  return bpf_map_lookup_elem(&ks_captured_paths, &thread);
+}
+
+static KS_INLINE __u64 kept_path(struct ks_scratch *s) {
+  enum { FIRST = KS_PATH_END - KS_PATH_CAPTURE };
+  const struct ks_captured_path *kept = kept_of();
+  if (!kept) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  bpf_probe_read_kernel(s->path + FIRST, KS_PATH_CAPTURE, kept->text + FIRST);
+  return kept->result;
+}
+
 // Whether the call names its file by the folder's descriptor and an empty path.
 static KS_INLINE int is_by_descriptor(struct ks_scratch *s) {
   __u32 call = s->context.call;
@@ -66,7 +80,7 @@ KS_SUBPROGRAM __u64 ks_sub_event_file(__u32 hook) {
   } else if (is_by_descriptor(s)) {
     file = ks_sub_fd_file(s->context.task, s->context.arg[0]);
   }
-  if (file && fd != KS_NO_ARGUMENT && ks_is_captured_file(s) && !is_captured(s, (struct file *)file)) file = 0;
+  if (file && s->context.captured == KS_CAPTURED_FILE && !is_captured(s, (struct file *)file)) file = 0;
   s->context.file = file;
   return file;
 }
@@ -76,6 +90,12 @@ KS_SUBPROGRAM __u64 ks_sub_event_path(__u32 hook, __u32 old) {
   struct ks_scratch *s = ks_scratch_of(hook);
   if (!s) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   if (!old) {
+    if (s->context.captured == KS_CAPTURED_PATH) return kept_path(s);
+    // An absolute argument was seen from the root before.
+    if (s->context.call == KS_CALL_chroot && s->context.ret >= 0) {
+      const struct fs_struct *fs = BPF_CORE_READ(ks_task(s), fs);
+      return ks_path_of(hook, __builtin_preserve_access_index(&fs->root));
+    }
     struct file *file = (struct file *)ks_sub_event_file(hook);
     if (file) return ks_file_path(hook, file);
     if (s->context.kind == KS_KIND_exec) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
@@ -158,10 +178,10 @@ KS_INLINE void ks_get_file_canonical(struct ks_scratch *s) {
   }
 }
 
-// A text of the caller's, as it stands, of at most `longest` bytes; `out` is the field's slot.
-#define KS_GET_USER_TEXT(s, member, longest, user)                                                    \
+// A text of at most `longest` bytes, that `read` has put into the field's slot: what it answered.
+#define KS_SET_READ_TEXT(s, member, longest, read)                                                    \
   do {                                                                                                \
-    long got = ks_read_text(s, (s)->fields.member.data, (longest) + 2, user);                         \
+    long got = (read);                                                                                \
     if (got < 0) {                                                                                    \
       KS_SET_STATUS(s, member, KS_UNKNOWN);                                                           \
       break;                                                                                          \
@@ -170,6 +190,26 @@ KS_INLINE void ks_get_file_canonical(struct ks_scratch *s) {
     KS_SET_STATUS(s, member, bytes > (longest) ? KS_TRUNCATED : KS_OK);                               \
     if (bytes > (longest)) bytes = (longest);                                                         \
     KS_END_TEXT((s)->fields.member, bytes);                                                           \
+  } while (0)
+
+// The caller's, as it stands.
+#define KS_GET_USER_TEXT(s, member, longest, user) \
+  KS_SET_READ_TEXT(s, member, longest, ks_read_text(s, (s)->fields.member.data, (longest) + 2, user))
+
+// The kernel's copy of it, as it was kept, or else the caller's.
+#define KS_GET_KEPT_TEXT(s, member, longest, which, user)                                             \
+  do {                                                                                                \
+    if ((s)->context.captured != KS_CAPTURED_PATH) {                                                  \
+      KS_GET_USER_TEXT(s, member, longest, user);                                                     \
+      break;                                                                                          \
+    }                                                                                                 \
+    const struct ks_captured_path *kept = kept_of();                                                  \
+    if (!kept || !kept->has_##which) {                                                                \
+      KS_SET_STATUS(s, member, KS_UNKNOWN);                                                           \
+      break;                                                                                          \
+    }                                                                                                 \
+    KS_SET_READ_TEXT(s, member, longest,                                                              \
+                     bpf_probe_read_kernel_str((s)->fields.member.data, (longest) + 2, kept->which)); \
   } while (0)
 
 KS_INLINE void ks_get_file_target(struct ks_scratch *s) {
@@ -181,7 +221,7 @@ KS_INLINE void ks_get_file_source(struct ks_scratch *s) {
     KS_SET_STATUS(s, file_source, KS_ABSENT);
     return;
   }
-  KS_GET_USER_TEXT(s, file_source, 256, s->context.arg[0]);
+  KS_GET_KEPT_TEXT(s, file_source, KS_SOURCE_MAX, source, s->context.arg[0]);
 }
 
 KS_INLINE void ks_get_event_fs_type(struct ks_scratch *s) {
@@ -189,5 +229,5 @@ KS_INLINE void ks_get_event_fs_type(struct ks_scratch *s) {
     KS_SET_STATUS(s, event_fs_type, KS_ABSENT);
     return;
   }
-  KS_GET_USER_TEXT(s, event_fs_type, 31, s->context.arg[2]);
+  KS_GET_KEPT_TEXT(s, event_fs_type, KS_FS_TYPE_MAX, fs_type, s->context.arg[2]);
 }

@@ -1,112 +1,11 @@
-// Paths, from kernel memory: components from the last to the first, over mounts, to the root of the mount namespace. A
-// process's chroot is ignored: it would let the process choose what its files are called.
-#include "bpf/fields/access.h"
-
-// More components than this count as too long. Each costs the verifier some hundred instructions, once per program.
-enum { KS_PATH_STEPS = 96 };
-
-static KS_INLINE struct mount *mount_of(struct vfsmount *mnt) {
-  return (struct mount *)((char *)mnt - bpf_core_field_offset(struct mount, mnt));
-}
-
-// The three members stand side by side in every kernel so far.
-struct place {
-  struct mount *parent;
-  struct dentry *mountpoint;
-  struct dentry *root;
-};
-
-static KS_INLINE void read_place(struct place *place, const struct mount *mount) {
-  const __u32 parent = bpf_core_field_offset(struct mount, mnt_parent);
-  if (bpf_core_field_offset(struct mount, mnt_mountpoint) == parent + sizeof(void *) &&
-      bpf_core_field_offset(struct mount, mnt) + bpf_core_field_offset(struct vfsmount, mnt_root) == parent + 2 * sizeof(void *)) {
-    bpf_probe_read_kernel(place, sizeof(*place), __builtin_preserve_access_index(&mount->mnt_parent));
-  } else {
-    place->parent = BPF_CORE_READ(mount, mnt_parent);
-    place->mountpoint = BPF_CORE_READ(mount, mnt_mountpoint);
-    place->root = BPF_CORE_READ(mount, mnt.mnt_root);
-  }
-}
-
-struct link {
-  struct dentry *parent;
-  struct qstr name;
-};
-
-// The two members stand side by side in every kernel so far, which CO-RE knows: then one read does for both.
-static KS_INLINE void read_link(struct link *link, const struct dentry *dentry) {
-  if (bpf_core_field_offset(struct dentry, d_name) == bpf_core_field_offset(struct dentry, d_parent) + sizeof(void *)) {
-    bpf_probe_read_kernel(link, sizeof(*link), __builtin_preserve_access_index(&dentry->d_parent));
-  } else {
-    link->parent = BPF_CORE_READ(dentry, d_parent);
-    bpf_core_read(&link->name, sizeof(link->name), &dentry->d_name);
-  }
-}
-
-// Puts "/" and the name in front of what is in s->path already. 0: done, 1: the path has become too long, -1: failed.
-// Where the path begins stays in memory, so that the verifier sees every round of the loop as the same.
-static KS_INLINE int prepend(struct ks_scratch *s, const struct qstr *name) {
-  __u64 len = name->len;
-  if (len > 255) return -1;
-  __u64 at = s->context.path_end - len - 1;
-  KS_MASK(at, KS_PATH_MASK);
-  s->context.path_end = at;
-  s->path[at] = '/';
-  KS_MASK(len, 255);
-  if (bpf_probe_read_kernel(s->path + at + 1, len, name->name)) return -1;
-  return at < KS_PATH_END - KS_PATH_CAPTURE;
-}
+// Paths, from kernel memory, and what callers gave as such.
+#include "bpf/fields/walk.h"
 
 // The path of a (mount, dentry) into s->path, ending at KS_PATH_END.
-KS_SUBPROGRAM __u64 ks_sub_path(__u32 hook, __u64 mnt_address, __u64 dentry_address) {
+KS_SUBPROGRAM __u64 ks_sub_path(__u32 hook, __u64 mnt, __u64 dentry) {
   struct ks_scratch *s = ks_scratch_of(hook);
   if (!s) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
-  struct mount *mount = mount_of((struct vfsmount *)mnt_address);
-  struct dentry *dentry = (struct dentry *)dentry_address;
-  struct place place;
-  read_place(&place, mount);
-  __u32 status = KS_TRUNCATED;
-  s->context.path_end = KS_PATH_END;
-#pragma clang loop unroll(disable)
-  for (__u32 step = 0; step < KS_PATH_STEPS; step++) {
-    if (!dentry || !place.root) {
-      status = KS_UNKNOWN;
-      break;
-    }
-    if (dentry == place.root) {
-      if (place.parent == mount) {
-        status = KS_OK;
-        break;
-      }
-      dentry = place.mountpoint;
-      mount = place.parent;
-      read_place(&place, mount);
-      continue;
-    }
-    struct link link;
-    read_link(&link, dentry);
-    if (link.parent == dentry) {
-      // A root that is no mount's: a pseudo file, which has a name, or a file that cannot be reached from its mount.
-      char first = '/';
-      bpf_probe_read_kernel(&first, 1, link.name.name);
-      status = first != '/' && prepend(s, &link.name) == 0 ? KS_OK : KS_UNKNOWN;
-      break;
-    }
-    int end = prepend(s, &link.name);
-    if (end) {
-      status = end > 0 ? KS_TRUNCATED : KS_UNKNOWN;
-      break;
-    }
-    dentry = link.parent;
-  }
-  if (status == KS_UNKNOWN) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
-  __u64 start = s->context.path_end;
-  if (start == KS_PATH_END) {
-    start = KS_PATH_END - 1;
-    s->path[KS_PATH_END - 1] = '/';
-  }
-  if (start < KS_PATH_END - KS_PATH_CAPTURE) start = KS_PATH_END - KS_PATH_CAPTURE;
-  return KS_TEXT_RESULT(start, KS_PATH_END - start, status);
+  return ks_build_path(s->path, &s->context.path_end, mnt, dentry, 0);
 }
 
 // 1 if they differ, else 0. Without a branch: the verifier would follow both ways of each, for every letter of a text.

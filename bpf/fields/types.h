@@ -71,6 +71,7 @@ struct mount {
   struct mount *mnt_parent;
   struct dentry *mnt_mountpoint;
   struct vfsmount mnt;
+  void *mnt_ns;
 };
 
 struct path {
@@ -407,6 +408,11 @@ enum bpf_func_id {
 };
 
 // Numbers differ between builds of the kernel: CO-RE fills them in.
+enum kernel_read_file_id {
+  READING_MODULE = 0x7ffd,
+  READING_KEXEC_IMAGE = 0x7ffe,
+  READING_MODULE_COMPRESSED = 0x7fff,
+};
 enum cgroup_subsys_id {
   memory_cgrp_id = 0x7ffe,
   pids_cgrp_id = 0x7fff,

@@ -1,7 +1,7 @@
 // The trampoline tier's resident programs: at the entry of functions that the kernel calls with its own copy of what a call is
 // about, they keep that copy for the end of the call, where the event is told with its result (captured.bpf.c). Each is optional:
 // where the kernel grants no trampolines, or lacks the function, the event's fields are found as they are without.
-#include "bpf/fields/access.h"
+#include "bpf/fields/walk.h"
 #include "bpf/hooks/captured.h"
 
 // What the thread is doing for an io_uring, if anything: one whose end was not seen is of another time.
@@ -53,7 +53,8 @@ int ks_capture_security_file_open(__u64 *ctx) {
   // A file system's own, behind the one that was asked for: overlayfs opens such.
   if (mode & KS_FMODE_NOACCOUNT) return 0;
   struct ks_captured *captured = captured_of_call();
-  if (!captured) return 0;
+  // What is opened for a call that is about a path: a mount looks into what it mounts.
+  if (!captured || captured->what == KS_CAPTURED_PATH) return 0;
   struct path path = {};
   bpf_probe_read_kernel(&path, sizeof(path), __builtin_preserve_access_index(&file->f_path));
   // What a file system opens beneath itself for a call about names: overlayfs copies a file up before it renames it.
@@ -68,10 +69,10 @@ int ks_capture_security_file_open(__u64 *ctx) {
   return 0;
 }
 
-// What is changed without being opened. Not by security_path_chown, whose arguments 5.10 does not take.
+// What is changed without being opened.
 static KS_INLINE int capture_path(const struct path *changed) {
   struct ks_captured *captured = captured_of_call();
-  if (!captured) return 0;
+  if (!captured || captured->what == KS_CAPTURED_PATH) return 0;
   struct path path = {};
   bpf_probe_read_kernel(&path, sizeof(path), changed);
   struct inode *inode = BPF_CORE_READ(path.dentry, d_inode);
@@ -90,12 +91,101 @@ int ks_capture_security_path_chmod(__u64 *ctx) { return capture_path((const stru
 SEC("fentry/security_path_truncate")
 int ks_capture_security_path_truncate(__u64 *ctx) { return capture_path((const struct path *)ctx[0]); }
 
+// Its ids are structures passed by value, which trampolines take from Linux 6.1 on.
+SEC("fentry/security_path_chown")
+int ks_capture_security_path_chown(__u64 *ctx) { return capture_path((const struct path *)ctx[0]); }
+
+static KS_INLINE int is_compressed_module(__u32 id) {
+  return bpf_core_enum_value_exists(enum kernel_read_file_id, READING_MODULE_COMPRESSED) &&
+         id == bpf_core_enum_value(enum kernel_read_file_id, READING_MODULE_COMPRESSED);
+}
+
+// The module, or the image of a kernel: not what either has the kernel read besides.
+SEC("fentry/security_kernel_read_file")
+int ks_capture_security_kernel_read_file(__u64 *ctx) {
+  const struct file *file = (const struct file *)ctx[0];
+  __u32 id = ctx[1];
+  if (id != bpf_core_enum_value(enum kernel_read_file_id, READING_MODULE) &&
+      id != bpf_core_enum_value(enum kernel_read_file_id, READING_KEXEC_IMAGE) && !is_compressed_module(id)) {
+    return 0;
+  }
+  return capture_path(__builtin_preserve_access_index(&file->f_path));
+}
+
+// A subprogram of numbers only (abi.h says why): the path of a place, for this thread.
+KS_SUBPROGRAM __u64 ks_sub_keep_path(__u64 mnt, __u64 dentry) {
+  __u32 thread = bpf_get_current_pid_tgid();
+  struct ks_captured_path *kept = bpf_map_lookup_elem(&ks_captured_paths, &thread);
+  if (kept) kept->result = ks_build_path(kept->text, &kept->begin, mnt, dentry, 1);
+  return 0;
+}
+
+static const struct ks_captured_path no_path = {};
+
+// Of calls that change where things are: walked now, for it is another path when the call returns. Null: not kept.
+static KS_INLINE struct ks_captured_path *keep_path(__u64 mnt, __u64 dentry) {
+  struct ks_captured *captured = captured_of_call();
+  if (!captured) return 0;
+  __u32 thread = bpf_get_current_pid_tgid();
+  struct ks_captured_path *kept = bpf_map_lookup_elem(&ks_captured_paths, &thread);
+  if (!kept) bpf_map_update_elem(&ks_captured_paths, &thread, &no_path, BPF_ANY);
+  ks_sub_keep_path(mnt, dentry);
+  captured->what = KS_CAPTURED_PATH;
+  kept = bpf_map_lookup_elem(&ks_captured_paths, &thread);
+  if (kept) kept->has_source = kept->has_fs_type = 0;
+  return kept;
+}
+
+static KS_INLINE struct ks_captured_path *keep_path_of(const struct path *place) {
+  struct path path = {};
+  bpf_probe_read_kernel(&path, sizeof(path), place);
+  return keep_path((__u64)path.mnt, (__u64)path.dentry);
+}
+
+SEC("fentry/security_sb_mount")
+int ks_capture_security_sb_mount(__u64 *ctx) {
+  struct ks_captured_path *kept = keep_path_of((const struct path *)ctx[1]);
+  if (!kept) return 0;
+  kept->has_source = bpf_probe_read_kernel_str(kept->source, sizeof(kept->source), (const void *)ctx[0]) >= 0;
+  kept->has_fs_type = bpf_probe_read_kernel_str(kept->fs_type, sizeof(kept->fs_type), (const void *)ctx[2]) >= 0;
+  return 0;
+}
+
+SEC("fentry/security_move_mount")
+int ks_capture_security_move_mount(__u64 *ctx) {
+  keep_path_of((const struct path *)ctx[1]);
+  return 0;
+}
+
+// Of what is taken away the root, which is where it is mounted as long as it is.
+SEC("fentry/security_sb_umount")
+int ks_capture_security_sb_umount(__u64 *ctx) {
+  // As a number: subprograms take no pointers, which an argument is to the verifier.
+  __u64 mnt = 0;
+  bpf_probe_read_kernel(&mnt, sizeof(mnt), ctx);
+  keep_path(mnt, (__u64)BPF_CORE_READ((const struct vfsmount *)mnt, mnt_root));
+  return 0;
+}
+
+SEC("fentry/security_path_chroot")
+int ks_capture_security_path_chroot(__u64 *ctx) {
+  keep_path_of((const struct path *)ctx[0]);
+  return 0;
+}
+
+// The new root comes second.
+SEC("fentry/security_sb_pivotroot")
+int ks_capture_security_sb_pivotroot(__u64 *ctx) {
+  keep_path_of((const struct path *)ctx[1]);
+  return 0;
+}
+
 static const struct ks_captured_name no_names[2] = {};
 
 // file.path and file.old_path of this call, to be filled: where the kernel came to last. `dir` is the folder of the one or the other.
 static KS_INLINE struct ks_captured_name *names_of_call(const struct path *dir) {
   struct ks_captured *captured = captured_of_call();
-  if (!captured) return 0;
+  if (!captured || captured->what == KS_CAPTURED_PATH) return 0;
   __u32 thread = bpf_get_current_pid_tgid();
   bpf_map_update_elem(&ks_captured_names, &thread, &no_names, BPF_ANY);
   captured->file.mnt = (__u64)BPF_CORE_READ(dir, mnt);

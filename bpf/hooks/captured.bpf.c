@@ -21,6 +21,12 @@ static KS_INLINE __u32 captures_of(__u32 kind) {
     case KS_KIND_symlink: return 1 << KS_CAPTURE_security_path_symlink;
     case KS_KIND_link: return 1 << KS_CAPTURE_security_path_link;
     case KS_KIND_rename: return 1 << KS_CAPTURE_security_path_rename;
+    case KS_KIND_chown: return 1 << KS_CAPTURE_security_path_chown;
+    case KS_KIND_module_load:
+    case KS_KIND_kexec: return 1 << KS_CAPTURE_security_kernel_read_file;
+    case KS_KIND_mount: return 1 << KS_CAPTURE_security_sb_mount | 1 << KS_CAPTURE_security_move_mount;
+    case KS_KIND_umount: return 1 << KS_CAPTURE_security_sb_umount;
+    case KS_KIND_chroot: return 1 << KS_CAPTURE_security_path_chroot | 1 << KS_CAPTURE_security_sb_pivotroot;
     default: return 0;
   }
 }

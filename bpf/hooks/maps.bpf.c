@@ -9,6 +9,7 @@ struct ks_map_inodes ks_inodes SEC(".maps");
 struct ks_map_exited ks_exited SEC(".maps");
 struct ks_map_captured ks_captured SEC(".maps");
 struct ks_map_captured_names ks_captured_names SEC(".maps");
+struct ks_map_captured_paths ks_captured_paths SEC(".maps");
 struct ks_map_living ks_living SEC(".maps");
 struct ks_map_forkers ks_forkers SEC(".maps");
 struct ks_map_living_since ks_living_since SEC(".maps");

@@ -139,6 +139,24 @@ struct ks_map_captured_names {
   __type(key, __u32);
   __type(value, struct ks_captured_name[2]);
 };
+// enum ks_captured_what, besides: the path as it was before the call, which may change where things are.
+enum { KS_CAPTURED_PATH = KS_CAPTURED_NAMES + 1 };
+enum { KS_PATH_TEXT = 1280, KS_SOURCE_MAX = 256, KS_FS_TYPE_MAX = 31 };
+struct ks_captured_path {
+  __u64 result;            // KS_TEXT_RESULT, of `text`
+  __u64 begin;             // of what there is of it while it is built
+  char text[KS_PATH_TEXT];
+  __u8 has_source, has_fs_type;  // of a mount
+  char source[KS_SOURCE_MAX + 2];  // one more than fits, and NUL
+  char fs_type[KS_FS_TYPE_MAX + 2];
+};
+// By thread id.
+struct ks_map_captured_paths {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 512);
+  __type(key, __u32);
+  __type(value, struct ks_captured_path);
+};
 // Only userspace adds and takes away: where the table is full, records are sent as if there were no limit.
 struct ks_map_limits {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -204,6 +222,7 @@ extern struct ks_map_inodes ks_inodes;
 extern struct ks_map_exited ks_exited;
 extern struct ks_map_captured ks_captured;
 extern struct ks_map_captured_names ks_captured_names;
+extern struct ks_map_captured_paths ks_captured_paths;
 extern struct ks_map_living ks_living;
 extern struct ks_map_forkers ks_forkers;
 extern struct ks_map_living_since ks_living_since;

@@ -89,9 +89,9 @@ KS_SUBPROGRAM __u64 ks_sub_everything(__u32 hook, __u32 kind) {
 
 static KS_INLINE void run_in(struct ks_scratch *s, void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_scratch *)) {
   __u32 kind = what(ctx, s);
-  // Of all other calls, getpid and getppid stand for kind `syscall` here, by either ABI.
+  // Of all other calls, getpid and getppid stand for kind `syscall` here, by either ABI, and the i386 socketcall.
   if (hook == KS_HOOK_sys_exit && kind == KS_KIND_NONE &&
-      (s->context.nr == 39 || s->context.nr == 110 || s->context.nr == 20)) {
+      (s->context.nr == 39 || s->context.nr == 110 || s->context.nr == 20 || (s->context.compat && s->context.nr == 102))) {
     kind = KS_KIND_syscall;
   }
   ks_sub_everything(hook, kind);

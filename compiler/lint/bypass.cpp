@@ -47,7 +47,7 @@ bool HasUringTwin(EventKind kind) {
   }
 }
 
-// Kinds whose path is the argument of the call: there is no file any more, or not yet, to ask for its own.
+// Kinds whose path is the argument of the call where there are no trampolines: there is no file any more, or not yet, to ask for its own.
 bool HasCallerPath(EventKind kind) {
   return kind == EventKind::unlink_ || kind == EventKind::rename_ || kind == EventKind::chmod_;
 }
@@ -87,7 +87,8 @@ void LintRule(const Rule& rule, bool uring_watched, Diagnostics& diagnostics) {
   });
   if (!callers.empty() && reads) {
     Diagnostic& d = diagnostics.Report<Diag::BypassCallerPath>(name.span, name.text, "path");
-    d.help = fmt::format("the path of {} is made absolute, but links in it are not followed", callers);
+    d.help = fmt::format(
+        "without trampolines the path of {} is the caller's, made absolute, but links in it are not followed", callers);
   }
   bool sends = std::find(kinds.begin(), kinds.end(), EventKind::sendto_) != kinds.end();
   bool reads_address = std::any_of(conditions.begin(), conditions.end(), [](const Condition* condition) {

@@ -41,6 +41,9 @@ constexpr schema::EventKind kTwins[] = {
 #undef KS_TWIN
 };
 
+// Linux before 6.1 does not attach to functions that take structures by value: whoever demands trampolines does without this one there.
+constexpr std::string_view kNotEverywhere = "security_path_chown";
+
 bool IsTracepoint(const bpf_program* program) {
   return std::string_view(bpf_program__section_name(program)).starts_with("raw_tp/");
 }
@@ -57,36 +60,65 @@ void Captures::Refuse(const std::string& function, const std::string& cause) {
   if (why_.empty()) why_ = fmt::format("{}: {}", function, cause);
 }
 
-// Into the kernel, all of them or `only` one, and attached: for a moment, or to stay.
-Status Captures::Load(const std::string& only, bool keep) {
+// An object of these programs, in the kernel.
+Result<ObjectPtr> Captures::Load(const std::set<std::string>& programs) const {
   Result<ObjectPtr> opened = OpenObject(embedded::capture_object(), "ks_capture", "the trampolines' programs");
   if (!opened) return opened.error();
   if (Status shared = ReuseMaps(opened->get(), maps_); !shared) return shared.error();
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, opened->get()) {
-    bpf_program__set_autoload(program, only.empty() || bpf_program__name(program) == only);
+    bpf_program__set_autoload(program, programs.contains(bpf_program__name(program)));
   }
   LibbpfLog log;
   if (int error = bpf_object__load(opened->get()); error != 0)
-    return ExplainLoadFailure(log.text(), -error, only.empty() ? "the trampolines' programs" : only);
+    return ExplainLoadFailure(log.text(), -error, programs.size() == 1 ? *programs.begin() : "the trampolines' programs");
+  return opened;
+}
+
+// Those are had that this kernel lets be attached, which they are for a moment.
+Status Captures::Grant(const std::set<std::string>& programs) {
+  Result<ObjectPtr> loaded = Load(programs);
+  if (!loaded) return loaded.error();
   for (Capture& capture : captures_) {
-    if (!only.empty() && capture.name != only) continue;
-    program = bpf_object__find_program_by_name(opened->get(), capture.name.c_str());
+    if (!programs.contains(capture.name)) continue;
+    bpf_program* program = bpf_object__find_program_by_name(loaded->get(), capture.name.c_str());
     KS_CHECK(program != nullptr, "each function of the list has its program");
-    if (LinkPtr link = AttachTo(program, capture.function); link) {
+    if (AttachTo(program, capture.function)) {
       capture.program = program;
-      if (!keep) continue;
-      if (Status kept = Keep(capture, std::move(link)); !kept) return kept;
     } else {
       Refuse(capture.function, std::strerror(errno));
     }
   }
-  objects_.push_back(std::move(*opened));
+  object_ = std::move(*loaded);
   return Ok();
 }
 
-Status Captures::Keep(Capture& capture, LinkPtr link) const {
-  Attachment attached{std::move(link), Fd(::dup(bpf_program__fd(capture.program)))};
+// If one is refused, the others may be granted. This takes a while.
+void Captures::GrantOneByOne() {
+  std::set<std::string> programs;
+  for (const Capture& capture : captures_) {
+    if (Result<ObjectPtr> one = Load({capture.name}); one) {
+      programs.insert(capture.name);
+    } else {
+      Refuse(capture.function, one.error().cause);
+    }
+  }
+  if (programs.empty()) return;
+  if (Status others = Grant(programs); !others) Refuse("all others", others.error().cause);
+}
+
+// By a program of its own, whose object need not outlive it: it holds every map open.
+Status Captures::AttachAnew(Capture& capture) const {
+  Result<ObjectPtr> loaded = Load({capture.name});
+  if (!loaded) return loaded.error();
+  const bpf_program* program = bpf_object__find_program_by_name(loaded->get(), capture.name.c_str());
+  LinkPtr link = AttachTo(program, capture.function);
+  if (!link) return WorldError("attach the program of", capture.function, errno, "kernel-attach");
+  return Keep(capture, program, std::move(link));
+}
+
+Status Captures::Keep(Capture& capture, const bpf_program* program, LinkPtr link) const {
+  Attachment attached{std::move(link), Fd(::dup(bpf_program__fd(program)))};
   if (!attached.program) return WorldError("keep the program of", capture.function, errno, "kernel-attach");
   if (*pins_) {
     if (Status pinned = pins_->Attach(capture.name, attached); !pinned) return pinned;
@@ -116,13 +148,20 @@ Status Captures::Probe(KernelOptions::Tiers tiers, const std::map<std::string, i
     why_ = "not asked for";
     return Ok();
   }
-  // If one is refused, the others may be granted.
-  if (Status all = Load("", false); !all) {
-    for (const Resident& resident : kResidents) {
-      if (Status one = Load(resident.program, false); !one) Refuse(resident.function, one.error().cause);
+  std::set<std::string> programs;
+  for (const Capture& capture : captures_) programs.insert(capture.name);
+  if (Status all = Grant(programs); !all) {
+    programs.erase(fmt::format("ks_capture_{}", kNotEverywhere));
+    if (Grant(programs)) {
+      Refuse(std::string(kNotEverywhere), all.error().cause);
+    } else {
+      GrantOneByOne();
     }
   }
-  if (tiers == KernelOptions::Tiers::Trampoline && !why_.empty()) {
+  const bool granted = std::all_of(captures_.begin(), captures_.end(), [](const Capture& capture) {
+    return capture.program != nullptr || capture.function == kNotEverywhere;
+  });
+  if (tiers == KernelOptions::Tiers::Trampoline && !granted) {
     return Error{"use trampolines", "the kernel's functions", why_,
                  "run with `--tier auto`, which does without where they are not to be had", "kernel-tier"};
   }
@@ -161,11 +200,11 @@ void Captures::Attach(const std::function<bool(schema::EventKind)>& asked) {
     if (!capture.needed || !capture.program || capture.attached.link) continue;
     LibbpfLog log;
     if (LinkPtr link = AttachTo(capture.program, capture.function); link) {
-      if (Status kept = Keep(capture, std::move(link)); !kept) Refuse(capture.function, kept.error().ToString());
+      if (Status kept = Keep(capture, capture.program, std::move(link)); !kept) Refuse(capture.function, kept.error().ToString());
       continue;
     }
     // Before Linux 5.13 a program is attached once in its life.
-    if (Status again = Load(capture.name, true); !again) Refuse(capture.function, again.error().cause);
+    if (Status again = AttachAnew(capture); !again) Refuse(capture.function, again.error().cause);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace ks::kernel {
 class Captures {
  public:
   // Finds out which of them this kernel grants, by really loading and attaching each; none stays attached. `maps` are shared (name →
-  // fd). Fails only if the options demand trampolines and one is not to be had.
+  // fd). Fails only if the options demand trampolines and one is not to be had, but for chown's, which Linux before 6.1 does not grant.
   // `pins` outlives this; what is attached stays so beyond the agent if they are to be used.
   Status Probe(KernelOptions::Tiers tiers, const std::map<std::string, int>& maps, const Pins& pins);
 
@@ -42,16 +43,19 @@ class Captures {
     Attachment attached;
     bool needed = false;
   };
-  Status Load(const std::string& only, bool keep);
+  Result<ObjectPtr> Load(const std::set<std::string>& programs) const;
+  Status Grant(const std::set<std::string>& programs);
+  void GrantOneByOne();
+  Status AttachAnew(Capture& capture) const;
   // All that is at the function.
   bool Has(std::string_view function) const;
   void Refuse(const std::string& function, const std::string& cause);
-  Status Keep(Capture& capture, LinkPtr link) const;
+  Status Keep(Capture& capture, const bpf_program* program, LinkPtr link) const;
   void Detach(Capture& capture) const;
 
   const Pins* pins_ = nullptr;
   std::map<std::string, int> maps_;
-  std::vector<ObjectPtr> objects_;
+  ObjectPtr object_;  // of the programs
   std::vector<Capture> captures_;  // by enum ks_capture; then the dispatchers at ends
   std::string why_;
 };

@@ -343,6 +343,27 @@ TEST_F(KernelTest, CallsOfThe32BitAbiAreSeen) {
   EXPECT_EQ(called.StatusOf(KS_FIELD_event_syscall), KS_FOREIGN);
   EXPECT_EQ(called.At(KS_FIELD_event_syscall).bytes, std::string("\x14\0\0\0\0\0\0\0", 8));
 
+  // socketcall stands for twenty, some of them events of their own; 21 is no call.
+  void* arguments = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  ASSERT_NE(arguments, MAP_FAILED);
+  const auto socketcall = [&](long which) {
+    constexpr long kSocketCall = 102;
+    Drain();
+    Call32(kSocketCall, which, reinterpret_cast<long>(arguments), 0);
+    const std::vector<Seen> all = Drain();
+    EXPECT_EQ(all.size(), 1u) << which;
+    return all.empty() ? Seen{} : all.back();
+  };
+  static_cast<int32_t*>(arguments)[0] = -1;
+  constexpr long kCalls[] = {SYS_socket,   SYS_bind,     SYS_connect, SYS_listen,     SYS_accept,     SYS_getsockname, SYS_getpeername,
+                             SYS_socketpair, SYS_sendto, SYS_recvfrom, SYS_sendto,    SYS_recvfrom,   SYS_shutdown,    SYS_setsockopt,
+                             SYS_getsockopt, SYS_sendmsg, SYS_recvmsg, SYS_accept4,   SYS_recvmmsg,   SYS_sendmmsg};
+  for (size_t i = 0; i < std::size(kCalls); ++i) {
+    EXPECT_EQ(socketcall(static_cast<long>(i) + 1).Int(KS_FIELD_event_syscall), kCalls[i]) << i + 1;
+  }
+  EXPECT_EQ(socketcall(21).StatusOf(KS_FIELD_event_syscall), KS_FOREIGN);
+  ::munmap(arguments, 4096);
+
   std::string path = Create("thirty-two");
   void* low = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
   ASSERT_NE(low, MAP_FAILED);

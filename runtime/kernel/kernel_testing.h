@@ -38,6 +38,9 @@ bool ParseRecord(std::string_view bytes, Seen* out);
 // What the kernel skipped because a program was already running on that CPU.
 uint64_t Missed(const Kernel& kernel);
 
+// Whether events of the kind are of the trampoline tier.
+bool HasTrampoline(const Kernel& kernel, schema::EventKind kind);
+
 class KernelTest : public ::testing::Test {
  protected:
   void SetUp() override;

@@ -118,6 +118,13 @@ uint64_t Missed(const Kernel& kernel) {
   return sum;
 }
 
+bool HasTrampoline(const Kernel& kernel, schema::EventKind kind) {
+  for (const KindTier& one : kernel.Tiers()) {
+    if (one.kind == kind) return one.tier == Tier::Trampoline;
+  }
+  return false;
+}
+
 void KernelTest::TearDown() {
   if (const uint64_t missed = kernel_ ? Missed(*kernel_) - missed_before_ : 0; missed > 0 && HasFailure()) {
     const ::testing::TestInfo& test = *::testing::UnitTest::GetInstance()->current_test_info();

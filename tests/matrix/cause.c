@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/io_uring.h>
+#include <linux/kexec.h>
 #include <linux/keyctl.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -215,7 +216,7 @@ static void cause_userfaultfd(void) { close(syscall(SYS_userfaultfd, O_CLOEXEC))
 static void cause_keyctl(void) { syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_PROCESS_KEYRING, 0); }
 static void cause_kexec(void) {
   int fd = open("there", O_RDONLY);
-  syscall(SYS_kexec_file_load, fd, -1, 0, NULL, ~0ul);
+  syscall(SYS_kexec_file_load, fd, -1, 0, NULL, KEXEC_FILE_NO_INITRAMFS);  // which is read, and is no kernel
   close(fd);
 }
 static void cause_reboot(void) { syscall(SYS_reboot, 0, 0, 0x4321fedc, NULL); }  // wrong magic numbers

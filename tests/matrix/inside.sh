@@ -12,7 +12,7 @@ for tier; do
   ./kubesentryd run --tier "$tier" --bundle matrix.kspb --trust trust.pub --status-socket "$here/$tier.sock" \
     > "$tier.alerts" 2> "$tier.log" &
   agent=$!
-  for try in $(seq 1 300); do
+  for try in $(seq 1 1200); do
     grep -q ready "$tier.log" && break
     kill -0 $agent 2> /dev/null || break
     sleep 0.1
