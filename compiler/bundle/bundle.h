@@ -45,7 +45,7 @@ struct Manifest {
   std::vector<std::string> crit;
 };
 
-inline constexpr uint32_t kEngineAbi = 2;
+inline constexpr uint32_t kEngineAbi = 3;
 
 struct PackOptions {
   std::string name;
