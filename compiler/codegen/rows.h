@@ -42,8 +42,8 @@ class Rows {
   void FindNothing(Code& code, const ir::KindPlan& kind, size_t dimension);
   // ANDs what was found. Whether any clause is left (i1).
   llvm::Value* AndFound(Code& code, const ir::KindPlan& kind, size_t dimension);
-  // Decides what the rows so far have left, if `few` only where that is little and more than the summaries know; whether
-  // any clause is (i1).
+  // Decides what the rows so far have left, if `few` only where that is little and more than the summaries know;
+  // whether any clause is (i1).
   llvm::Value* Settle(Code& code, const ir::KindPlan& kind, bool few);
   // After ks_record_begin: the words, and what the record shall carry.
   void Collect(Code& code, const ir::KindPlan& kind);

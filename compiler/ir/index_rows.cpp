@@ -117,8 +117,8 @@ class RowMaker {
   };
   using Sorts = std::map<std::vector<uint32_t>, size_t>;  // → clauses
 
-  // A word holds clauses of one sort: it is empty as soon as one of their dimensions has nothing, and all that is left of
-  // the row is in the summary. In it those stand together that ask the same of the dimension that tells most.
+  // A word holds clauses of one sort: it is empty as soon as one of their dimensions has nothing, and all that is left
+  // of the row is in the summary. In it those stand together that ask the same of the dimension that tells most.
   void SortClauses() {
     telling_.resize(layout_.groups.size());
     for (size_t g = 0; g < telling_.size(); ++g) {

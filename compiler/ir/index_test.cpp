@@ -169,9 +169,8 @@ TEST(Index, TenThousandLiteralsTakeFewBytesEach) {
 Index TwoSorts(int by_name, int by_path) {
   std::vector<Pred> preds;
   for (int i = 0; i < by_name + by_path; ++i) {
-    preds.push_back(i < by_name
-                        ? MakeAtom(Asks(FieldId::process_name, ir::Test::In, {"app" + std::to_string(i)}))
-                        : MakeAtom(Asks(FieldId::file_path, ir::Test::Under, {"/srv/" + std::to_string(i)})));
+    preds.push_back(i < by_name ? MakeAtom(Asks(FieldId::process_name, ir::Test::In, {"app" + std::to_string(i)}))
+                                : MakeAtom(Asks(FieldId::file_path, ir::Test::Under, {"/srv/" + std::to_string(i)})));
   }
   std::vector<IndexRule> rules;
   for (uint32_t i = 0; i < preds.size(); ++i) rules.push_back({i, &preds[i]});
