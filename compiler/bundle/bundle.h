@@ -45,7 +45,9 @@ struct Manifest {
   std::vector<std::string> crit;
 };
 
-inline constexpr uint32_t kEngineAbi = 2;
+// Another one wherever an agent would understand what a bundle holds otherwise than the compiler meant it; so also if
+// ir::Index numbers clauses otherwise.
+inline constexpr uint32_t kEngineAbi = 3;
 
 struct PackOptions {
   std::string name;

@@ -317,18 +317,11 @@ class KindWriter {
     if (IsEverReported(number)) {
       code.Store(code.b.CreateAdd(outcome, code.b.getInt32(1)), offsetof(ks_scratch, rows.outcome) + 4 * number);
     }
-    llvm::BasicBlock* both = code.Block("row");
-    llvm::Value* of_outcome = dimension.what == Class::Test ? code.b.getInt32(dimension.row_of.at(0))
-                                                            : rows_.RowOf(code, plan_, number, outcome);
-    llvm::BasicBlock* has_outcome = code.b.GetInsertBlock();
-    code.b.CreateBr(both);
-    code.b.SetInsertPoint(none);
-    code.b.CreateBr(both);
-    code.b.SetInsertPoint(both);
-    llvm::PHINode* row = code.b.CreatePHI(code.b.getInt32Ty(), 2, "row");
-    row->addIncoming(of_outcome, has_outcome);
-    row->addIncoming(code.b.getInt32(dimension.none), none);
+    llvm::Value* row = dimension.what == Class::Test ? code.b.getInt32(dimension.row_of.at(0))
+                                                     : rows_.RowOf(code, plan_, number, outcome);
     code.b.CreateCondBr(rows_.And(code, plan_, row), behind, filtered);
+    code.b.SetInsertPoint(none);
+    code.b.CreateCondBr(rows_.AndNone(code, plan_, number), behind, filtered);
   }
 
   bool IsEverReported(size_t dimension) const {

@@ -289,6 +289,10 @@ Rows::Tables Rows::PlaceKind(const ir::KindPlan& kind) {
   std::vector<Bytes> asked{Bytes(48, '\0')};
   std::vector<uint16_t> of_clause;
   for (const ir::Clause& clause : index.clauses) {
+    if (clause.rule == ir::Clause::kGap) {
+      of_clause.push_back(0);
+      continue;
+    }
     Bytes bits = Asked(kind.rules[clause.rule]);
     for (size_t i = 0; i < bits.size(); i++) asked[0][i] = static_cast<char>(asked[0][i] | bits[i]);
     const auto [known, is_new] = classes.try_emplace(bits, static_cast<uint16_t>(asked.size()));
@@ -500,6 +504,24 @@ llvm::Value* Rows::And(Code& code, const ir::KindPlan& kind, llvm::Value* row) {
   return code.b.CreateICmpNE(left, number(0));
 }
 
+llvm::Value* Rows::AndNone(Code& code, const ir::KindPlan& kind, size_t number) {
+  const ir::Index& index = *kind.index;
+  const uint32_t none = index.dimensions[number].none;
+  // Of most words it takes all clauses or none: then the summary says it all, and the row need not be listed.
+  for (size_t word = 0; word < index.words; word++) {
+    const uint64_t left = index.Word(none, word);
+    if (left != 0 && left != index.Word(ir::Index::kAllRow, word)) return And(code, kind, code.b.getInt32(none));
+  }
+  llvm::Value* any = code.b.getInt64(0);
+  for (size_t i = 0; i < index.summary_words; i++) {
+    const size_t alive = offsetof(ks_scratch, rows.alive) + 8 * i;
+    llvm::Value* left = code.b.CreateAnd(code.Load(64, alive), index.summaries[none * index.summary_words + i]);
+    code.Store(left, alive);
+    any = code.b.CreateOr(any, left);
+  }
+  return code.b.CreateICmpNE(any, code.b.getInt64(0));
+}
+
 void Rows::Scan(Code& code, const ir::KindPlan& kind, size_t number) {
   const ir::Dimension& dimension = kind.index->dimensions[number];
   const uint32_t scanner = *dimension.scanner;
@@ -536,6 +558,8 @@ llvm::Value* Rows::Settle(Code& code, const ir::KindPlan& kind, bool few) {
       llvm::Value* more = left;
       for (int bit = 0; bit < kFew; bit++) more = code.b.CreateAnd(more, code.b.CreateSub(more, code.b.getInt64(1)));
       wanted = code.b.CreateAnd(wanted, code.b.CreateICmpEQ(more, zero));
+      llvm::Value* listed = code.Load(32, offsetof(ks_scratch, rows.listed));
+      wanted = code.b.CreateAnd(wanted, code.b.CreateICmpNE(listed, code.b.getInt32(0)));
     }
     code.b.CreateCondBr(wanted, settle, behind);
     code.b.SetInsertPoint(settle);

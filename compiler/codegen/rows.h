@@ -35,12 +35,15 @@ class Rows {
   llvm::Value* RowOf(Code& code, const ir::KindPlan& kind, size_t dimension, llvm::Value* outcome);
   // ANDs a row. Whether any clause is left (i1).
   llvm::Value* And(Code& code, const ir::KindPlan& kind, llvm::Value* row);
+  // The same for a dimension that has no outcome.
+  llvm::Value* AndNone(Code& code, const ir::KindPlan& kind, size_t dimension);
   // Of a dimension with a scanner: scans the text if that was not done, or knows that there is none.
   void Scan(Code& code, const ir::KindPlan& kind, size_t dimension);
   void FindNothing(Code& code, const ir::KindPlan& kind, size_t dimension);
   // ANDs what was found. Whether any clause is left (i1).
   llvm::Value* AndFound(Code& code, const ir::KindPlan& kind, size_t dimension);
-  // Decides what the rows so far have left, if `few` only where that is little; whether any clause is (i1).
+  // Decides what the rows so far have left, if `few` only where that is little and more than the summaries know;
+  // whether any clause is (i1).
   llvm::Value* Settle(Code& code, const ir::KindPlan& kind, bool few);
   // After ks_record_begin: the words, and what the record shall carry.
   void Collect(Code& code, const ir::KindPlan& kind);

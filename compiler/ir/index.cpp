@@ -178,9 +178,10 @@ uint64_t Index::Bytes() const {
 
 std::vector<std::string> Index::Explain() const {
   std::vector<std::string> lines;
+  const auto is_clause = [](const Clause& clause) { return clause.rule != Clause::kGap; };
   lines.push_back(fmt::format("{} clauses, {} dimensions, {} rows of {} words in {} blocks: {}, with everything {}",
-                              clauses.size(), dimensions.size(), rows(), words, blocks.size() / kBlockWords,
-                              Size(RowBytes()), Size(Bytes())));
+                              std::ranges::count_if(clauses, is_clause), dimensions.size(), rows(), words,
+                              blocks.size() / kBlockWords, Size(RowBytes()), Size(Bytes())));
   for (const Dimension& dimension : dimensions) lines.push_back(dimension.note);
   for (const std::string& spill : spilled) lines.push_back("no room for " + spill);
   std::map<std::string, size_t> why;

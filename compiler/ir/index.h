@@ -99,7 +99,8 @@ struct Dimension {
 };
 
 struct Clause {
-  uint32_t rule = 0;  // IndexRule::rule
+  static constexpr uint32_t kGap = UINT32_MAX;  // stands for none: its bit is 0 in every row
+  uint32_t rule = 0;                            // IndexRule::rule, or kGap
 };
 
 // A rule whose index lets more pass than its predicate: what asks for it must decide the rest.
@@ -118,7 +119,8 @@ class Index {
 
   std::vector<Dimension> dimensions;  // in the order in which to look up: cheap and telling ones first
   std::vector<Scanner> scanners;
-  std::vector<Clause> clauses;       // bit c of a row is clauses[c]; those that fail alike stand together
+  // Bit c of a row is clauses[c]. Those that fail alike stand together, and share no word with others if there is room.
+  std::vector<Clause> clauses;
   std::vector<Widened> widened;      // by rule, ascending; all others are exact
   std::vector<std::string> spilled;  // for people: which literals no automaton took, and why
 

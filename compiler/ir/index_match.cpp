@@ -86,7 +86,9 @@ IndexMatcher::IndexMatcher(Index index) : index_(std::move(index)) {
     lookups_.push_back(MakeLookup(dimension));
     AddAsks(dimension);
   }
-  for (const Clause& clause : index_.clauses) rule_words_ = std::max<size_t>(rule_words_, clause.rule / 64 + 1);
+  for (const Clause& clause : index_.clauses) {
+    if (clause.rule != Clause::kGap) rule_words_ = std::max<size_t>(rule_words_, clause.rule / 64 + 1);
+  }
 }
 
 void IndexMatcher::AddAsks(const Dimension& dimension) {

@@ -1,5 +1,6 @@
 // Clauses and terms as bits: which clauses stand together, and the row of every outcome.
 #include <algorithm>
+#include <map>
 #include <string>
 #include <unordered_map>
 
@@ -93,7 +94,9 @@ class RowMaker {
     Block(Words(Index::kBlockWords, 0).data());
     Block(Words(Index::kBlockWords, ~uint64_t{0}).data());
     all_.assign(index_->row_blocks * Index::kBlockWords, 0);
-    for (size_t i = 0; i < clauses_.size(); ++i) SetBit(&all_, i);
+    for (size_t i = 0; i < clauses_.size(); ++i) {
+      if (clauses_[i].rule != Clause::kGap) SetBit(&all_, i);
+    }
     if (!clauses_.empty()) Row(all_);
     bits_.resize(layout_.groups.size());
     for (size_t g = 0; g < bits_.size(); ++g) bits_[g].resize(layout_.groups[g].terms.size());
@@ -105,8 +108,17 @@ class RowMaker {
   }
 
  private:
-  // Clauses that ask the same of the dimension that tells most stand together, so that most events leave whole words
-  // and whole words of words empty.
+  // Clauses are of one sort if the same dimensions tell them from others, whatever they ask of these.
+  struct Sorted {
+    std::vector<uint32_t> sort;                        // groups, what tells most first
+    std::vector<std::pair<uint32_t, uint32_t>> terms;  // group and term, likewise
+    uint32_t clause;
+    auto operator<=>(const Sorted&) const = default;
+  };
+  using Sorts = std::map<std::vector<uint32_t>, size_t>;  // → clauses
+
+  // A word holds clauses of one sort: it is empty as soon as one of their dimensions has nothing, and all that is left
+  // of the row is in the summary. In it those stand together that ask the same of the dimension that tells most.
   void SortClauses() {
     telling_.resize(layout_.groups.size());
     for (size_t g = 0; g < telling_.size(); ++g) {
@@ -114,21 +126,53 @@ class RowMaker {
       telling_[g].resize(group.terms.size());
       for (const auto& [term, number] : group.terms) telling_[g][number] = IsTelling(term) ? 1 : 0;
     }
-    using Key = std::vector<std::pair<uint32_t, uint32_t>>;  // group, term; what tells most first
-    std::vector<std::pair<Key, uint32_t>> order;
+    std::vector<Sorted> places;
+    Sorts sorts;
     for (uint32_t i = 0; i < clauses_.size(); ++i) {
-      Key key = clauses_[i].terms;
+      Sorted place{{}, clauses_[i].terms, i};
       const auto score = [&](const auto& of) {
         return telling_[of.first][of.second] != 0 ? Selectivity(layout_.groups[of.first]) : -1;
       };
-      std::stable_sort(key.begin(), key.end(), [&](const auto& a, const auto& b) { return score(a) > score(b); });
-      order.emplace_back(std::move(key), i);
+      std::stable_sort(place.terms.begin(), place.terms.end(),
+                       [&](const auto& a, const auto& b) { return score(a) > score(b); });
+      for (const auto& [group, term] : place.terms) {
+        if (telling_[group][term] != 0) place.sort.push_back(group);
+      }
+      ++sorts[place.sort];
+      places.push_back(std::move(place));
     }
-    std::sort(order.begin(), order.end());
+    const size_t fewest = FewestOnTheirOwn(sorts);
+    for (Sorted& place : places) {
+      constexpr uint32_t kSundry = UINT32_MAX;
+      if (sorts[place.sort] < fewest) place.sort = {kSundry};
+    }
+    std::sort(places.begin(), places.end());
     std::vector<LooseClause> sorted;
-    sorted.reserve(order.size());
-    for (const auto& [key, i] : order) sorted.push_back(std::move(clauses_[i]));
+    for (size_t i = 0; i < places.size(); ++i) {
+      if (i > 0 && places[i].sort != places[i - 1].sort)
+        sorted.resize((sorted.size() + 63) / 64 * 64, {Clause::kGap, {}});
+      sorted.push_back(std::move(clauses_[places[i].clause]));
+    }
     clauses_ = std::move(sorted);
+  }
+
+  // How many clauses of a sort are enough for words of their own: one, if what is left empty is no more than a quarter
+  // of the words, or all are in one word of the summary.
+  size_t FewestOnTheirOwn(const Sorts& sorts) const {
+    const auto words = [](size_t clauses) { return (clauses + 63) / 64; };
+    const size_t packed = words(clauses_.size());
+    const size_t most = std::min(kMaxIndexClauses / 64, std::max<size_t>(64, packed + packed / 4));
+    for (size_t fewest = 1;; fewest *= 2) {
+      size_t own = 0, sundry = 0;
+      for (const auto& [sort, count] : sorts) {
+        if (count < fewest) {
+          sundry += count;
+        } else {
+          own += words(count);
+        }
+      }
+      if (own + words(sundry) <= most) return fewest;
+    }
   }
 
   // What costs little first; of those what tells much; what can only take away from what was found last.

@@ -165,6 +165,39 @@ TEST(Index, TenThousandLiteralsTakeFewBytesEach) {
   EXPECT_EQ(matcher.Match(record, &scratch).size(), 10'000u);
 }
 
+// `by_name` rules that a process's name tells from others, and as many as `by_path` that a path does.
+Index TwoSorts(int by_name, int by_path) {
+  std::vector<Pred> preds;
+  for (int i = 0; i < by_name + by_path; ++i) {
+    preds.push_back(i < by_name ? MakeAtom(Asks(FieldId::process_name, ir::Test::In, {"app" + std::to_string(i)}))
+                                : MakeAtom(Asks(FieldId::file_path, ir::Test::Under, {"/srv/" + std::to_string(i)})));
+  }
+  std::vector<IndexRule> rules;
+  for (uint32_t i = 0; i < preds.size(); ++i) rules.push_back({i, &preds[i]});
+  return BuildIndex(rules);
+}
+
+// Else a few rules of each sort share all words, and none goes out before the last sort has been looked up.
+TEST(Index, WhatTellsClausesApartEndsTheirWords) {
+  const Index index = TwoSorts(40, 70);
+  ASSERT_EQ(index.words, 3u);
+  const auto gaps = [](const Index& of) { return std::ranges::count(of.clauses, Clause::kGap, &Clause::rule); };
+  EXPECT_EQ(gaps(index), 24);
+  ASSERT_EQ(index.dimensions.size(), 2u);
+  for (const Dimension& dimension : index.dimensions) {
+    const bool is_name = dimension.what == Dimension::Class::Text;
+    EXPECT_EQ(dimension.mentions[0], is_name ? 0b001u : 0b110u);
+    EXPECT_EQ(index.summaries[dimension.none], is_name ? 0b110u : 0b001u);
+  }
+  for (size_t bit = 0; bit < index.clauses.size(); ++bit) {
+    if (index.clauses[bit].rule != Clause::kGap) continue;
+    for (uint32_t row = 0; row < index.rows(); ++row) ASSERT_EQ(index.Word(row, bit / 64) >> bit % 64 & 1, 0u);
+  }
+  const Index full = TwoSorts(kMaxIndexClauses - 100, 70);
+  EXPECT_EQ(full.clauses.size(), kMaxIndexClauses - 30);
+  EXPECT_EQ(gaps(full), 0);
+}
+
 // Patterns that begin with a folder are looked up among folders; what an automaton has to look for is the little rest.
 TEST(Index, LooksForAPatternBelowItsFolder) {
   std::vector<Pred> preds;

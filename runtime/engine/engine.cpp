@@ -187,6 +187,7 @@ std::span<const uint64_t> Engine::PassedRules(const event::Event& event, const K
       const size_t clause = word * 64 + static_cast<size_t>(std::countr_zero(left));
       if (clause >= kind.plan->index->clauses.size()) break;
       const uint32_t rule = kind.plan->index->clauses[clause].rule;
+      if (rule == ir::Clause::kGap) continue;
       rules[rule / 64] |= uint64_t{1} << rule % 64;
     }
   }
