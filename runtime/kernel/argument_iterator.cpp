@@ -102,7 +102,8 @@ void ArgumentIterator::Begin(int unread) {
     return;
   }
   unread_ = unread;
-  if (const Status loaded = Load(); !loaded) why_not_ = loaded.error().cause;
+  const Status loaded = Load();
+  why_not_ = loaded ? "" : loaded.error().cause;
 }
 
 Status ArgumentIterator::Load() {

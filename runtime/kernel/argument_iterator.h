@@ -39,7 +39,7 @@ class ArgumentIterator : public ArgumentReader {
   const ArgumentBounds bounds_;
   int unread_ = -1;
   bool begun_ = false;
-  std::string why_not_;
+  std::string why_not_ = "no bundle has asked for any";
   ArgumentCounts counts_;
   Fd program_, map_;
   std::shared_ptr<Desk> desk_;

@@ -37,7 +37,7 @@ class ArgumentReader {
   // the bounds say.
   virtual std::optional<Arguments> Read(uint64_t boot_ns, uint16_t cpu) = 0;
   virtual ArgumentCounts counts() const = 0;
-  // Why nothing is ever answered here, as a sentence; "" if it is, or no bundle has asked for it yet.
+  // Why nothing is ever answered, as a sentence; "" if it is.
   virtual std::string why_not() const = 0;
 };
 

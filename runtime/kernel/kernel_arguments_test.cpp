@@ -1,6 +1,8 @@
 // Arguments that were in no page table when an event was told are read a moment later, and are of that process and program or of none.
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -19,6 +21,14 @@
 
 namespace ks::kernel {
 namespace {
+
+// Far below on the stack: the pages of the arguments may hold the frames of whoever called.
+[[gnu::noinline]] void FarBelow(const std::function<void()>& act) {
+  [[maybe_unused]] volatile char room[1 << 16];
+  room[0] = 0;
+  act();
+  room[0] = 1;
+}
 
 class KernelArgumentsTest : public KernelTest {
  protected:
@@ -51,14 +61,23 @@ class KernelArgumentsTest : public KernelTest {
   }
   uintptr_t First() const { return place_.first / kPage * kPage; }
   size_t Size() const { return (place_.second - First() + kPage - 1) / kPage * kPage; }
-  std::string PagesInAFile() const {
+  // Puts something over the arguments of the process that calls it.
+  using Cover = std::function<void()>;
+  Cover File(const std::string& path, int protection = PROT_READ) const {
+    return [=, this] {
+      const int file = ::open(path.c_str(), O_RDONLY);
+      void* at = reinterpret_cast<void*>(First());
+      if (::mmap(at, Size(), protection, MAP_PRIVATE | MAP_FIXED, file, 0) != at) ::_exit(1);
+    };
+  }
+  Cover PagesOfAFile(int protection = PROT_READ) const {
     std::ofstream(Path("page")) << Pages();
-    return Path("page");
+    return File(Path("page"), protection);
   }
 
-  // A child that puts a page of a file over its arguments, which nobody has touched when it makes a system call; then it does `then` when
-  // it is told to, or waits. Its record, with unknown arguments.
-  Seen Hide(const std::string& path, int protection = PROT_READ, const std::function<void()>& then = [] {}) {
+  // A child that covers its arguments by what nobody has touched when it makes a system call; then it does `then` when it is told to, or
+  // waits. Its record, with unknown arguments.
+  Seen Hide(const Cover& cover, const std::function<void()>& then = [] {}) {
     EXPECT_EQ(::pipe2(go_, O_CLOEXEC), 0);
     const auto act = [&] {
       int ready[2] = {};
@@ -69,22 +88,7 @@ class KernelArgumentsTest : public KernelTest {
         for (int fd = STDERR_FILENO + 1; fd < 1024; ++fd) {
           if (fd != ready[1] && fd != go_[0]) ::close(fd);
         }
-        const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-        // On another stack: ours may lie in the same page.
-        std::thread([&, file, ready_end = ready[1], go_end = go_[0]] {
-          char go = 0;
-          void* at = reinterpret_cast<void*>(First());
-          if (::mmap(at, Size(), protection, MAP_PRIVATE | MAP_FIXED, file, 0) != at) ::_exit(1);
-          ::syscall(SYS_getppid);
-          if (::write(ready_end, "r", 1) != 1 || ::read(go_end, &go, 1) != 1) ::_exit(0);
-          ::dup2(go_end, STDIN_FILENO);
-          ::dup2(ready_end, STDOUT_FILENO);
-          then();
-          ::syscall(SYS_getppid);
-          if (::write(ready_end, "r", 1) == 1) ::pause();
-          ::_exit(0);
-        }).detach();
-        ::pause();
+        FarBelow([&] { Show(cover, then, ready[1]); });
       }
       ::close(ready[1]);
       ready_ = ready[0];
@@ -96,6 +100,22 @@ class KernelArgumentsTest : public KernelTest {
     if (seen.empty()) return {};
     EXPECT_EQ(seen[0].StatusOf(KS_FIELD_process_args), KS_UNKNOWN);
     return seen[0];
+  }
+  // In the child. Never comes back. By copies and on another stack: what callers have may be covered.
+  void Show(const Cover& cover, const std::function<void()>& then, int ready_end) const {
+    std::thread([=, this] {
+      char go = 0;
+      cover();
+      ::syscall(SYS_getppid);
+      if (::write(ready_end, "r", 1) != 1 || ::read(go_[0], &go, 1) != 1) ::_exit(0);
+      ::dup2(go_[0], STDIN_FILENO);
+      ::dup2(ready_end, STDOUT_FILENO);
+      then();
+      ::syscall(SYS_getppid);
+      if (::write(ready_end, "r", 1) == 1) ::pause();
+      ::_exit(0);
+    }).detach();
+    while (true) ::pause();
   }
   void Await() const {
     char word = 0;
@@ -129,7 +149,7 @@ class KernelArgumentsTest : public KernelTest {
 };
 
 TEST_F(KernelArgumentsTest, WhatNobodyHadFetchedIsRead) {
-  const Seen seen = Hide(PagesInAFile());
+  const Seen seen = Hide(PagesOfAFile());
   const std::optional<Arguments> read = Ask(seen);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->bytes, Shown().substr(0, KS_ARGS_CAPTURE));
@@ -145,14 +165,20 @@ TEST_F(KernelArgumentsTest, WhatNobodyHadFetchedIsRead) {
 }
 
 TEST_F(KernelArgumentsTest, OfAProcessThatEndedTheyAreUnknown) {
-  const Seen seen = Hide(PagesInAFile());
+  const Seen seen = Hide(PagesOfAFile());
   End();
   EXPECT_FALSE(Ask(seen));
   EXPECT_EQ(Since().gone, 1u);
 }
 
 TEST_F(KernelArgumentsTest, OfAnotherProgramTheyAreUnknown) {
-  const Seen seen = Hide(PagesInAFile(), PROT_READ, [] { ::execl("/bin/sh", "sh", "-c", "echo; read word", nullptr); });
+  const Seen seen = Hide(PagesOfAFile(), [] {
+    // Our environment may lie where the file is now.
+    char* const none[] = {nullptr};
+    char* const words[] = {const_cast<char*>("sh"), const_cast<char*>("-c"), const_cast<char*>("echo; read word"), nullptr};
+    ::execve("/bin/sh", words, none);
+    ::_exit(1);
+  });
   Go();
   Await();
   EXPECT_FALSE(Ask(seen));
@@ -160,9 +186,28 @@ TEST_F(KernelArgumentsTest, OfAnotherProgramTheyAreUnknown) {
 }
 
 TEST_F(KernelArgumentsTest, WhatCannotBeReadIsUnknown) {
-  const Seen seen = Hide(PagesInAFile(), PROT_NONE);
+  const Seen seen = Hide(PagesOfAFile(PROT_NONE));
   EXPECT_FALSE(Ask(seen));
   EXPECT_EQ(Since().refused, 1u);
+}
+
+// The process itself would have to bring the page, and does not.
+TEST_F(KernelArgumentsTest, AProcessThatServesItsOwnPagesIsNotWaitedFor) {
+  const int probe = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC));
+  if (probe < 0) GTEST_SKIP() << "no userfaultfd here";
+  ::close(probe);
+  const Seen seen = Hide([this] {
+    const int fd = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC));
+    uffdio_api api{.api = UFFD_API};
+    void* at = reinterpret_cast<void*>(First());
+    if (::ioctl(fd, UFFDIO_API, &api) != 0) ::_exit(1);
+    if (::mmap(at, Size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at) ::_exit(1);
+    uffdio_register of{.range = {First(), Size()}, .mode = UFFDIO_REGISTER_MODE_MISSING};
+    if (::ioctl(fd, UFFDIO_REGISTER, &of) != 0) ::_exit(1);
+  });
+  EXPECT_FALSE(Ask(seen));
+  EXPECT_EQ(Since().refused, 1u);
+  EXPECT_EQ(Since().late, 0u);
 }
 
 // As a process can bring it about on purpose: only the thread that reads waits for it.
@@ -171,7 +216,7 @@ TEST_F(KernelArgumentsTest, AFileSystemThatDoesNotAnswerHoldsNobodyUp) {
   ASSERT_EQ(::mkdir(folder.c_str(), 0755), 0);
   SilentFile silent(folder, Pages());
   if (!silent.mounted()) GTEST_SKIP() << "no FUSE here";
-  const Seen seen = Hide(silent.path());
+  const Seen seen = Hide(File(silent.path()));
   const auto took = [](const std::function<void()>& act) {
     const auto begun = std::chrono::steady_clock::now();
     act();
@@ -182,14 +227,14 @@ TEST_F(KernelArgumentsTest, AFileSystemThatDoesNotAnswerHoldsNobodyUp) {
   EXPECT_EQ(Since().late, 1u);
   // While it is waited for nobody else is asked; nor is the late answer given to the next.
   End();
-  const Seen other = Hide(PagesInAFile());
+  const Seen other = Hide(PagesOfAFile());
   EXPECT_LT(took([&] { EXPECT_FALSE(Ask(other)); }), std::chrono::seconds(1));
   EXPECT_EQ(Since().late, 2u);
   silent.Answer();
   End();
   for (uint64_t tries = 0; Since().answered == 0 && tries < 100; ++tries) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    const Seen next = Hide(PagesInAFile());
+    const Seen next = Hide(PagesOfAFile());
     if (const auto read = Ask(next)) {
       EXPECT_EQ(read->bytes, Shown().substr(0, KS_ARGS_CAPTURE));
     }

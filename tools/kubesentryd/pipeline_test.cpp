@@ -212,7 +212,7 @@ TEST_F(PipelineTest, ArgumentsThatWereNotInMemoryAreAskedForBeforeAnythingIsDeci
   EXPECT_NE(Readable(nlohmann::json::parse(report.dump())).find("1 were not in memory: 0 read, 1 gone"), std::string::npos);
   arguments.why = "a test's reason";
   report = StatusReport(kernel_, loader_, pipeline_, 5);
-  EXPECT_NE(Readable(nlohmann::json::parse(report.dump())).find("out of memory: a test's reason"), std::string::npos);
+  EXPECT_NE(Readable(nlohmann::json::parse(report.dump())).find("not in memory: a test's reason"), std::string::npos);
 }
 
 TEST_F(PipelineTest, AReportOfAnotherVersionIsShownAsFarAsItGoes) {

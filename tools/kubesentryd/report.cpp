@@ -206,7 +206,7 @@ std::string Readable(const json& report) {
                      Number(report, "gaps"), Number(report, "malformed"), Number(report, "stray"));
   const json& arguments = Part(report, "arguments");
   if (arguments.contains("why_not")) {
-    out += fmt::format("arguments   not read once they are out of memory: {}\n", Text(arguments, "why_not"));
+    out += fmt::format("arguments   stay unknown where they are not in memory: {}\n", Text(arguments, "why_not"));
   } else if (Number(arguments, "asked") > 0) {
     out += fmt::format("arguments   {} were not in memory: {} read, {} gone, {} refused, {} late, {} beyond the bound\n",
                        Number(arguments, "asked"), Number(arguments, "answered"), Number(arguments, "gone"),
