@@ -31,6 +31,8 @@ __u64 ks_sub_open_flags(__u32 hook);
 // struct sock of the event's descriptor or of any, or 0 if it is no socket.
 __u64 ks_sub_event_sock(__u32 hook);
 __u64 ks_sub_file_sock(__u64 file);
+// Notes for which process and image the event's record lacks arguments, so that its reader can ask for them.
+__u64 ks_sub_note_unread_args(__u32 hook);
 // The family of the event's socket, or else of the address that the caller gave.
 __u64 ks_sub_is_inet(__u32 hook);
 

@@ -75,8 +75,6 @@ KS_INLINE void ks_get_process_cwd(struct ks_scratch *s) {
   KS_SET_TEXT(s, process_cwd, ks_path_of(s->context.hook, __builtin_preserve_access_index(&fs->pwd)));
 }
 
-enum { KS_ARGS_CAPTURE = 512 };
-
 // From the process's own memory: it can rewrite them at any time, except before its first instruction.
 KS_INLINE void ks_get_process_args(struct ks_scratch *s) {
   struct mm_struct *mm = BPF_CORE_READ(ks_task(s), mm);
@@ -98,6 +96,18 @@ KS_INLINE void ks_get_process_args(struct ks_scratch *s) {
   // A process that wrote over its arguments may have left the last one without an end.
   if (bytes > 0 && bytes < KS_ARGS_CAPTURE && data[bytes - 1]) KS_END_TEXT(s->fields.process_args, bytes + 1);
   KS_SET_STATUS(s, process_args, status);
+}
+
+// Behind ks_record_begin. Not of a process that has no memory any more.
+KS_SUBPROGRAM __u64 ks_sub_note_unread_args(__u32 hook) {
+  struct ks_scratch *s = ks_scratch_of(hook);
+  if (!s) return 0;
+  const struct ks_record *head = (const struct ks_record *)s->out;
+  struct task_struct *task = ks_task(s);
+  struct ks_record_key key = {head->time_ns, head->cpu};
+  struct ks_unread_args note = {ks_process_of(task), (__u64)BPF_CORE_READ(task, mm), BPF_CORE_READ(task, self_exec_id)};
+  if (note.mm) bpf_map_update_elem(&ks_unread_args, &key, &note, BPF_ANY);
+  return 0;
 }
 
 KS_INLINE void ks_get_process_tty(struct ks_scratch *s) {

@@ -340,6 +340,7 @@ struct task_struct {
   struct task_struct *group_leader;
   struct pid *thread_pid;
   struct mm_struct *mm;
+  __u64 self_exec_id;
   const struct cred *real_cred;
   struct fs_struct *fs;
   struct files_struct *files;

@@ -17,6 +17,7 @@ struct ks_map_walk ks_walk SEC(".maps");
 struct ks_map_limits ks_limits SEC(".maps");
 struct ks_map_limit_holds ks_limit_holds SEC(".maps");
 struct ks_map_limit_secret ks_limit_secret SEC(".maps");
+struct ks_map_unread_args ks_unread_args SEC(".maps");
 struct ks_map_operations ks_operations SEC(".maps");
 struct ks_map_active ks_active SEC(".maps");
 #define KS_EXIT_BANK(hook) struct ks_map_bank ks_bank_##hook SEC(".maps");

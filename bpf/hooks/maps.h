@@ -4,6 +4,7 @@
 
 #include "bpf/fields/types.h"
 #include "bpf/hooks/hooks.h"
+#include "bpf/schema/arguments.h"
 #include "bpf/schema/limits.h"
 
 enum ks_hook {
@@ -26,12 +27,6 @@ enum ks_scratch_number {
   KS_SCRATCH_LINEAGE_EXEC,
   KS_SCRATCH_LINEAGE_TASK,
   KS_SCRATCH_COUNT
-};
-
-// A process: ids are reused, start times are not.
-struct ks_process {
-  __u64 pid;
-  __u64 start;  // of the first thread, CLOCK_BOOTTIME
 };
 
 // Who made a process, and what it was when it last made another, started a program or ended. Pid 0 made the first ones.
@@ -177,6 +172,13 @@ struct ks_map_limit_secret {
   __type(key, __u32);
   __type(value, __u64[2]);
 };
+// Records without arguments. Those told longest ago make room for others.
+struct ks_map_unread_args {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 4096);
+  __type(key, struct ks_record_key);
+  __type(value, struct ks_unread_args);
+};
 // An operation of io_uring that a thread is doing, as its system call would have been given it.
 enum { KS_OPERATION_NAME = 520 };
 struct ks_operation {
@@ -230,6 +232,7 @@ extern struct ks_map_walk ks_walk;
 extern struct ks_map_limits ks_limits;
 extern struct ks_map_limit_holds ks_limit_holds;
 extern struct ks_map_limit_secret ks_limit_secret;
+extern struct ks_map_unread_args ks_unread_args;
 extern struct ks_map_operations ks_operations;
 extern struct ks_map_active ks_active;
 #define KS_EXIT_BANK(hook) extern struct ks_map_bank ks_bank_##hook;

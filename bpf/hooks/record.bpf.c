@@ -1,4 +1,5 @@
 // Records: gathered in scratch, sent with one copy into the ring.
+#include "bpf/fields/access.h"
 #include "bpf/hooks/abi.h"
 #include "bpf/hooks/maps.h"
 
@@ -71,6 +72,7 @@ static KS_INLINE int ks_has_value(__u32 status) {
 KS_INLINE void ks_record_status(struct ks_scratch *s, __u32 field) {
   __u32 status = s->status[field];
   if (status == KS_UNREAD || status == KS_OK) return;
+  if (field == KS_FIELD_process_args && status == KS_UNKNOWN) ks_sub_note_unread_args(s->context.hook);
   ks_item(s, field, status, 0, 0);
 }
 

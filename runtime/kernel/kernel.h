@@ -11,6 +11,7 @@
 
 #include "bpf/schema/schema.h"
 #include "compiler/support/result.h"
+#include "runtime/kernel/arguments.h"
 
 namespace ks::kernel {
 
@@ -131,6 +132,8 @@ class Kernel {
 
   // What is held back of limited rules (limits.h); null if this kernel holds nothing back.
   virtual LimitHolds* limit_holds() { return nullptr; }
+  // Reads arguments that were not in memory; null if this kernel reads none.
+  virtual ArgumentReader* arguments() { return nullptr; }
   // No program runs any more that ran at the call.
   virtual void WaitForPrograms() {}
 
@@ -161,6 +164,7 @@ struct KernelOptions {
   // Auto: trampolines where the kernel grants them, event by event. Trampoline: an Error where it grants one of them not.
   enum class Tiers { Auto, Tracepoint, Trampoline } tiers = Tiers::Auto;
   uint32_t ring_bytes = 16 * 1024 * 1024;  // of each ring
+  ArgumentBounds arguments;
   // A folder on a bpffs, of this user and writable for nobody else, where programs, rings and counters outlive the agent; made if
   // it is not there. What an agent of the same layout left there is gone on with; what another one left is removed once
   // this one's programs run. "": all ends with the process.

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "bpf/schema/record.h"
@@ -34,6 +35,9 @@ struct Seen {
 
 // Nothing if the record's sizes do not add up.
 bool ParseRecord(std::string_view bytes, Seen* out);
+
+// Where the kernel says that this process's arguments begin and end; zeros if it does not say it.
+std::pair<uintptr_t, uintptr_t> PlaceOfArguments();
 
 // What the kernel skipped because a program was already running on that CPU.
 uint64_t Missed(const Kernel& kernel);

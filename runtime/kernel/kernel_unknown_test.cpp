@@ -14,7 +14,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <thread>
 
 #include "runtime/kernel/kernel_testing.h"
@@ -251,20 +250,8 @@ TEST_F(KernelTest, Of300ComponentsThereAreTheLast) {
   ::close(at);
 }
 
-// Where the kernel says that the arguments begin and end: the 48th and 49th number of /proc/self/stat.
-std::pair<uintptr_t, uintptr_t> Arguments() {
-  std::ifstream file("/proc/self/stat");
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  std::istringstream behind_name(text.substr(text.rfind(')') + 2));
-  std::string word;
-  for (int number = 3; number < 48; ++number) behind_name >> word;
-  std::pair<uintptr_t, uintptr_t> place;
-  behind_name >> place.first >> place.second;
-  return place;
-}
-
 TEST_F(KernelTest, ArgumentsThatTheProcessHidAreUnknown) {
-  const auto [begin, end] = Arguments();
+  const auto [begin, end] = PlaceOfArguments();
   if (begin == 0) GTEST_SKIP() << "the kernel does not say where arguments are";
   pid_t child = 0;
   std::vector<Seen> calls = Record(

@@ -1,3 +1,6 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstring>
 
@@ -96,6 +99,12 @@ std::string HookOf(const bpf_program* program) {
     if (section.starts_with(prefix)) return std::string(section.substr(prefix.size()));
   }
   return "";
+}
+
+bool InFirstPidNamespace() {
+  constexpr ino_t kFirstNamespace = 0xEFFFFFFC;  // the kernel's PROC_PID_INIT_INO
+  struct stat info{};
+  return ::stat("/proc/self/ns/pid", &info) == 0 && info.st_ino == kFirstNamespace;
 }
 
 }  // namespace ks::kernel

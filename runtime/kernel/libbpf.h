@@ -56,4 +56,7 @@ Result<bool> SetConstant(bpf_object* object, std::string_view name, uint32_t val
 // "raw_tp/sys_exit" → "sys_exit", "fexit/io_issue_sqe" → "io_issue_sqe"; "" if it is another kind of program.
 std::string HookOf(const bpf_program* program);
 
+// Whether the kernel's numbers of processes are those of this process, too.
+bool InFirstPidNamespace();
+
 }  // namespace ks::kernel

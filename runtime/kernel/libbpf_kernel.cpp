@@ -16,6 +16,7 @@
 #include "capture_object.h"
 #include "dispatcher_object.h"
 #include "lineage_object.h"
+#include "runtime/kernel/argument_iterator.h"
 #include "runtime/kernel/capture.h"
 #include "runtime/kernel/counters.h"
 #include "runtime/kernel/dispatcher.h"
@@ -42,7 +43,6 @@ static_assert(kRings == KS_RINGS);
 class LibbpfKernel : public Kernel {
  public:
   static Result<std::unique_ptr<Kernel>> Open(const KernelOptions& options);
-  ~LibbpfKernel() override = default;
 
   Result<std::unique_ptr<LoadedObject>> Load(std::string_view elf, uint32_t generation) override {
     return LoadObject(elf, {.generation = generation,
@@ -67,6 +67,7 @@ class LibbpfKernel : public Kernel {
   std::vector<KindTier> Tiers() const override { return captures_.Tiers(); }
   std::string WhyNoTrampolines() const override { return captures_.why(); }
   LimitHolds* limit_holds() override { return &*limit_holds_; }
+  ArgumentReader* arguments() override { return &arguments_; }
   void WaitForPrograms() override { grace_.Wait(); }
 
   bool pinned() const override { return bool(pins_); }
@@ -90,7 +91,7 @@ class LibbpfKernel : public Kernel {
     int bank = -1;
   };
 
-  explicit LibbpfKernel(Pins pins) : pins_(std::move(pins)) {}
+  LibbpfKernel(Pins pins, const ArgumentBounds& arguments) : pins_(std::move(pins)), arguments_(arguments) {}
   Status Start(const KernelOptions& options);
   Status Load(const KernelOptions& options);
   Status AttachAll(const std::map<std::string, int>& programs, std::vector<std::string>* which);
@@ -114,6 +115,7 @@ class LibbpfKernel : public Kernel {
   std::map<std::string, bool> hook_names_;  // whether they are to be had
   Captures captures_;
   Lineage lineage_;
+  ArgumentIterator arguments_;
   Mapping active_;
   GracePeriod grace_;
   std::optional<LimitHolds> limit_holds_;
@@ -152,7 +154,7 @@ Result<std::unique_ptr<Kernel>> LibbpfKernel::Open(const KernelOptions& options)
     pins = std::move(*opened);
     if (Status used = pins.Use(Layout()); !used) return used.error();
   }
-  std::unique_ptr<LibbpfKernel> kernel(new LibbpfKernel(std::move(pins)));
+  std::unique_ptr<LibbpfKernel> kernel(new LibbpfKernel(std::move(pins), options.arguments));
   Status started = kernel->Start(options);
   if (!started && !kernel->pins_) return started.error();
   if (!started) {
@@ -161,7 +163,7 @@ Result<std::unique_ptr<Kernel>> LibbpfKernel::Open(const KernelOptions& options)
     kernel.reset();
     if (Status aside = pins.SetAside(); !aside) return aside.error();
     if (Status used = pins.Use(Layout()); !used) return used.error();
-    kernel.reset(new LibbpfKernel(std::move(pins)));
+    kernel.reset(new LibbpfKernel(std::move(pins), options.arguments));
     if (Status again = kernel->Start(options); !again) {
       kernel->pins_.TakeBack();
       return again.error();
@@ -336,6 +338,7 @@ Result<std::unique_ptr<LoadedObject>> LibbpfKernel::Adopt(uint32_t generation, s
   if (!object) return object.error();
   auto adopted = std::make_unique<LibbpfObject>(std::move(*object), std::move(programs->second));
   kept_programs_.erase(programs);
+  if (adopted->AsksArguments()) arguments_.Begin(MapFd("ks_unread_args"));
   return std::unique_ptr<LoadedObject>(std::move(adopted));
 }
 
@@ -364,6 +367,7 @@ Status LibbpfKernel::AttachFor(const LibbpfObject& object) {
   if (object.AsksLineage()) {
     if (Status kept = lineage_.Begin(); !kept) return kept;
   }
+  if (object.AsksArguments()) arguments_.Begin(MapFd("ks_unread_args"));
   captures_.Attach([&](schema::EventKind kind) { return object.Asks(kind); });
   return Ok();
 }

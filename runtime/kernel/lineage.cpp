@@ -1,6 +1,5 @@
 #include "runtime/kernel/lineage.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -36,13 +35,6 @@ uint64_t Now() {
 }
 
 Error GoThroughFailed() { return WorldError("go through", "the processes that live already", errno, "kernel-attach"); }
-
-// Whether the iterator sees all processes: it goes through the PID namespace of its reader. The number is the kernel's PROC_PID_INIT_INO.
-bool SeesAll() {
-  constexpr ino_t kFirstNamespace = 0xEFFFFFFC;
-  struct stat info{};
-  return ::stat("/proc/self/ns/pid", &info) == 0 && info.st_ino == kFirstNamespace;
-}
 
 // The iterator may leave one out that lives: on a 6.18 process 1.
 bool IsGone(const Process& process, const std::set<Process>& seen) {
@@ -174,7 +166,8 @@ Status Lineage::ReadLiving() const {
     if (bytes < 0) return GoThroughFailed();
     seen.insert(some.begin(), some.begin() + static_cast<size_t>(bytes) / sizeof(Process));
   }
-  if (SeesAll()) RemoveGone(bpf_map__fd(living), bpf_map__max_entries(living), seen, begun);
+  // Else it does not see all: it goes through the PID namespace of its reader.
+  if (InFirstPidNamespace()) RemoveGone(bpf_map__fd(living), bpf_map__max_entries(living), seen, begun);
   return Ok();
 }
 

@@ -85,6 +85,8 @@ bool LibbpfObject::Asks(schema::EventKind kind) const {
 
 bool LibbpfObject::AsksLineage() const { return bpf_object__find_map_by_name(object_.get(), "ks_living") != nullptr; }
 
+bool LibbpfObject::AsksArguments() const { return bpf_object__find_map_by_name(object_.get(), "ks_unread_args") != nullptr; }
+
 namespace {
 
 // Everything but the load itself.

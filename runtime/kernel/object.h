@@ -24,6 +24,8 @@ class LibbpfObject : public LoadedObject {
   bool Asks(schema::EventKind kind) const;
   // Whether they ask for parents or ancestors.
   bool AsksLineage() const;
+  // Whether its records tell arguments, or that they are unknown.
+  bool AsksArguments() const;
 
  private:
   ObjectPtr object_;

@@ -8,6 +8,7 @@
 
 #include "runtime/enrich/enrich.h"
 #include "runtime/event/event.h"
+#include "tools/kubesentryd/arguments.h"
 #include "tools/kubesentryd/limits.h"
 
 namespace ks::agent {
@@ -67,6 +68,7 @@ Status Pipeline::Take(std::string_view record, Output& output) {
     counts_.stray++;
     return Ok();
   }
+  ReadUnknownArguments(arguments_, boot_to_utc_ns_, &*event);
   if (enricher_ != nullptr) {
     enricher_->Derive(*event);
   } else {

@@ -40,6 +40,10 @@ class Pipeline {
   // Without one, containers have ids only. It outlives the pipeline.
   void set_enricher(Enricher* enricher) { enricher_ = enricher; }
 
+  // Without one, arguments that the kernel half could not read stay unknown. It outlives the pipeline.
+  void set_arguments(kernel::ArgumentReader* arguments) { arguments_ = arguments; }
+  const kernel::ArgumentReader* arguments() const { return arguments_; }
+
   // Writes the alerts that a record leads to.
   Status Take(std::string_view record, Output& output);
   // All events up to then (since 1970) have been taken. Records of context come behind alerts that are younger, so that
@@ -90,6 +94,7 @@ class Pipeline {
   const std::string node_, boot_;
   const bool human_;
   Enricher* enricher_ = nullptr;
+  kernel::ArgumentReader* arguments_ = nullptr;
   int64_t boot_to_utc_ns_ = 0;
   GapTracker gaps_;
   std::array<uint64_t, kernel::kRings> unread_{};

@@ -9,6 +9,7 @@
 
 #include "compiler/ir/passes.h"
 #include "runtime/kernel/fake_kernel.h"
+#include "tools/kubesentryd/arguments_testing.h"
 #include "tools/kubesentryd/report.h"
 
 namespace ks::agent {
@@ -186,6 +187,32 @@ TEST_F(PipelineTest, TheReportHoldsWhatIsLoadedAndLost) {
   EXPECT_NE(text.find("refused: container 1"), std::string::npos) << text;
   EXPECT_NE(text.find("trampolines for open; not for bind (security_socket_bind: a test's reason)"), std::string::npos)
       << text;
+}
+
+TEST_F(PipelineTest, ArgumentsThatWereNotInMemoryAreAskedForBeforeAnythingIsDecided) {
+  FakeArguments arguments;
+  pipeline_.set_arguments(&arguments);
+  event::Event event;
+  event.kind = schema::EventKind::setuid_;
+  event.generation = 1;
+  event.time_ns = 1000;
+  event.cpu = 3;
+  event.passed = {1};
+  event.record.SetStatus(FieldId::process_args, schema::Status::Unknown);
+  pipeline_.set_boot_to_utc_ns(5'000'000'000);
+  ASSERT_TRUE(pipeline_.Take(event::Encode(event), *output_)) << "of no bundle";
+  EXPECT_TRUE(arguments.asked.empty()) << "nobody decides it";
+  Activate(1);
+  ASSERT_TRUE(pipeline_.Take(event::Encode(event), *output_));
+  ASSERT_EQ(arguments.asked.size(), 1u);
+  EXPECT_EQ(arguments.asked[0], std::pair(uint64_t{1000}, uint16_t{3}));
+  auto report = StatusReport(kernel_, loader_, pipeline_, 5);
+  EXPECT_EQ(report["arguments"]["asked"], 1);
+  EXPECT_EQ(report["arguments"]["gone"], 1);
+  EXPECT_NE(Readable(nlohmann::json::parse(report.dump())).find("1 were not in memory: 0 read, 1 gone"), std::string::npos);
+  arguments.why = "a test's reason";
+  report = StatusReport(kernel_, loader_, pipeline_, 5);
+  EXPECT_NE(Readable(nlohmann::json::parse(report.dump())).find("not in memory: a test's reason"), std::string::npos);
 }
 
 TEST_F(PipelineTest, AReportOfAnotherVersionIsShownAsFarAsItGoes) {

@@ -18,6 +18,7 @@
 #include "runtime/loader/names.h"
 #include "runtime/trace/trace.h"
 #include "tools/cli/args.h"
+#include "tools/kubesentryd/arguments.h"
 #include "tools/kubesentryd/clock.h"
 #include "tools/kubesentryd/commands.h"
 #include "tools/kubesentryd/enricher.h"
@@ -206,6 +207,7 @@ class Recorder {
     // What we do ourselves would fill the trace with its own writing.
     const schema::FieldValue& pid = event->record[FieldId::process_pid];
     if (pid.status == schema::Status::Ok && std::get<int64_t>(pid.value) == getpid()) return Ok();
+    ReadUnknownArguments(kernel_->arguments(), boot_to_utc_ns_, &*event);
     enricher_->Derive(*event);
     written_[event->kind]++;
     return writer_->Add(*event);

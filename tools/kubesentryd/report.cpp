@@ -44,6 +44,14 @@ ordered_json SizeReport(const RecordSize& size) {
   return {{"records", size.records}, {"bytes", size.bytes}, {"median", size.median}, {"most", size.most}};
 }
 
+ordered_json ArgumentsReport(const kernel::ArgumentReader& reader) {
+  const kernel::ArgumentCounts counts = reader.counts();
+  ordered_json out{{"asked", counts.asked},     {"answered", counts.answered}, {"gone", counts.gone},
+                   {"refused", counts.refused}, {"late", counts.late},         {"beyond", counts.beyond}};
+  if (const std::string why = reader.why_not(); !why.empty()) out["why_not"] = why;
+  return out;
+}
+
 }  // namespace
 
 kernel::KindCounters Total(const std::vector<kernel::KindCounters>& counters) {
@@ -122,6 +130,7 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
                             {"lost", pipeline.gaps().lost(ring)}});
     if (pipeline.unread(ring) > 0) out["rings"].back()["unread"] = pipeline.unread(ring);
   }
+  if (pipeline.arguments() != nullptr) out["arguments"] = ArgumentsReport(*pipeline.arguments());
   out["received"] = pipeline.counts().received;
   out["malformed"] = pipeline.counts().malformed;
   out["stray"] = pipeline.counts().stray;
@@ -195,6 +204,14 @@ std::string Readable(const json& report) {
   }
   out += fmt::format("loss        {} records in {} gaps, {} malformed, {} stray\n", Number(report, "lost"),
                      Number(report, "gaps"), Number(report, "malformed"), Number(report, "stray"));
+  const json& arguments = Part(report, "arguments");
+  if (arguments.contains("why_not")) {
+    out += fmt::format("arguments   stay unknown where they are not in memory: {}\n", Text(arguments, "why_not"));
+  } else if (Number(arguments, "asked") > 0) {
+    out += fmt::format("arguments   {} were not in memory: {} read, {} gone, {} refused, {} late, {} beyond the bound\n",
+                       Number(arguments, "asked"), Number(arguments, "answered"), Number(arguments, "gone"),
+                       Number(arguments, "refused"), Number(arguments, "late"), Number(arguments, "beyond"));
+  }
   std::string missed;
   for (const json& rule : Part(report, "may_have_missed")) {
     if (rule.is_string()) missed += "            " + rule.get<std::string>() + "\n";

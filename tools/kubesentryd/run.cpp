@@ -37,11 +37,6 @@ constexpr uint64_t kLongestDrainNs = 20 * kSecondNs;  // full rings, on a busy m
 constexpr uint64_t kSaveEveryNs = 60 * kSecondNs;
 constexpr size_t kMostState = 1UL << 30;
 
-kernel::KernelOptions::Tiers TiersOf(const std::string& name) {
-  using Tiers = kernel::KernelOptions::Tiers;
-  return name == "tracepoint" ? Tiers::Tracepoint : name == "trampoline" ? Tiers::Trampoline : Tiers::Auto;
-}
-
 class Runner {
  public:
   Runner(const cli::Arguments& arguments)
@@ -52,9 +47,8 @@ class Runner {
         status_path_(arguments.Get("--status-socket", DefaultStatusSocket())),
         status_wanted_(arguments.Has("--status-socket")),
         state_path_(arguments.Get("--state")),
-        pin_(arguments.Get("--pin")),
         node_(arguments.Get("--node", NodeName())),
-        tiers_(TiersOf(arguments.Get("--tier", "auto"))),
+        kernel_options_(KernelOptionsOf(arguments)),
         human_(arguments.Get("--format", "json") == "human"),
         late_bound_ms_(std::stoll(arguments.Get("--late-bound", "1000"))),
         log_(arguments.Get("--log", "human") == "json") {}
@@ -90,7 +84,7 @@ class Runner {
     auto verified = loader::ReadBundle(bundle_path_, trust_, NowSeconds(), &first_bytes_);
     if (verified) {
       first_ = std::move(*verified);
-    } else if (pin_.empty()) {
+    } else if (kernel_options_.pin.empty()) {
       return verified.error();
     } else {
       first_refused_ = verified.error();  // there may be one that goes on
@@ -121,7 +115,7 @@ class Runner {
     return Ok();
   }
   Status OpenKernel() {
-    auto kernel = kernel::OpenLibbpfKernel({.tiers = tiers_, .pin = pin_});
+    auto kernel = kernel::OpenLibbpfKernel(kernel_options_);
     if (!kernel) return kernel.error();
     kernel_ = std::move(*kernel);
     SayNotices();
@@ -131,6 +125,7 @@ class Runner {
                       state::Options{.late_bound_ns = late_bound_ms_ * 1'000'000, .holding = limits_->holding()});
     ReadClocks();
     pipeline_->set_enricher(&*enricher_);
+    pipeline_->set_arguments(kernel_->arguments());
     pipeline_->Resume(kernel_->Resumed());
     limits_->set_boot_to_utc_ns(pipeline_->boot_to_utc_ns());
     dropped_ = pipeline_->gaps().lost();
@@ -172,7 +167,7 @@ class Runner {
     return activated;
   }
   // Of what an agent before this one pinned.
-  void SayStrange(const std::string& text) { log_.Warn("pins", text, {{"on", pin_}, {"cause", text}}); }
+  void SayStrange(const std::string& text) { log_.Warn("pins", text, {{"on", kernel_options_.pin}, {"cause", text}}); }
   void SayNotices() {
     for (const std::string& notice : kernel_->Notices()) SayStrange(notice);
   }
@@ -360,9 +355,9 @@ class Runner {
 
   const std::string bundle_path_, trust_path_, metadata_path_, alerts_path_, status_path_;
   const bool status_wanted_;
-  const std::string state_path_, pin_;
+  const std::string state_path_;
   const std::string node_;
-  const kernel::KernelOptions::Tiers tiers_;
+  const kernel::KernelOptions kernel_options_;
   const bool human_;
   const int64_t late_bound_ms_;
   Log log_;

@@ -55,6 +55,11 @@ const cli::Command& RunCommand() {
            .about = "a folder on a bpffs, of this user alone, where programs, rings and counters outlive the agent: restarts\n"
                     "                       and upgrades then miss nothing that the rings can hold. Made if it is not there; one is\n"
                     "                       mounted by `mount -t bpf bpf /sys/fs/bpf`"},
+          {.name = "--fetch-arguments",
+           .value = "WHEN",
+           .about = "on, the default: arguments of processes that were not in memory are read a moment after the event, and\n"
+                    "                       the process's pages brought in for it; off: they stay unknown",
+           .choices = {"on", "off"}},
           {.name = "--tier",
            .value = "TIER",
            .about = "auto, the default: trampolines, which see the kernel's own copy of names and addresses, event by\n"
@@ -68,6 +73,15 @@ const cli::Command& RunCommand() {
                     "  for other users than root below $XDG_RUNTIME_DIR"},
       }};
   return kCommand;
+}
+
+kernel::KernelOptions KernelOptionsOf(const cli::Arguments& arguments) {
+  using Tiers = kernel::KernelOptions::Tiers;
+  const std::string tier = arguments.Get("--tier", "auto");
+  kernel::KernelOptions options{.pin = arguments.Get("--pin")};
+  options.tiers = tier == "tracepoint" ? Tiers::Tracepoint : tier == "trampoline" ? Tiers::Trampoline : Tiers::Auto;
+  if (arguments.Get("--fetch-arguments", "on") == "off") options.arguments.per_second = 0;
+  return options;
 }
 
 }  // namespace ks::agent
