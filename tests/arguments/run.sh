@@ -1,6 +1,6 @@
 #!/bin/bash
 # A process whose arguments are not in memory opens a file: the agent (with CAP_BPF and CAP_PERFMON only) is certain of them and so is a
-# replay of what was recorded meanwhile; an agent that must not fetch them says that it is not.
+# replay of what was recorded meanwhile; an agent that is not told to fetch them says that it is not.
 #   run.sh BIN      BIN: folder with ksc and kubesentryd. Exit status 77 if this machine cannot run it.
 set -euo pipefail
 test=arguments bin=$(cd "${1:?usage: run.sh BIN}" && pwd) here=$(cd "$(dirname "$0")" && pwd)
@@ -18,13 +18,13 @@ run() { # NAME OPTIONS…
     "$scratch/kubesentryd" run --bundle "$scratch/starter.kspb" --trust "$scratch/k.pub" --status-socket "$scratch/open/$1" "${@:2}"
 }
 status() { "$bin/kubesentryd" status --status-socket "$scratch/open/$1" --format json; }
-run fetches --log json
+run fetches --log json --fetch-arguments on
 await fetches ready
 why=$(status fetches | python3 -c 'import json, sys; print(json.load(sys.stdin)["arguments"].get("why_not", ""))')
 if [[ $why ]]; then stop; skip "$why"; fi
-run leaves --log json --fetch-arguments off
+run leaves --log json
 await leaves ready
-start records "$bin/kubesentryd" record -o "$scratch/t.kst" --kind open --log json
+start records "$bin/kubesentryd" record -o "$scratch/t.kst" --kind open --log json --fetch-arguments on
 await records recording
 
 python3 "$here/hide.py" "$scratch/pages" "$scratch/opened" > "$scratch/hide.out" &

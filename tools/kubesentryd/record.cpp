@@ -28,6 +28,7 @@
 #include "tools/kubesentryd/losses.h"
 #include "tools/kubesentryd/recorder/kinds.h"
 #include "tools/kubesentryd/report.h"
+#include "tools/kubesentryd/run_command.h"
 #include "tools/kubesentryd/signals.h"
 #include "tools/kubesentryd/steps.h"
 #include "tools/kubesentryd/trust.h"
@@ -70,6 +71,7 @@ const cli::Command& RecordCommand() {
           {.name = "--metadata",
            .value = "FILE",
            .about = "names of containers, images and pods, one JSON object a line; read again when it changes"},
+          FetchArgumentsOption(),
           {.name = "--log",
            .value = "FORMAT",
            .about = "of what is said on stderr: human (default) or json",
@@ -113,6 +115,7 @@ class Recorder {
         bundle_path_(arguments.Get("--bundle")),
         trust_path_(arguments.Get("--trust")),
         metadata_path_(arguments.Get("--metadata")),
+        argument_bounds_(ArgumentBoundsOf(arguments)),
         kinds_(std::move(kinds)),
         seconds_(seconds),
         log_(arguments.Get("--log", "human") == "json") {}
@@ -175,7 +178,7 @@ class Recorder {
     return Ok();
   }
   Status OpenKernel() {
-    auto kernel = kernel::OpenLibbpfKernel();
+    auto kernel = kernel::OpenLibbpfKernel({.arguments = argument_bounds_});
     if (!kernel) return kernel.error();
     kernel_ = std::move(*kernel);
     return Ok();
@@ -305,6 +308,7 @@ class Recorder {
   }
 
   const std::string path_, bundle_path_, trust_path_, metadata_path_;
+  const kernel::ArgumentBounds argument_bounds_;
   const std::set<EventKind> kinds_;
   const uint64_t seconds_;
   Log log_;

@@ -55,11 +55,7 @@ const cli::Command& RunCommand() {
            .about = "a folder on a bpffs, of this user alone, where programs, rings and counters outlive the agent: restarts\n"
                     "                       and upgrades then miss nothing that the rings can hold. Made if it is not there; one is\n"
                     "                       mounted by `mount -t bpf bpf /sys/fs/bpf`"},
-          {.name = "--fetch-arguments",
-           .value = "WHEN",
-           .about = "on, the default: arguments of processes that were not in memory are read a moment after the event, and\n"
-                    "                       the process's pages brought in for it; off: they stay unknown",
-           .choices = {"on", "off"}},
+          FetchArgumentsOption(),
           {.name = "--tier",
            .value = "TIER",
            .about = "auto, the default: trampolines, which see the kernel's own copy of names and addresses, event by\n"
@@ -80,8 +76,24 @@ kernel::KernelOptions KernelOptionsOf(const cli::Arguments& arguments) {
   const std::string tier = arguments.Get("--tier", "auto");
   kernel::KernelOptions options{.pin = arguments.Get("--pin")};
   options.tiers = tier == "tracepoint" ? Tiers::Tracepoint : tier == "trampoline" ? Tiers::Trampoline : Tiers::Auto;
-  if (arguments.Get("--fetch-arguments", "on") == "off") options.arguments.per_second = 0;
+  options.arguments = ArgumentBoundsOf(arguments);
   return options;
+}
+
+// Off by itself: whoever may mount a FUSE could keep the agent's process from ending (docs/blind-spots.md).
+kernel::ArgumentBounds ArgumentBoundsOf(const cli::Arguments& arguments) {
+  kernel::ArgumentBounds bounds;
+  if (arguments.Get("--fetch-arguments", "off") == "off") bounds.per_second = 0;
+  return bounds;
+}
+
+cli::Option FetchArgumentsOption() {
+  return {.name = "--fetch-arguments",
+          .value = "WHEN",
+          .about = "on: arguments of processes that were not in memory are read a moment after the event, and the process's\n"
+                   "                       pages brought in for it; off, the default: they stay unknown. Leave it off where\n"
+                   "                       users may mount a FUSE: one that does not answer keeps the agent from ending",
+          .choices = {"on", "off"}};
 }
 
 }  // namespace ks::agent

@@ -10,4 +10,8 @@ const cli::Command& RunCommand();
 // What of it is for the kernel half.
 kernel::KernelOptions KernelOptionsOf(const cli::Arguments& arguments);
 
+// `--fetch-arguments`, which `record` has, too.
+cli::Option FetchArgumentsOption();
+kernel::ArgumentBounds ArgumentBoundsOf(const cli::Arguments& arguments);
+
 }  // namespace ks::agent
