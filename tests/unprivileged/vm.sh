@@ -12,7 +12,7 @@ cat > "$scratch/act.sh" << 'END'
 chmod 755 /files && chmod 644 /files/starter.kspb /files/k.pub && mkdir -p /tmp /etc && chmod 1777 /tmp && echo secret > /etc/shadow
 /files/setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs \
   --bounding-set -all,+bpf,+perfmon --inh-caps -all,+bpf,+perfmon --ambient-caps -all,+bpf,+perfmon \
-  /files/kubesentryd run --bundle /files/starter.kspb --trust /files/k.pub --status-socket /tmp/s > /tmp/alerts 2> /tmp/log < /dev/null &
+  /files/kubesentryd run --bundle /files/starter.kspb --trust /files/k.pub --status-socket /tmp/s --fetch-arguments on > /tmp/alerts 2> /tmp/log < /dev/null &
 agent=$!
 try=0
 until grep -q ready /tmp/log || [ $try -gt 600 ]; do kill -0 $agent || break; sleep 0.1; try=$((try + 1)); done
