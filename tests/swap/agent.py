@@ -15,7 +15,7 @@ class Agent:
     """`kubesentryd run --log json …`; what it says on stderr is read by a thread into `said`. `prefix`: what runs it."""
 
     def __init__(self, binary, bundle, trust, alerts, socket, extra=(), prefix=()):
-        self.binary, self.socket = binary, socket
+        self.binary, self.socket, self.prefix = binary, socket, prefix
         self.alerts = open(alerts, "wb") if isinstance(alerts, str) else alerts
         command = [*prefix, binary, "run", "--bundle", bundle, "--trust", trust, "--status-socket", socket, "--log", "json", *extra]
         self.process = subprocess.Popen(command, stdout=self.alerts, stderr=subprocess.PIPE)
@@ -46,7 +46,8 @@ class Agent:
                 return said
 
     def status(self):
-        asked = subprocess.run([self.binary, "status", "--status-socket", self.socket, "--format", "json"],
+        # As the agent's user: it believes no other but root.
+        asked = subprocess.run([*self.prefix, self.binary, "status", "--status-socket", self.socket, "--format", "json"],
                                capture_output=True, check=True)
         return json.loads(asked.stdout)
 

@@ -29,7 +29,7 @@ for set in CapPrm CapEff CapBnd CapInh CapAmb; do
   [[ $held == 000000c000000000 ]] || fail "$set is $held"
 done
 [[ $(awk '$1 == "Uid:" { print $2 }' "/proc/$agent/status") == 65534 ]] || fail "it runs as root"
-"$bin/kubesentryd" status --status-socket "$scratch/open/s" > /dev/null || fail "status does not answer"
+"$bin/kubesentryd" status --status-socket "$scratch/open/s" --user 65534 > /dev/null || fail "status does not answer"
 rss=$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$agent/status")
 stop
 echo "unprivileged: uid 65534, CAP_BPF and CAP_PERFMON only: alert seen; VmRSS $rss kB; binary $(stat -c %s "$bin/kubesentryd") bytes"

@@ -100,10 +100,13 @@ class Site:
         shutil.copyfile(self.bundles[number], beside)
         os.rename(beside, self.active)
 
-    def start(self):
+    def begin(self, bundle=None, socket=None):
+        return Agent(str(self.daemon), str(bundle or self.active), str(self.trust), open(os.devnull, "wb"), str(socket or self.out / "s"),
+                     ["--alerts", str(self.alerts), "--pin", str(self.pins)], UNPRIVILEGED)
+
+    def start(self, bundle=None):
         """Gives what it said up to `ready`."""
-        self.agent = Agent(str(self.daemon), str(self.active), str(self.trust), open(os.devnull, "wb"), str(self.out / "s"),
-                           ["--alerts", str(self.alerts), "--pin", str(self.pins)], UNPRIVILEGED)
+        self.agent = self.begin(bundle)
         ready = self.agent.wait_for("ready")
         if ready is None:
             failed = self.agent.said[-1] if self.agent.said else {}
@@ -218,7 +221,7 @@ def other_bundle(site):
     check(status["swaps"] == 1, f"not swapped at the start: {status['swaps']}")
     time.sleep(0.2)
     before = status["generation"]
-    asked = subprocess.run([site.daemon, "rollback", "--status-socket", site.out / "s", "--format", "json"], capture_output=True, text=True)
+    asked = subprocess.run([site.daemon, "rollback", "--status-socket", site.out / "s", "--user", str(NOBODY), "--format", "json"], capture_output=True, text=True)
     check(asked.returncode == 0, asked.stderr)
     after = json.loads(asked.stdout)
     check(after["generation"] < before and after["rolled_back"] == 1, f"not rolled back: {before}, {after['generation']}")
@@ -254,6 +257,52 @@ def two_agents(site):
     site.begin_load()
     time.sleep(0.2)
     site.finish("two agents")
+
+
+def wrong_starts(site):
+    """A start that fails attaches nothing; a folder of the bundle that is missing keeps no agent from going on."""
+    failed = site.begin(socket=site.folder / "none/at/all")
+    failed.process.wait(timeout=60)
+    failed.reader.join()
+    check(failed.process.returncode == 3 and failed.said[-1]["what"] == "status", f"a bad status socket: {failed.said}")
+    check(not any(site.pins.rglob("links/*")), "a start that failed left programs attached")
+    elsewhere = site.folder / "elsewhere"
+    elsewhere.mkdir()
+    bundle = elsewhere / "active.kspb"
+    shutil.copyfile(site.bundles[0], bundle)
+    site.start(bundle)
+    site.begin_load()
+    site.kill()
+    elsewhere.rename(site.folder / "aside")
+    said = site.start(bundle)
+    check([one["what"] for one in said] == ["watch", "refused"], f"without the bundle's folder: {said}")
+    (site.folder / "aside").rename(elsewhere)
+    check(site.agent.wait_for("unchanged", "refused", "swapped")["what"] == "unchanged", "the folder that came back is not seen")
+    shutil.copyfile(site.bundles[1], elsewhere / "new")
+    os.rename(elsewhere / "new", bundle)
+    check(site.agent.wait_for("unchanged", "refused", "swapped")["what"] == "swapped", "a bundle in it is not seen")
+    site.finish("wrong starts")
+
+
+def late_rollback(site):
+    """Who asks for a rollback and leaves before it happens is not obeyed later, so that to ask again undoes nothing."""
+    def rollback():
+        return subprocess.run([site.daemon, "rollback", "--status-socket", site.out / "s", "--user", str(NOBODY)], capture_output=True, text=True)
+
+    site.start()
+    site.begin_load()
+    site.put(1)
+    check(site.agent.wait_for("swapped") is not None, "not swapped")
+    before = site.agent.status()
+    site.agent.process.send_signal(signal.SIGSTOP)
+    asked = rollback()
+    check(asked.returncode == 3 and "did not answer" in asked.stderr, f"a stopped agent: {asked.stderr}")
+    site.agent.process.send_signal(signal.SIGCONT)
+    after = site.agent.status()
+    check(after["generation"] == before["generation"] and after["rolled_back"] == 0, "it was rolled back later")
+    check(after["pins"] == str(site.pins), f"status says that pins are in {after['pins']}")
+    check(rollback().returncode == 0 and site.agent.status()["generation"] < before["generation"], "not rolled back")
+    site.finish("late rollback")
 
 
 def damaged(site):
@@ -404,7 +453,8 @@ def main():
     folder.chmod(0o755)
     (folder / "bpf").mkdir()
     parts = {"kills": lambda site: kills(site, arguments.kills), "other_bundle": other_bundle, "two_agents": two_agents,
-             "damaged": damaged, "start_that_fails": start_that_fails, "others_stay": others_stay}
+             "wrong_starts": wrong_starts, "late_rollback": late_rollback, "damaged": damaged,
+             "start_that_fails": start_that_fails, "others_stay": others_stay}
     status, passed = 0, 0
     site = None
     try:

@@ -7,6 +7,7 @@
 #include "tools/cli/args.h"
 #include "tools/cli/program.h"
 #include "tools/kubesentryd/commands.h"
+#include "tools/kubesentryd/standard_files.h"
 
 namespace ks::agent {
 namespace {
@@ -32,8 +33,10 @@ constexpr cli::Program kProgram = {
 }  // namespace ks::agent
 
 int main(int argc, char** argv) {
-  // A reader of alerts that goes away is an error with words, not a death.
+  ks::agent::HoldStandardFiles();
+  // A reader of alerts that goes away, and a file that may grow no further (ulimit -f), are errors with words, not a death.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   int code = ks::cli::Run(ks::agent::kProgram, ks::agent::Words(argv + 1, argv + argc));
   if (std::fflush(stdout) != 0) {
     fmt::print(stderr, "error: could not write to standard output\n");

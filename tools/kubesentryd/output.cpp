@@ -8,11 +8,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstring>
 #include <utility>
 
 #include "tools/kubesentryd/clock.h"
+#include "tools/kubesentryd/write_ready.h"
 
 namespace ks::agent {
 namespace {
@@ -39,9 +39,21 @@ bool EndLastLine(const std::string& path, int fd) {
 }  // namespace
 
 Result<Output> Output::Open(const std::string& path, int stop_fd) {
-  if (path == "-") return Output(STDOUT_FILENO, "standard output", stop_fd);
-  const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
-  if (fd < 0) return CannotWrite(path, std::strerror(errno));
+  if (path == "-") {
+    const int flags = fcntl(STDOUT_FILENO, F_GETFL);
+    if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) return CannotWrite("standard output", "it is closed, or not open for writing");
+    return Output(STDOUT_FILENO, "standard output", stop_fd);
+  }
+  // O_NONBLOCK: to open a FIFO must not wait for its reader, beyond the reach of a signal; a regular file ignores it.
+  const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+  if (fd < 0) {
+    const int error = errno;
+    struct stat info{};
+    if (error == ENXIO && stat(path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode)) {
+      return Error{"write alerts to", path, "it is a FIFO that nobody reads", "start its reader first", "alerts"};
+    }
+    return CannotWrite(path, std::strerror(error));
+  }
   if (!EndLastLine(path, fd)) {
     const int error = errno;
     close(fd);
@@ -50,16 +62,12 @@ Result<Output> Output::Open(const std::string& path, int stop_fd) {
   return Output(fd, path, stop_fd);
 }
 
-Output::Output(int fd, std::string name, int stop_fd) : fd_(fd), name_(std::move(name)), stop_fd_(stop_fd) {
-  struct stat info{};
-  regular_ = fstat(fd_, &info) == 0 && S_ISREG(info.st_mode);
-}
+Output::Output(int fd, std::string name, int stop_fd) : fd_(fd), name_(std::move(name)), stop_fd_(stop_fd) {}
 
 Output::Output(Output&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       name_(std::move(other.name_)),
       stop_fd_(other.stop_fd_),
-      regular_(other.regular_),
       kept_(std::move(other.kept_)),
       last_wait_since_(other.last_wait_since_),
       unwritten_(other.unwritten_),
@@ -69,7 +77,6 @@ Output& Output::operator=(Output&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(name_, other.name_);
   std::swap(stop_fd_, other.stop_fd_);
-  std::swap(regular_, other.regular_);
   std::swap(kept_, other.kept_);
   std::swap(last_wait_since_, other.last_wait_since_);
   std::swap(unwritten_, other.unwritten_);
@@ -104,9 +111,9 @@ Status Output::Flush() {
   uint64_t next_word = since + kSecondNs;
   const auto is_over = [&] { return last_wait_since_ != 0 && BootNs() - last_wait_since_ > kLastWaitNs; };
   while (!rest.empty()) {
-    // A pipe that polls writable takes PIPE_BUF bytes without blocking; more might block beyond the reach of a signal.
-    pollfd out{fd_, POLLOUT, 0};
-    if (!regular_ && poll(&out, 1, is_over() ? 0 : 100) == 0) {
+    const ssize_t written = WriteReady(fd_, rest, is_over() ? 0 : 100);
+    if (written < 0) return GiveUp(rest, std::strerror(errno));
+    if (written == 0) {
       const uint64_t now = BootNs();
       pollfd stop{stop_fd_, POLLIN, 0};
       if (last_wait_since_ == 0 && poll(&stop, 1, 0) > 0) last_wait_since_ = now;
@@ -117,9 +124,6 @@ Status Output::Flush() {
       }
       continue;
     }
-    const ssize_t written = write(fd_, rest.data(), regular_ ? rest.size() : std::min<size_t>(rest.size(), PIPE_BUF));
-    if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (written < 0) return GiveUp(rest, std::strerror(errno));
     last_wait_since_ = 0;
     rest.remove_prefix(static_cast<size_t>(written));
   }

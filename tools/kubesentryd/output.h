@@ -14,8 +14,7 @@ namespace ks::agent {
 class Output {
  public:
   // "-" is stdout; a file is appended to, and made readable for its owner only. A last line without an end, of an agent that was
-  // killed while it wrote, is ended. `stop_fd`: readable when the daemon is
-  // to end.
+  // killed while it wrote, is ended. A FIFO has a reader already. `stop_fd`: readable when the daemon is to end.
   static Result<Output> Open(const std::string& path, int stop_fd);
   Output(Output&& other) noexcept;
   Output& operator=(Output&& other) noexcept;
@@ -41,7 +40,6 @@ class Output {
   int fd_;
   std::string name_;
   int stop_fd_;
-  bool regular_ = false;
   std::string kept_;
   uint64_t last_wait_since_ = 0;  // the daemon is to end, and nothing was read since; 0: not so
   uint64_t unwritten_ = 0;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,6 +73,29 @@ TEST_F(OutputTest, SaysWhatItCannotOpen) {
   ASSERT_FALSE(output);
   EXPECT_EQ(output.error().code, "alerts");
   EXPECT_EQ(output.error().on, "/nowhere/at/all");
+}
+
+TEST_F(OutputTest, AFifoThatNobodyReadsIsAnErrorAtOnce) {
+  close(std::exchange(reader_, -1));
+  const auto output = Output::Open(fifo_, stop_[0]);
+  ASSERT_FALSE(output);
+  EXPECT_EQ(output.error().cause, "it is a FIFO that nobody reads");
+}
+
+TEST_F(OutputTest, AFileThatMayGrowNoFurtherIsAnError) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  signal(SIGXFSZ, SIG_IGN);  // as main() does
+  auto output = Output::Open(std::string(folder_) + "/alerts", stop_[0]);
+  ASSERT_TRUE(output);
+  const rlimit small{.rlim_cur = 100, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  for (int i = 0; i < 10; i++) ASSERT_TRUE(output->Line("nineteen characters"));
+  const Status written = output->Flush();
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().cause, "File too large; 5 alerts are given up");
+  EXPECT_EQ(output->unwritten(), 5u);
 }
 
 TEST_F(OutputTest, WaitsForASlowReaderAndSaysSo) {

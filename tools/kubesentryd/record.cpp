@@ -263,6 +263,7 @@ class Recorder {
       if (!ReadRing(kConsumeMs, &records)) return false;
       if (BootNs() < next_tick) continue;
       next_tick = BootNs() + kSecondNs;
+      log_.Flush();
       // `ksc trace cat --follow` is a few seconds behind, and a power cut takes no more than these.
       if (Status flushed = writer_->Flush(BootNs() + static_cast<uint64_t>(boot_to_utc_ns_)); !flushed) {
         log_.Failure("trace", flushed.error());

@@ -197,6 +197,8 @@ std::string Readable(const json& report) {
   if (!others.empty()) out += fmt::format("; not for {} ({})", others, Text(report, "no_trampolines"));
   out += fmt::format("\nuptime      {} s, pid {}, version {}\n", Number(report, "uptime_s"), Number(report, "pid"),
                      Text(report, "agent"));
+  if (report.contains("pins"))
+    out += fmt::format("pins        {}\n", report["pins"].is_string() ? Text(report, "pins") : "none: programs end with the agent");
   for (const json& ring : Part(report, "rings")) {
     out += fmt::format("ring        {}: {} bytes, {} submitted, {} received, {} dropped, {} lost\n", Text(ring, "ring"),
                        Number(ring, "bytes"), Number(ring, "submitted"), Number(ring, "received"),

@@ -19,8 +19,10 @@
 #include "tools/kubesentryd/output.h"
 #include "tools/kubesentryd/pipeline.h"
 #include "tools/kubesentryd/report.h"
+#include "tools/kubesentryd/requests.h"
 #include "tools/kubesentryd/run_command.h"
 #include "tools/kubesentryd/signals.h"
+#include "tools/kubesentryd/standard_files.h"
 #include "tools/kubesentryd/status_socket.h"
 #include "tools/kubesentryd/steps.h"
 #include "tools/kubesentryd/swapper.h"
@@ -54,20 +56,25 @@ class Runner {
         log_(arguments.Get("--log", "human") == "json") {}
 
   int Run() {
+    for (std::string_view closed : ClosedStandardFiles()) {
+      log_.Warn("closed", fmt::format("{} was closed at the start; what is written there or read from there fails", closed),
+                {{"file", closed}});
+    }
+    // All that can fail for other reasons than the kernel comes before it: a start that fails leaves no programs attached.
     Steps steps({{"trust", [this] { return TrustKeys(); }},
                  {"verify", [this] { return VerifyBundle(); }},
                  {"metadata", [this] { return OpenMetadata(); }},
                  {"alerts", [this] { return OpenAlerts(); }, [this] { output_.reset(); }},
                  {"watch", [this] { return WatchBundle(); }, [this] { watch_.reset(); }},
+                 {"status", [this] { return OpenStatus(); }, [this] { status_.reset(); }},
                  {"kernel", [this] { return OpenKernel(); }, [this] { CloseKernel(); }},
                  {"load", [this] { return LoadFirst(); }},
-                 {"state", [this] { return LoadState(); }},
-                 {"status", [this] { return OpenStatus(); }, [this] { status_.reset(); }}},
+                 {"state", [this] { return LoadState(); }}},
                 log_);
     if (!steps.Up()) return cli::kWorldFailed;
     log_.Info("ready", "ready: " + ReadyText(*kernel_, *loader_->active()), ReadyFacts(*kernel_, *loader_->active()));
     const bool good = Drain(Loop());
-    SayStopped(*kernel_, *loader_, *pipeline_, *output_, Uptime(), log_);
+    SayStopped(*kernel_, *loader_, *pipeline_, *output_, (BootNs() - started_ns_) / kSecondNs, log_);
     steps.Down();
     return good ? cli::kFine : cli::kWorldFailed;
   }
@@ -109,10 +116,18 @@ class Runner {
     return Ok();
   }
   Status WatchBundle() {
-    auto watch = FileWatch::Create(bundle_path_);
+    auto watch = FileWatch::Create(bundle_path_, bool(first_refused_));
     if (!watch) return watch.error();
     watch_ = std::move(*watch);
+    SayUnwatched();
     return Ok();
+  }
+  void SayUnwatched() {
+    if (watch_->watches() == !unwatched_) return;
+    unwatched_ = !unwatched_;
+    if (!unwatched_) return;
+    log_.Warn("watch", fmt::format("the folder of {} cannot be watched; it is tried again until it is there", bundle_path_),
+              {{"bundle", bundle_path_}});
   }
   Status OpenKernel() {
     auto kernel = kernel::OpenLibbpfKernel(kernel_options_);
@@ -130,9 +145,11 @@ class Runner {
     limits_->set_boot_to_utc_ns(pipeline_->boot_to_utc_ns());
     dropped_ = pipeline_->gaps().lost();
     swapper_.emplace(*loader_, *kernel_, trust_, bundle_path_, log_);
+    requests_.emplace(*kernel_, *loader_, *pipeline_, *swapper_, kernel_options_.pin, started_ns_, log_);
     return Ok();
   }
   void CloseKernel() {
+    requests_.reset();
     swapper_.reset();
     pipeline_.reset();
     limits_.reset();
@@ -249,35 +266,13 @@ class Runner {
       if (!ReadRing(kConsumeMs, &records)) return false;
       if (reload_.Came() || watch_->Changed()) swapper_->Want();
       swapper_->Step();
-      if (status_) {
-        status_->Serve([this](std::string_view request) { return Answer(request).dump() + "\n"; });
-      }
+      if (status_) status_->Serve([this](std::string_view request) { return requests_->Answer(request).dump() + "\n"; });
       if (BootNs() >= next_tick) {
         next_tick = BootNs() + kSecondNs;
         Tick();
       }
     }
     return true;
-  }
-
-  nlohmann::ordered_json Answer(std::string_view request) {
-    if (request == kAskStatus) return StatusReport(*kernel_, *loader_, *pipeline_, Uptime());
-    if (request == kAskRollback) return Rollback();
-    return ErrorReport({"ask the daemon for", std::string(request), "it does not know that request",
-                        "ask with the kubesentryd of the version that runs", "status-socket"});
-  }
-
-  nlohmann::ordered_json Rollback() {
-    const Status done = !swapper_->busy() ? loader_->Rollback()
-                                          : Error{"roll back", "to the bundle before", "another bundle is being loaded",
-                                                  "ask again when it is active or refused", "rollback-busy"};
-    if (!done) {
-      log_.Failure("rollback", done.error());
-      return ErrorReport(done.error());
-    }
-    log_.Info("rolled-back", fmt::format("rolled back: {}", ReadyText(*kernel_, *loader_->active())),
-              ReadyFacts(*kernel_, *loader_->active()));
-    return StatusReport(*kernel_, *loader_, *pipeline_, Uptime());
   }
 
   void ReadClocks() {
@@ -289,6 +284,8 @@ class Runner {
   // Every second.
   void Tick() {
     ReadClocks();
+    log_.Flush();
+    SayUnwatched();
     // The rings are read more often.
     limits_->Collect(BootNs() + static_cast<uint64_t>(pipeline_->boot_to_utc_ns() - late_bound_ms_ * 1'000'000) - kSecondNs);
     enricher_->Refresh();
@@ -351,8 +348,6 @@ class Runner {
     return bool(written);
   }
 
-  uint64_t Uptime() const { return (BootNs() - started_ns_) / kSecondNs; }
-
   const std::string bundle_path_, trust_path_, metadata_path_, alerts_path_, status_path_;
   const bool status_wanted_;
   const std::string state_path_;
@@ -376,8 +371,9 @@ class Runner {
   std::optional<Limits> limits_;
   std::optional<Pipeline> pipeline_;
   std::optional<Swapper> swapper_;
+  std::optional<Requests> requests_;
   std::optional<StatusSocket> status_;
-  bool names_failed_ = false;
+  bool names_failed_ = false, unwatched_ = false;
   uint64_t dropped_ = 0, missed_ = 0, missed_before_ = 0;
   uint64_t next_save_ns_ = started_ns_ + kSaveEveryNs;
   bool save_failed_ = false;
@@ -389,6 +385,10 @@ int RunAgent(const Words& words) {
   int exit_code = 0;
   const auto arguments = cli::Parse(RunCommand(), words, &exit_code);
   if (!arguments) return exit_code;
+  // As of a variable that is not set: to go on without would be noticed when it is missed.
+  for (const char* option : {"--pin", "--state", "--metadata", "--status-socket"}) {
+    if (arguments->Has(option) && arguments->Get(option).empty()) return cli::Usage(RunCommand(), fmt::format("{} is empty", option));
+  }
   return Runner(*arguments).Run();
 }
 

@@ -22,7 +22,7 @@ const cli::Command& RunCommand() {
           "  as an unprivileged user, from a root shell:\n"
           "  setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs \\\n"
           "    --bounding-set -all,+bpf,+perfmon --inh-caps -all,+bpf,+perfmon --ambient-caps -all,+bpf,+perfmon \\\n"
-          "    kubesentryd run --bundle rules.kspb --trust KEY.pub --status-socket /tmp/ks.sock",
+          "    kubesentryd run --bundle rules.kspb --trust KEY.pub --status-socket /run/kubesentry/status.sock",
       .options = {
           {.name = "--bundle",
            .value = "FILE",

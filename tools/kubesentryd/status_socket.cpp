@@ -1,5 +1,6 @@
 #include "tools/kubesentryd/status_socket.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -118,12 +119,29 @@ bool StatusSocket::Hear(Client& client, const std::function<std::string(std::str
     const bool waits = got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
     return !waits || client.sent.size() > kMaxRequest || BootNs() - client.since_ns > kPatienceNs;
   }
+  pollfd gone{client.fd, 0, 0};
+  if (poll(&gone, 1, 0) > 0 && (gone.revents & (POLLHUP | POLLERR)) != 0) return true;
   const std::string text = answer(std::string_view(client.sent).substr(0, end));
   (void)send(client.fd, text.data(), text.size(), MSG_NOSIGNAL);
   return true;
 }
 
-Result<std::string> Ask(const std::string& path, std::string_view request) {
+namespace {
+
+// Of the daemon at the other end. The kernel keeps who began to listen.
+Status CheckPeer(int fd, const char* tried, const std::string& path, std::optional<uid_t> user) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return SocketError(tried, path, std::strerror(errno), "");
+  if (peer.uid == 0 || peer.uid == geteuid() || peer.uid == user) return Ok();
+  return SocketError(tried, path,
+                     fmt::format("who listens there is user {} (pid {}), which is neither root nor who asks", peer.uid, peer.pid),
+                     fmt::format("if the daemon runs as that user, say so with --user {}; else somebody has taken its place", peer.uid));
+}
+
+}  // namespace
+
+Result<std::string> Ask(const std::string& path, std::string_view request, std::optional<uid_t> user) {
   const char* kTried = "ask the daemon at";
   const auto address = Address(path);
   if (!address) return SocketError(kTried, path, "a socket's path has 1 to 107 bytes", "");
@@ -137,6 +155,8 @@ Result<std::string> Ask(const std::string& path, std::string_view request) {
                          error == ENOENT || error == ECONNREFUSED ? "no daemon runs there" : std::strerror(error),
                          error == EACCES ? "ask as the user that runs the daemon, or as root"
                                          : "start one with `kubesentryd run`, or give its --status-socket");
+  } else if (const Status known = CheckPeer(fd, kTried, path, user); !known) {
+    result = known.error();
   } else {
     const std::string line = std::string(request) + "\n";
     (void)send(fd, line.data(), line.size(), MSG_NOSIGNAL);  // an old daemon answers and closes before
@@ -148,7 +168,8 @@ Result<std::string> Ask(const std::string& path, std::string_view request) {
       text.append(buffer, static_cast<size_t>(got));
     }
     if (text.empty() || text.back() != '\n') {
-      result = SocketError(kTried, path, "it did not answer in full within 5 s", "look at what it writes to stderr");
+      result = SocketError(kTried, path, "it did not answer in full within 5 s",
+                           "whether it does later what was asked is not known: look at what it writes to stderr, or ask for its status");
     } else {
       result = text;
     }

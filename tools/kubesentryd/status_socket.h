@@ -2,8 +2,11 @@
 // JSON document.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,8 +25,8 @@ class StatusSocket {
   StatusSocket& operator=(StatusSocket&& other) noexcept;
   ~StatusSocket();
 
-  // Answers whose line has come; who sends none is let go after a second. Never blocks: a document that does not fit the
-  // socket's buffer at once is cut.
+  // Answers whose line has come; who sends none is let go after a second, and who has gone is not obeyed: it may ask again, and not
+  // mean it twice. Never blocks: a document that does not fit the socket's buffer at once is cut.
   void Serve(const std::function<std::string(std::string_view request)>& answer);
 
  private:
@@ -39,7 +42,8 @@ class StatusSocket {
   std::string path_;
 };
 
-// What the daemon at that socket answers.
-Result<std::string> Ask(const std::string& path, std::string_view request);
+// What the daemon at that socket answers. Nothing is asked of a daemon of another user than root, the own one and `user`: it could be
+// anyone who has taken its place.
+Result<std::string> Ask(const std::string& path, std::string_view request, std::optional<uid_t> user = std::nullopt);
 
 }  // namespace ks::agent

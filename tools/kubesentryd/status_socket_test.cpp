@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -93,6 +95,56 @@ TEST_F(StatusSocketTest, AnswersTheLineOnly) {
   EXPECT_NE(read(endless, answer, sizeof(answer)), 2) << "is let go without an answer";
   close(slow);
   close(endless);
+}
+
+TEST_F(StatusSocketTest, DoesNotDoWhatACallerWantedWhoHasGone) {
+  auto socket = StatusSocket::Listen(path_);
+  ASSERT_TRUE(socket);
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path_.c_str(), sizeof(address.sun_path) - 1);
+  ASSERT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(write(fd, "rollback\n", 9), 9);
+  close(fd);
+  bool asked = false;
+  for (int i = 0; i < 3; i++) {
+    socket->Serve([&](std::string_view) {
+      asked = true;
+      return "done\n";
+    });
+  }
+  EXPECT_FALSE(asked);
+}
+
+TEST_F(StatusSocketTest, BelievesNoOtherUser) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root, to be another user";
+  std::filesystem::permissions(folder_, std::filesystem::perms::all);
+  const std::string path = std::string(folder_) + "/status.sock";
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  constexpr uid_t kOther = 65534;
+  const pid_t impostor = fork();
+  if (impostor == 0) {
+    if (setresuid(kOther, kOther, kOther) != 0) _exit(1);
+    auto socket = StatusSocket::Listen(path);
+    if (!socket || write(ready[1], "x", 1) != 1) _exit(1);
+    for (;;) {
+      socket->Serve([](std::string_view) { return "{}\n"; });
+      usleep(1000);
+    }
+  }
+  close(ready[1]);
+  char byte = 0;
+  EXPECT_EQ(read(ready[0], &byte, 1), 1);
+  const auto refused = Ask(path, kAskStatus), named = Ask(path, kAskStatus, kOther);
+  kill(impostor, SIGKILL);
+  waitpid(impostor, nullptr, 0);
+  close(ready[0]);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().cause,
+            "who listens there is user 65534 (pid " + std::to_string(impostor) + "), which is neither root nor who asks");
+  EXPECT_TRUE(named) << "--user";
 }
 
 TEST_F(StatusSocketTest, ReplacesASocketThatNobodyServesAndTidiesUp) {

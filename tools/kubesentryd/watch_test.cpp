@@ -56,5 +56,30 @@ TEST_F(WatchTest, SaysWhatItCannotWatch) {
   EXPECT_EQ(watch.error().on, Path("none"));
 }
 
+TEST_F(WatchTest, TheFolderMayComeLaterAndGo) {
+  auto watch = FileWatch::Create(Path("folder/b.kspb"), /*folder_may_be_missing=*/true);
+  ASSERT_TRUE(watch);
+  EXPECT_FALSE(watch->watches());
+  EXPECT_FALSE(watch->Changed());
+  std::filesystem::create_directory(Path("folder"));
+  Write("folder/b.kspb");
+  EXPECT_TRUE(watch->Changed()) << "written before it was watched";
+  EXPECT_FALSE(watch->Changed());
+  std::filesystem::rename(Path("folder"), Path("aside"));
+  EXPECT_FALSE(watch->Changed());
+  EXPECT_FALSE(watch->watches());
+  Write("aside/b.kspb");
+  EXPECT_FALSE(watch->Changed()) << "that is another folder now";
+  std::filesystem::create_directory(Path("folder"));
+  EXPECT_TRUE(watch->Changed());
+  std::filesystem::remove_all(Path("folder"));
+  EXPECT_FALSE(watch->Changed());
+  EXPECT_FALSE(watch->watches());
+  std::filesystem::create_directory(Path("folder"));
+  EXPECT_TRUE(watch->Changed());
+  Write("folder/b.kspb");
+  EXPECT_TRUE(watch->Changed());
+}
+
 }  // namespace
 }  // namespace ks::agent
