@@ -43,6 +43,8 @@ constexpr schema::EventKind kTwins[] = {
 
 // Linux before 6.1 does not attach to functions that take structures by value: whoever demands trampolines does without this one there.
 constexpr std::string_view kNotEverywhere = "security_path_chown";
+// The one of KS_CAPTURES that is no function.
+constexpr std::string_view kTracepoint = "io_uring_complete";
 
 bool IsTracepoint(const bpf_program* program) {
   return std::string_view(bpf_program__section_name(program)).starts_with("raw_tp/");
@@ -93,14 +95,17 @@ Status Captures::Grant(const std::set<std::string>& programs) {
   return Ok();
 }
 
-// If one is refused, the others may be granted. This takes a while.
+// If one is refused, the others may be granted. This takes a while; but who is not permitted one trampoline is permitted none.
 void Captures::GrantOneByOne() {
   std::set<std::string> programs;
+  bool permitted = true;
   for (const Capture& capture : captures_) {
+    if (!permitted && capture.function != kTracepoint) continue;
     if (Result<ObjectPtr> one = Load({capture.name}); one) {
       programs.insert(capture.name);
     } else {
       Refuse(capture.function, one.error().cause);
+      permitted = permitted && one.error().code != "kernel-permission";
     }
   }
   if (programs.empty()) return;

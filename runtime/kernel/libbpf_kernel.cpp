@@ -95,6 +95,7 @@ class LibbpfKernel : public Kernel {
   Status Start(const KernelOptions& options);
   Status Load(const KernelOptions& options);
   Status AttachAll(const std::map<std::string, int>& programs, std::vector<std::string>* which);
+  Status FillBank(uint32_t number, const std::map<std::string, int>& programs);
   Status AttachFor(const LibbpfObject& object);
   void RemoveOthers();
   uint64_t MapsNumber() const;
@@ -130,18 +131,19 @@ class LibbpfKernel : public Kernel {
   std::vector<std::string> notices_;
 };
 
+uint64_t Fnv1a(std::string_view bytes, uint64_t hash = 0xcbf29ce484222325) {
+  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  return hash;
+}
+
 // What another version of the agent pinned is not to be read.
 std::string Layout() {
-  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  const auto add = [&](std::string_view bytes) {
-    for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-  };
-  add(embedded::dispatcher_object());
-  add(embedded::capture_object());
-  add(embedded::lineage_object());
-  add(schema::Hash());
-  add(std::to_string(KS_RECORD_LAYOUT));
-  return fmt::format("{:016x}", hash);
+  uint64_t hash = Fnv1a(embedded::dispatcher_object());
+  for (const std::string_view part : {std::string_view(embedded::capture_object()), std::string_view(embedded::lineage_object())}) {
+    hash = Fnv1a(part, hash);
+  }
+  hash = Fnv1a(schema::Hash(), hash);
+  return fmt::format("{:016x}", Fnv1a(std::to_string(KS_RECORD_LAYOUT), hash));
 }
 
 Result<std::unique_ptr<Kernel>> LibbpfKernel::Open(const KernelOptions& options) {
@@ -378,14 +380,28 @@ void LibbpfKernel::RemoveOthers() {
   std::ranges::move(pins.left, std::back_inserter(notices_));
 }
 
-// Another one wherever a shared map is another.
+// Another one wherever a map that is pinned is another.
 uint64_t LibbpfKernel::MapsNumber() const {
-  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  for (const auto& [name, map] : maps_) {
-    const uint32_t id = MapId(map);
-    for (int byte = 0; byte < 4; ++byte) hash = (hash ^ (id >> 8 * byte & 0xff)) * 0x100000001b3;
+  std::string ids;
+  const bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, dispatchers_.get()) {
+    if (bpf_map__is_pinned(map)) ids += fmt::format("{} ", MapId(bpf_map__fd(map)));
   }
-  return hash;
+  return Fnv1a(ids);
+}
+
+Status LibbpfKernel::FillBank(uint32_t number, const std::map<std::string, int>& programs) {
+  for (auto& [name, hook] : hooks_) {
+    const auto program = programs.find(name);
+    if (program == programs.end()) {
+      if (bpf_map_delete_elem(hook.bank, &number) != 0 && errno != ENOENT) {
+        return WorldError("clear the idle bank of", name, errno, "kernel-map");
+      }
+    } else if (bpf_map_update_elem(hook.bank, &number, &program->second, BPF_ANY) != 0) {
+      return WorldError("fill the idle bank of", name, errno, "kernel-map");
+    }
+  }
+  return Ok();
 }
 
 Status LibbpfKernel::Activate(LoadedObject& object) {
@@ -393,18 +409,14 @@ Status LibbpfKernel::Activate(LoadedObject& object) {
   const auto& programs = loaded.programs();
   uint32_t epoch = Epoch().load();
   uint32_t idle = (epoch + 1) & 1;
-  if (Status attached = AttachAll(programs, nullptr); !attached) return attached;
-  for (auto& [name, hook] : hooks_) {
-    auto program = programs.find(name);
-    if (program == programs.end()) {
-      if (bpf_map_delete_elem(hook.bank, &idle) != 0 && errno != ENOENT) {
-        return WorldError("clear the idle bank of", name, errno, "kernel-map");
-      }
-    } else if (bpf_map_update_elem(hook.bank, &idle, &program->second, BPF_ANY) != 0) {
-      return WorldError("fill the idle bank of", name, errno, "kernel-map");
-    }
+  std::vector<std::string> fresh;
+  if (Status attached = AttachAll(programs, &fresh); !attached) return attached;
+  Status prepared = FillBank(idle, programs);
+  if (prepared) prepared = AttachFor(loaded);
+  if (!prepared) {
+    for (const std::string& name : fresh) hooks_.at(name).dispatcher.Detach(name, pins_);
+    return prepared;
   }
-  if (Status attached = AttachFor(loaded); !attached) return attached;
   // From here on nothing fails.
   Epoch().store(epoch + 1);
   grace_.Wait();

@@ -199,7 +199,7 @@ Result<Pins> Pins::Open(const std::string& folder, Purpose purpose) {
 
 Status Pins::Use(const std::string& layout) {
   set_ = fmt::format("{}/{}{}", folder_, kSetPrefix, layout);
-  if (::access((set_ + std::string(kAside)).c_str(), F_OK) == 0) TakeBack();
+  if (!is_aside_ && ::access((set_ + std::string(kAside)).c_str(), F_OK) == 0) TakeBack();
   for (const char* part : {"", "/maps", "/links", "/programs", "/bundles"}) {
     const std::string path = set_ + part;
     if (Status made = MakeFolder(path); !made) return made;
@@ -325,10 +325,12 @@ Status Pins::SetAside() {
   const std::string aside = set_ + std::string(kAside);
   RemoveTree(aside);
   if (::rename(set_.c_str(), aside.c_str()) != 0) return PinError("set aside", set_, errno);
+  is_aside_ = true;
   return Ok();
 }
 
 void Pins::TakeBack() {
+  is_aside_ = false;
   RemoveTree(set_);
   ::rename((set_ + std::string(kAside)).c_str(), set_.c_str());
 }

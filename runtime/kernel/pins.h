@@ -80,6 +80,7 @@ class Pins {
   std::string folder_;
   Fd lock_;          // the folder itself
   std::string set_;  // path
+  bool is_aside_ = false;  // by this agent
 };
 
 // Ids are the kernel's; 0 if it does not say.

@@ -158,6 +158,7 @@ class Runner {
   }
   Status LoadFirst() {
     for (const Error& strange : loader_->Resume(trust_)) SayStrange(strange.ToString());
+    SayNotices();
     Status loaded = first_refused_ ? Status(*first_refused_) : LoadFile();
     if (loaded || !loader_->active()) return loaded;
     // As any swap that is refused: what is active stays so.
