@@ -17,7 +17,7 @@ run() { # NAME OPTIONS…
     --bounding-set -all,+bpf,+perfmon --inh-caps -all,+bpf,+perfmon --ambient-caps -all,+bpf,+perfmon \
     "$scratch/kubesentryd" run --bundle "$scratch/starter.kspb" --trust "$scratch/k.pub" --status-socket "$scratch/open/$1" "${@:2}"
 }
-status() { "$bin/kubesentryd" status --status-socket "$scratch/open/$1" --format json; }
+status() { "$bin/kubesentryd" status --status-socket "$scratch/open/$1" --user 65534 --format json; }
 run fetches --log json --fetch-arguments on
 await fetches ready
 why=$(status fetches | python3 -c 'import json, sys; print(json.load(sys.stdin)["arguments"].get("why_not", ""))')

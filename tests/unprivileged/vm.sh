@@ -21,7 +21,7 @@ try=0
 until grep -q credential_file_read /tmp/alerts || [ $try -gt 100 ]; do kill -0 $agent || break; sleep 0.1; try=$((try + 1)); done
 held=$(awk '$1 == "CapEff:" { print $2 }' /proc/$agent/status)
 # Arguments that are not in memory can be read there.
-/files/kubesentryd status --status-socket /tmp/s --format json > /tmp/status
+/files/kubesentryd status --status-socket /tmp/s --user 65534 --format json > /tmp/status
 grep -q '"arguments"' /tmp/status && ! grep -q '"why_not"' /tmp/status || { echo "arguments:"; grep -o '"arguments":[^}]*}' /tmp/status; exit 1; }
 grep -q credential_file_read /tmp/alerts && [ "$held" = 000000c000000000 ] && kill -TERM $agent && wait $agent && exit 0
 echo "it holds $held; its log:"; head -c 2000 /tmp/log; exit 1
