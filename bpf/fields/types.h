@@ -324,6 +324,10 @@ struct list_head {
   struct list_head *next;
 };
 
+struct nsproxy {
+  void *mnt_ns;
+};
+
 struct task_struct {
   struct thread_info thread_info;
   void *stack;
@@ -344,6 +348,7 @@ struct task_struct {
   const struct cred *real_cred;
   struct fs_struct *fs;
   struct files_struct *files;
+  struct nsproxy *nsproxy;
   struct signal_struct *signal;
   struct css_set *cgroups;
 };

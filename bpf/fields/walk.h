@@ -61,8 +61,8 @@ static KS_INLINE int prepend(char *text, __u64 *begin, const struct qstr *name) 
 }
 
 // The path of a (mount, dentry) into `text` of KS_PATH_TEXT bytes, ending at KS_PATH_END: KS_TEXT_RESULT. `begin` is in a map, too.
-// `attached`: what is in no mount namespace, or not any more, has no path.
-static KS_INLINE __u64 ks_build_path(char *text, __u64 *begin, __u64 mnt_address, __u64 dentry_address, int attached) {
+// `within`: a mount namespace, beyond which nothing has a path (what is mounted nowhere is in none, or in one of its own); or null.
+static KS_INLINE __u64 ks_build_path(char *text, __u64 *begin, __u64 mnt_address, __u64 dentry_address, const void *within) {
   struct mount *mount = mount_of((struct vfsmount *)mnt_address);
   struct dentry *dentry = (struct dentry *)dentry_address;
   struct ks_place place;
@@ -77,7 +77,7 @@ static KS_INLINE __u64 ks_build_path(char *text, __u64 *begin, __u64 mnt_address
     }
     if (dentry == place.root) {
       if (place.parent == mount) {
-        status = attached && !BPF_CORE_READ(mount, mnt_ns) ? KS_UNKNOWN : KS_OK;
+        status = within && BPF_CORE_READ(mount, mnt_ns) != within ? KS_UNKNOWN : KS_OK;
         break;
       }
       dentry = place.mountpoint;

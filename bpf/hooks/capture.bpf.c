@@ -116,7 +116,10 @@ int ks_capture_security_kernel_read_file(__u64 *ctx) {
 KS_SUBPROGRAM __u64 ks_sub_keep_path(__u64 mnt, __u64 dentry) {
   __u32 thread = bpf_get_current_pid_tgid();
   struct ks_captured_path *kept = bpf_map_lookup_elem(&ks_captured_paths, &thread);
-  if (kept) kept->result = ks_build_path(kept->text, &kept->begin, mnt, dentry, 1);
+  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+  const void *within = BPF_CORE_READ(task, nsproxy, mnt_ns);
+  if (kept && within) kept->result = ks_build_path(kept->text, &kept->begin, mnt, dentry, within);
+  if (kept && !within) kept->result = KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   return 0;
 }
 

@@ -507,7 +507,7 @@ llvm::Value* Rows::And(Code& code, const ir::KindPlan& kind, llvm::Value* row) {
 llvm::Value* Rows::AndNone(Code& code, const ir::KindPlan& kind, size_t number) {
   const ir::Index& index = *kind.index;
   const uint32_t none = index.dimensions[number].none;
-  // Of most words it takes all clauses or none: then the summary says it all, and the row need not be listed.
+  // If of each word it takes all clauses or none, the summary says it all, and the row need not be listed.
   for (size_t word = 0; word < index.words; word++) {
     const uint64_t left = index.Word(none, word);
     if (left != 0 && left != index.Word(ir::Index::kAllRow, word)) return And(code, kind, code.b.getInt32(none));

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <limits>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -57,19 +58,23 @@ struct ArgumentIterator::Desk {
   std::mutex mutex;
   std::condition_variable asked, answered;
   bool open = true;
+  bool begun = false;  // the thread; `error` says whether it can work
   bool busy = false;  // from a question until its answer, even if nobody waits for it any more
   ks_arguments_desk paper{};
   int error = 0;  // why there is no answer: a positive errno
 
   void Work(int program, int map) {
-    const bool alone = KeepOnly(program, map);
+    const int alone = KeepOnly(program, map) ? 0 : errno;
     std::unique_lock lock(mutex);
-    while (true) {
+    begun = true;
+    error = alone;
+    answered.notify_all();
+    while (alone == 0) {
       asked.wait(lock, [&] { return busy || !open; });
       if (!open) return;
       ks_arguments_desk own = paper;
       lock.unlock();
-      const int failed = alone ? Iterate(program, map, &own) : EPERM;
+      const int failed = Iterate(program, map, &own);
       lock.lock();
       paper = own;
       error = failed;
@@ -137,13 +142,23 @@ Status ArgumentIterator::Load() {
   if (trial.strangers > 0) {
     return Error{"try", kOn, "the kernel's iterator over tasks goes through all of them", "", "kernel-arguments"};
   }
-  desk_ = std::make_shared<Desk>();
+  auto desk = std::make_shared<Desk>();
   // Signals are for the others.
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread([desk = desk_, program_fd = program_.get(), map_fd = map_.get()] { desk->Work(program_fd, map_fd); }).detach();
+  int error = 0;
+  try {
+    std::thread([desk, program_fd = program_.get(), map_fd = map_.get()] { desk->Work(program_fd, map_fd); }).detach();
+  } catch (const std::system_error& failed) {
+    error = failed.code().value();
+  }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (error != 0) return refused("start a thread for", error);
+  std::unique_lock lock(desk->mutex);
+  desk->answered.wait(lock, [&] { return desk->begun; });
+  if (desk->error != 0) return refused("give descriptors of its own to", desk->error);
+  desk_ = desk;
   return Ok();
 }
 

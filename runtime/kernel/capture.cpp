@@ -41,7 +41,8 @@ constexpr schema::EventKind kTwins[] = {
 #undef KS_TWIN
 };
 
-// Linux before 6.1 does not attach to functions that take structures by value: whoever demands trampolines does without this one there.
+// Linux before 6.1 does not attach to functions that take structures by value: whoever demands trampolines does without this one where it
+// is refused.
 constexpr std::string_view kNotEverywhere = "security_path_chown";
 // The one of KS_CAPTURES that is no function.
 constexpr std::string_view kTracepoint = "io_uring_complete";
@@ -204,12 +205,17 @@ void Captures::Attach(const std::function<bool(schema::EventKind)>& asked) {
     });
     if (!capture.needed || !capture.program || capture.attached.link) continue;
     LibbpfLog log;
+    Status done = Ok();
     if (LinkPtr link = AttachTo(capture.program, capture.function); link) {
-      if (Status kept = Keep(capture, capture.program, std::move(link)); !kept) Refuse(capture.function, kept.error().ToString());
-      continue;
+      done = Keep(capture, capture.program, std::move(link));
+    } else {
+      // Before Linux 5.13 a program is attached once in its life.
+      done = AttachAnew(capture);
     }
-    // Before Linux 5.13 a program is attached once in its life.
-    if (Status again = AttachAnew(capture); !again) Refuse(capture.function, again.error().cause);
+    if (done) continue;
+    // It is not to be had after all.
+    Refuse(capture.function, done.error().cause);
+    capture.program = nullptr;
   }
 }
 

@@ -154,7 +154,8 @@ class Kernel {
   virtual uint32_t LastGeneration() const = 0;
   // The programs of such a bundle, whose object `elf` is.
   virtual Result<std::unique_ptr<LoadedObject>> Adopt(uint32_t generation, std::string_view elf) = 0;
-  // Of the active one: what it needs and what somebody has detached meanwhile is attached again, and told as a notice.
+  // Of the active one: what it needs and what somebody has detached meanwhile is attached again. Hooks at which events would not have
+  // been seen are told as a notice.
   virtual Status Reattach(LoadedObject& object) = 0;
   // What an agent before this one left and this one cannot use, as sentences; each is told once.
   virtual std::vector<std::string> Notices() = 0;

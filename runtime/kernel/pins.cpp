@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "runtime/kernel/ring.h"
 
@@ -287,13 +288,14 @@ void Pins::SetRolledBack(uint32_t generation, bool rolled_back) const {
   if (head.get()) std::memcpy(static_cast<char*>(head.get()) + offsetof(BundleHead, rolled_back), &value, sizeof(value));
 }
 
-std::vector<PinnedBundle> Pins::Bundles(std::vector<std::string>* notices) const {
+std::vector<PinnedBundle> Pins::Bundles(std::vector<std::string>* notices) {
   std::vector<PinnedBundle> bundles;
   for (const std::string& name : Names(set_ + "/bundles")) {
     const std::string path = set_ + "/bundles/" + name;
     const uint32_t generation = GenerationOf(name);
     if (generation == 0 || bundles.size() >= kMostBundles) {
       notices->push_back(fmt::format("{} is no bundle's folder", path));
+      unreadable_.push_back(path);
       continue;
     }
     Result<PinnedBundle> bundle = ReadBundle(path, generation);
@@ -301,6 +303,7 @@ std::vector<PinnedBundle> Pins::Bundles(std::vector<std::string>* notices) const
       bundles.push_back(std::move(*bundle));
     } else {
       notices->push_back(bundle.error().ToString());
+      unreadable_.push_back(path);
     }
   }
   std::ranges::sort(bundles, {}, [](const PinnedBundle& bundle) { return bundle.kept.generation; });
@@ -313,12 +316,8 @@ uint32_t Pins::LastGeneration() const {
   return last;
 }
 
-void Pins::RemoveUnreadable() const {
-  for (const std::string& name : Names(set_ + "/bundles")) {
-    const std::string path = set_ + "/bundles/" + name;
-    const uint32_t generation = GenerationOf(name);
-    if (generation == 0 || !ReadBundle(path, generation)) RemoveTree(path);
-  }
+void Pins::RemoveUnreadable() {
+  for (const std::string& path : std::exchange(unreadable_, {})) RemoveTree(path);
 }
 
 Status Pins::SetAside() {

@@ -59,11 +59,11 @@ class Pins {
   void Forget(uint32_t generation) const;
   void SetRolledBack(uint32_t generation, bool rolled_back) const;
   // By generation. What cannot be read is said, and stays: its number must not be given again while its records may wait.
-  std::vector<PinnedBundle> Bundles(std::vector<std::string>* notices) const;
+  std::vector<PinnedBundle> Bundles(std::vector<std::string>* notices);
   // The highest number of a bundle, readable or not; 0: there is none.
   uint32_t LastGeneration() const;
-  // Removes those that cannot be read.
-  void RemoveUnreadable() const;
+  // Removes those that Bundles could not read.
+  void RemoveUnreadable();
 
   // Renames the set, so that it counts as another's, until it is taken back or others are removed.
   Status SetAside();
@@ -81,6 +81,7 @@ class Pins {
   Fd lock_;          // the folder itself
   std::string set_;  // path
   bool is_aside_ = false;  // by this agent
+  std::vector<std::string> unreadable_;  // paths of bundles
 };
 
 // Ids are the kernel's; 0 if it does not say.

@@ -154,7 +154,10 @@ std::vector<Error> Loader::Resume(const bundle::Trust& trust) {
   }
   if (active_) {
     SetRolledBack(*active_, false);
-    if (Status attached = kernel_.Reattach(*active_->loaded_.object); !attached) strange.push_back(attached.error());
+    if (Status attached = kernel_.Reattach(*active_->loaded_.object); !attached) {
+      strange.push_back(attached.error());
+      outdated_ = true;  // a swap to the same bundle attaches it, or says why it cannot
+    }
     names_ = ResolveNames(active_->engine().plan().names);
     if (Status named = kernel_.SetInodes(names_); !named) strange.push_back(named.error());
   }

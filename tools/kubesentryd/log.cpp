@@ -23,12 +23,15 @@ constexpr uint64_t kLastWaitNs = 1'000'000'000;
 
 }  // namespace
 
+Log::Log(bool json, int fd) : json_(json), given_(fd), fd_(OwnTerminal(fd)) {}
+
 Log::~Log() {
   const uint64_t give_up = BootNs() + kLastWaitNs;
   for (Flush(); !waiting_.empty() && BootNs() < give_up; Flush()) {
     pollfd ready{fd_, POLLOUT, 0};
     poll(&ready, 1, 100);
   }
+  if (fd_ != given_) close(fd_);
 }
 
 std::string Log::Message(std::string_view level, std::string_view what, std::string_view text, ordered_json facts) const {

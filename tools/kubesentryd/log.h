@@ -17,7 +17,7 @@ namespace ks::agent {
 class Log {
  public:
   // `fd`: stays the caller's.
-  explicit Log(bool json, int fd = STDERR_FILENO) : json_(json), fd_(fd) {}
+  explicit Log(bool json, int fd = STDERR_FILENO);
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
   // Waits up to a second for what was not taken yet.
@@ -43,7 +43,7 @@ class Log {
   void GiveUp();
 
   const bool json_;
-  const int fd_;
+  const int given_, fd_;  // the latter is our own where the former is a terminal
   std::deque<std::string> waiting_;  // whole messages; of the first one a part may be written
   size_t waiting_bytes_ = 0;
   uint64_t unsaid_ = 0;

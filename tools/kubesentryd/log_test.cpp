@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <string>
 
 namespace ks::agent {
@@ -71,6 +72,24 @@ TEST_F(LogTest, AReaderThatIsGoneIsNoDeathAndIsCounted) {
   CloseReader();
   for (int i = 0; i < 3; i++) log.Info("test", "message");
   EXPECT_EQ(log.unsaid(), 3u);
+}
+
+// A terminal that takes a byte polls writable, and would wait for room for the rest.
+TEST(LogTerminal, OneThatNobodyReadsHoldsNothingUp) {
+  const int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  ASSERT_GE(master, 0);
+  ASSERT_EQ(grantpt(master), 0);
+  ASSERT_EQ(unlockpt(master), 0);
+  const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  ASSERT_GE(terminal, 0);
+  {
+    Log log(false, terminal);
+    for (int i = 0; i < 1000; i++) log.Info("test", std::string(999, 'x'));
+    EXPECT_GT(log.unsaid(), 500u);
+    EXPECT_EQ(fcntl(terminal, F_GETFL) & O_NONBLOCK, 0) << "the open file may be others', too";
+  }
+  close(terminal);
+  close(master);
 }
 
 }  // namespace

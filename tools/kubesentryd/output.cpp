@@ -42,7 +42,7 @@ Result<Output> Output::Open(const std::string& path, int stop_fd) {
   if (path == "-") {
     const int flags = fcntl(STDOUT_FILENO, F_GETFL);
     if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) return CannotWrite("standard output", "it is closed, or not open for writing");
-    return Output(STDOUT_FILENO, "standard output", stop_fd);
+    return Output(OwnTerminal(STDOUT_FILENO), "standard output", stop_fd);
   }
   // O_NONBLOCK: to open a FIFO must not wait for its reader, beyond the reach of a signal; a regular file ignores it.
   const int fd = open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);

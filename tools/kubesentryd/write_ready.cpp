@@ -1,5 +1,6 @@
 #include "tools/kubesentryd/write_ready.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -8,8 +9,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <string>
 
 namespace ks::agent {
+
+int OwnTerminal(int fd) {
+  if (isatty(fd) == 0) return fd;
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  const int own = open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  return own < 0 ? fd : own;
+}
 
 ssize_t WriteReady(int fd, std::string_view bytes, int timeout_ms) {
   struct stat info{};

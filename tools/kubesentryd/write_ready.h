@@ -13,4 +13,8 @@ namespace ks::agent {
 // of other writers.
 ssize_t WriteReady(int fd, std::string_view bytes, int timeout_ms);
 
+// Of a terminal that this user may open: an open file of its own, which never waits (one that polls writable takes a byte, and waits for
+// the rest). Else `fd`. The caller closes it if it is another.
+int OwnTerminal(int fd);
+
 }  // namespace ks::agent
