@@ -93,8 +93,11 @@ class KernelUringTest : public KernelTest, public ::testing::WithParamInterface<
     bool has = false;
     for (const KindTier& one : kernel_->Tiers())
       has |= one.kind == schema::EventKind::io_uring_ && one.tier == Tier::Trampoline;
-    ASSERT_EQ(kernel_->WhyNoTrampolines().find("refused"), std::string::npos) << kernel_->WhyNoTrampolines();
-    if (!has) GTEST_SKIP() << kernel_->WhyNoTrampolines();
+    if (!has) {
+      // By a host that permits none; but no verifier may refuse these.
+      ASSERT_EQ(kernel_->WhyNoTrampolines().find("refused"), std::string::npos) << kernel_->WhyNoTrampolines();
+      GTEST_SKIP() << kernel_->WhyNoTrampolines();
+    }
     ring_ = std::make_unique<Ring>(GetParam().first);
     if (!ring_->made()) GTEST_SKIP() << "no io_uring here";
   }
