@@ -46,6 +46,13 @@ static KS_INLINE struct task_struct *ks_task(struct ks_scratch *s) { return (str
 
 static KS_INLINE struct ks_scratch *ks_scratch_of(__u32 hook) { return bpf_map_lookup_elem(&ks_scratch, &hook); }
 
+// Whether `element`, which this thread looked up under its id, is still the thread's own. Those of an LRU map are given to others at
+// once when it is full: asked after its bytes were copied.
+static KS_INLINE int ks_is_still(void *map, const void *element) {
+  __u32 thread = bpf_get_current_pid_tgid();
+  return bpf_map_lookup_elem(map, &thread) == element;
+}
+
 // Whether the event is about a file that it opened, which is known although it is behind no descriptor any more.
 static KS_INLINE int ks_is_captured_file(struct ks_scratch *s) {
   return s->context.captured == KS_CAPTURED_FILE && s->context.ret >= 0;

@@ -49,7 +49,8 @@ static KS_INLINE __u64 kept_path(struct ks_scratch *s) {
   const struct ks_captured_path *kept = kept_of();
   if (!kept) return KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
   bpf_probe_read_kernel(s->path + FIRST, KS_PATH_CAPTURE, kept->text + FIRST);
-  return kept->result;
+  __u64 result = kept->result;
+  return ks_is_still(&ks_captured_paths, kept) ? result : KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
 }
 
 // Whether the call names its file by the folder's descriptor and an empty path.
@@ -111,7 +112,12 @@ KS_SUBPROGRAM __u64 ks_sub_event_path(__u32 hook, __u32 old) {
   __u32 dir = old ? row->old_dir : row->dir;
   // A call that names no file in any way (init_module) has none; one whose descriptor is gone had one.
   if (path == KS_NO_ARGUMENT) return KS_TEXT_RESULT(0, 0, !old && row->fd == KS_NO_ARGUMENT ? KS_ABSENT : KS_UNKNOWN);
-  if (s->context.captured == KS_CAPTURED_NAMES) return ks_sub_argument(hook, old, 0);
+  if (s->context.captured == KS_CAPTURED_NAMES) {
+    __u32 thread = bpf_get_current_pid_tgid();
+    const void *names = bpf_map_lookup_elem(&ks_captured_names, &thread);
+    __u64 result = ks_sub_argument(hook, old, 0);
+    return ks_is_still(&ks_captured_names, names) ? result : KS_TEXT_RESULT(0, 0, KS_UNKNOWN);
+  }
   return ks_sub_argument(hook, dir == KS_NO_ARGUMENT ? (__u32)KS_AT_FDCWD : ks_argument(s, dir), ks_argument(s, path));
 }
 

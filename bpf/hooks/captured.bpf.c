@@ -40,7 +40,8 @@ KS_INLINE void ks_take_captured(struct ks_scratch *s) {
   if (!captured || !captured->what) return;
   if (ks_same_call(captured->call, s->captured.call)) {
     s->captured = *captured;
-    s->context.captured = captured->what;
+    if (!ks_is_still(&ks_captured, captured)) return;
+    s->context.captured = s->captured.what;
   }
   captured->what = KS_CAPTURED_NOTHING;
 }

@@ -134,8 +134,7 @@ struct ks_map_captured_names {
   __type(key, __u32);
   __type(value, struct ks_captured_name[2]);
 };
-// enum ks_captured_what, besides: the path as it was before the call, which may change where things are.
-enum { KS_CAPTURED_PATH = KS_CAPTURED_NAMES + 1 };
+// What KS_CAPTURED_PATH is about.
 enum { KS_PATH_TEXT = 1280, KS_SOURCE_MAX = 256, KS_FS_TYPE_MAX = 31 };
 struct ks_captured_path {
   __u64 result;            // KS_TEXT_RESULT, of `text`

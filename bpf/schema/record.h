@@ -117,7 +117,13 @@ struct ks_context {
 
 // What a function of the kernel was given during a call: the kernel's own copy, which no other thread writes. Addresses may be
 // those of things that are gone when they are read.
-enum ks_captured_what { KS_CAPTURED_NOTHING, KS_CAPTURED_FILE, KS_CAPTURED_SOCKET, KS_CAPTURED_NAMES };
+enum ks_captured_what {
+  KS_CAPTURED_NOTHING,
+  KS_CAPTURED_FILE,
+  KS_CAPTURED_SOCKET,
+  KS_CAPTURED_NAMES,  // in ks_captured_names (maps.h)
+  KS_CAPTURED_PATH,   // in ks_captured_paths: as it was before the call, which may change where things are
+};
 struct ks_captured_file {
   __u64 mnt, dentry, inode;  // addresses
   __u64 number;              // of the inode

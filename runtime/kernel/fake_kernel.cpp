@@ -64,8 +64,10 @@ Status FakeKernel::Reattach(LoadedObject& object) {
   return Ok();
 }
 
-void FakeKernel::SetRolledBack(uint32_t generation, bool rolled_back) {
+Status FakeKernel::SetRolledBack(uint32_t generation, bool rolled_back) {
   calls.push_back(fmt::format("rolled-back {} {:d}", generation, rolled_back));
+  if (refuse_rolled_back) return *std::exchange(refuse_rolled_back, std::nullopt);
+  return Ok();
 }
 
 Result<size_t> FakeKernel::Consume(int, const std::function<void(std::string_view)>& on_record) {

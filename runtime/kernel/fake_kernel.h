@@ -14,7 +14,7 @@ namespace ks::kernel {
 class FakeKernel : public Kernel {
  public:
   // What the next call of that name answers instead of succeeding.
-  std::optional<Error> refuse_load, refuse_activate, refuse_inodes, refuse_keep;
+  std::optional<Error> refuse_load, refuse_activate, refuse_inodes, refuse_keep, refuse_rolled_back;
   bool pins = false;               // whether it is pinned
   std::vector<KeptBundle> kept;    // by an agent before
   uint32_t last_generation = 0;    // likewise
@@ -40,7 +40,7 @@ class FakeKernel : public Kernel {
   Status Keep(const LoadedObject& object, uint32_t generation, int64_t since, std::string_view bundle) override;
   void Forget(uint32_t generation) override { calls.push_back("forget " + std::to_string(generation)); }
   std::vector<KeptBundle> TakeKept() override { return std::exchange(kept, {}); }
-  void SetRolledBack(uint32_t generation, bool rolled_back) override;
+  Status SetRolledBack(uint32_t generation, bool rolled_back) override;
   const Progress& Resumed() const override { return resumed; }
   uint32_t LastGeneration() const override { return last_generation; }
   Status Reattach(LoadedObject& object) override;

@@ -145,7 +145,7 @@ class Kernel {
   // No record of that generation can be in the rings any more, and no bank holds its programs.
   virtual void Forget(uint32_t generation) = 0;
   // Whether somebody went back from it to the bundle before: then the next agent does not swap to it by itself.
-  virtual void SetRolledBack(uint32_t generation, bool rolled_back) = 0;
+  virtual Status SetRolledBack(uint32_t generation, bool rolled_back) = 0;
   // What an agent before this one kept, by generation; only the first call has it. And how far it came.
   virtual std::vector<KeptBundle> TakeKept() = 0;
   virtual const Progress& Resumed() const = 0;

@@ -39,6 +39,13 @@ bool ParseRecord(std::string_view bytes, Seen* out);
 // Where the kernel says that this process's arguments begin and end; zeros if it does not say it.
 std::pair<uintptr_t, uintptr_t> PlaceOfArguments();
 
+#ifdef __x86_64__
+// Whether the gate of the i386 calls is open: some kernels are built without, and under some hypervisors `int $0x80` faults.
+bool HasCalls32();
+// A call by that gate: its answer, or -errno. Its pointers have 32 bits.
+long Call32(long number, long first, long second, long third);
+#endif
+
 // What the kernel skipped because a program was already running on that CPU.
 uint64_t Missed(const Kernel& kernel);
 

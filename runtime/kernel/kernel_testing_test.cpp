@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -126,6 +128,28 @@ std::pair<uintptr_t, uintptr_t> PlaceOfArguments() {
   behind_name >> place.first >> place.second;
   return place;
 }
+
+#ifdef __x86_64__
+long Call32(long number, long first, long second, long third) {
+  long result = 0;
+  asm volatile("int $0x80"
+               : "=a"(result)
+               : "a"(number), "b"(first), "c"(second), "d"(third)
+               : "memory", "r8", "r9", "r10", "r11");
+  return result;
+}
+
+bool HasCalls32() {
+  constexpr long kGetpid = 20;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    (void)std::signal(SIGSEGV, SIG_DFL);  // of the sanitizers, which would tell of it
+    ::_exit(Call32(kGetpid, 0, 0, 0) == ::getpid() ? 0 : 1);
+  }
+  int status = 0;
+  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+#endif
 
 uint64_t Missed(const Kernel& kernel) {
   uint64_t sum = 0;

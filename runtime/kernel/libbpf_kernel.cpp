@@ -76,8 +76,8 @@ class LibbpfKernel : public Kernel {
     if (pins_) pins_.Forget(generation);
   }
   std::vector<KeptBundle> TakeKept() override { return std::exchange(kept_, {}); }
-  void SetRolledBack(uint32_t generation, bool rolled_back) override {
-    if (pins_) pins_.SetRolledBack(generation, rolled_back);
+  Status SetRolledBack(uint32_t generation, bool rolled_back) override {
+    return pins_ ? pins_.SetRolledBack(generation, rolled_back) : Ok();
   }
   const Progress& Resumed() const override { return resumed_.progress; }
   uint32_t LastGeneration() const override { return last_generation_; }
@@ -150,11 +150,12 @@ Result<std::unique_ptr<Kernel>> LibbpfKernel::Open(const KernelOptions& options)
   libbpf_set_print(LibbpfLog::Print);
   LineRecorder::Register();
   Pins pins;
+  std::vector<std::string> notices;
   if (!options.pin.empty()) {
     Result<Pins> opened = Pins::Open(options.pin);
     if (!opened) return opened.error();
     pins = std::move(*opened);
-    if (Status used = pins.Use(Layout()); !used) return used.error();
+    if (Status used = pins.Use(Layout(), &notices); !used) return used.error();
   }
   std::unique_ptr<LibbpfKernel> kernel(new LibbpfKernel(std::move(pins), options.arguments));
   Status started = kernel->Start(options);
@@ -164,14 +165,15 @@ Result<std::unique_ptr<Kernel>> LibbpfKernel::Open(const KernelOptions& options)
     pins = std::move(kernel->pins_);
     kernel.reset();
     if (Status aside = pins.SetAside(); !aside) return aside.error();
-    if (Status used = pins.Use(Layout()); !used) return used.error();
+    if (Status used = pins.Use(Layout(), &notices); !used) return used.error();
     kernel.reset(new LibbpfKernel(std::move(pins), options.arguments));
     if (Status again = kernel->Start(options); !again) {
       kernel->pins_.TakeBack();
       return again.error();
     }
-    kernel->notices_.push_back("what was pinned cannot be gone on with: " + started.error().ToString());
+    notices.push_back("what was pinned cannot be gone on with: " + started.error().ToString());
   }
+  kernel->notices_.insert(kernel->notices_.begin(), notices.begin(), notices.end());
   return std::unique_ptr<Kernel>(std::move(kernel));
 }
 

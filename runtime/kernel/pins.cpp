@@ -198,9 +198,14 @@ Result<Pins> Pins::Open(const std::string& folder, Purpose purpose) {
   return pins;
 }
 
-Status Pins::Use(const std::string& layout) {
+Status Pins::Use(const std::string& layout, std::vector<std::string>* notices) {
   set_ = fmt::format("{}/{}{}", folder_, kSetPrefix, layout);
-  if (!is_aside_ && ::access((set_ + std::string(kAside)).c_str(), F_OK) == 0) TakeBack();
+  if (!is_aside_ && ::access((set_ + std::string(kAside)).c_str(), F_OK) == 0) {
+    const std::string unread = ::access(set_.c_str(), F_OK) == 0 ? Unread(set_) : "";
+    TakeBack();
+    notices->push_back(fmt::format("{} was set aside by an agent that was ended before it was ready, and is gone on with{}{}", set_,
+                                   unread.empty() ? "" : "; of what that agent pinned ", unread));
+  }
   for (const char* part : {"", "/maps", "/links", "/programs", "/bundles"}) {
     const std::string path = set_ + part;
     if (Status made = MakeFolder(path); !made) return made;
@@ -279,13 +284,20 @@ Status Pins::Keep(const KeptBundle& bundle, uint32_t captures, uint64_t maps, co
 
 void Pins::Forget(uint32_t generation) const { RemoveTree(BundleFolder(generation)); }
 
-void Pins::SetRolledBack(uint32_t generation, bool rolled_back) const {
+Status Pins::SetRolledBack(uint32_t generation, bool rolled_back) const {
+  const std::string path = BundleFolder(generation) + "/" + kBundle;
+  const auto refused = [&](std::string cause) {
+    return Error{"keep whether it was rolled back", path, std::move(cause),
+                 "others took the pins away: start the agent anew, which says what it finds", "pin"};
+  };
   bpf_map_info info{};
-  const Fd map = OpenMap(BundleFolder(generation) + "/" + kBundle, BPF_MAP_TYPE_ARRAY, &info);
-  if (!map || info.value_size != kPage || !(info.map_flags & BPF_F_MMAPABLE)) return;
+  const Fd map = OpenMap(path, BPF_MAP_TYPE_ARRAY, &info);
+  if (!map || info.value_size != kPage || !(info.map_flags & BPF_F_MMAPABLE)) return refused("it is not the bundle's map any more");
   const Mapping head(map.get(), kPage);
+  if (!head.get()) return refused(std::strerror(errno));
   const uint32_t value = rolled_back ? 1 : 0;
-  if (head.get()) std::memcpy(static_cast<char*>(head.get()) + offsetof(BundleHead, rolled_back), &value, sizeof(value));
+  std::memcpy(static_cast<char*>(head.get()) + offsetof(BundleHead, rolled_back), &value, sizeof(value));
+  return Ok();
 }
 
 std::vector<PinnedBundle> Pins::Bundles(std::vector<std::string>* notices) {

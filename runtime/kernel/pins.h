@@ -44,9 +44,9 @@ class Pins {
   static Result<Pins> Open(const std::string& folder, Purpose purpose = Purpose::Use);
   explicit operator bool() const { return bool(lock_); }
 
-  // From now on the set of that layout is meant. What an agent set aside that was killed before its own programs ran is taken back.
-  // An Error if the set is another user's.
-  Status Use(const std::string& layout);
+  // From now on the set of that layout is meant. What an agent set aside that was killed before its own programs ran is taken back,
+  // which is said. An Error if the set is another user's.
+  Status Use(const std::string& layout, std::vector<std::string>* notices);
   std::string Map(const std::string& name) const { return set_ + "/maps/" + name; }
 
   // A resident program's attachment, if there is one. `maps`: ids of maps, of which its program must use each.
@@ -57,7 +57,7 @@ class Pins {
   // `programs`: by hook. `maps`: see PinnedBundle.
   Status Keep(const KeptBundle& bundle, uint32_t captures, uint64_t maps, const std::map<std::string, int>& programs) const;
   void Forget(uint32_t generation) const;
-  void SetRolledBack(uint32_t generation, bool rolled_back) const;
+  Status SetRolledBack(uint32_t generation, bool rolled_back) const;
   // By generation. What cannot be read is said, and stays: its number must not be given again while its records may wait.
   std::vector<PinnedBundle> Bundles(std::vector<std::string>* notices);
   // The highest number of a bundle, readable or not; 0: there is none.
@@ -67,6 +67,7 @@ class Pins {
 
   // Renames the set, so that it counts as another's, until it is taken back or others are removed.
   Status SetAside();
+  // What the set that stood in its place held is gone.
   void TakeBack();
   // Detaches and removes all sets but ours.
   RemovedPins RemoveOthers() const;

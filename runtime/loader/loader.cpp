@@ -154,9 +154,10 @@ std::vector<Error> Loader::Resume(const bundle::Trust& trust) {
   }
   if (active_) {
     SetRolledBack(*active_, false);
+    if (std::optional<Error> not_kept = TakeNotKept()) strange.push_back(std::move(*not_kept));
     if (Status attached = kernel_.Reattach(*active_->loaded_.object); !attached) {
       strange.push_back(attached.error());
-      outdated_ = true;  // a swap to the same bundle attaches it, or says why it cannot
+      outdated_ = true;  // loading the same bundle at the start attaches it, or says why it cannot
     }
     names_ = ResolveNames(active_->engine().plan().names);
     if (Status named = kernel_.SetInodes(names_); !named) strange.push_back(named.error());
@@ -173,7 +174,7 @@ Loader::Known Loader::Knows(const std::string& digest) const {
 void Loader::SetRolledBack(ActiveBundle& bundle, bool rolled_back) {
   if (bundle.rolled_back_ == rolled_back) return;
   bundle.rolled_back_ = rolled_back;
-  kernel_.SetRolledBack(bundle.generation(), rolled_back);
+  if (Status kept = kernel_.SetRolledBack(bundle.generation(), rolled_back); !kept) not_kept_ = kept.error();
 }
 
 Result<bool> Loader::Swap(const std::string& path, const bundle::Trust& trust, int64_t now) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/bundle/bundle.h"
@@ -68,6 +69,8 @@ class Loader {
   Status Activate(LoadedBundle loaded);
   // Makes the one active again that was so before, as Activate does; a second time, forth again.
   Status Rollback();
+  // Why the next agent will not know of a Rollback, if so: it may go forth again by itself. Only the first call gives it.
+  std::optional<Error> TakeNotKept() { return std::exchange(not_kept_, std::nullopt); }
 
   // Goes on with what an agent before this one pinned: its bundles are verified again, as of when they were first. Gives what
   // cannot be gone on with.
@@ -112,6 +115,7 @@ class Loader {
   };
   std::vector<Previous> previous_;
   std::vector<uint32_t> refused_;  // generations of pinned bundles that were not gone on with
+  std::optional<Error> not_kept_;
   std::vector<kernel::NamedInode> names_;  // what the kernel knows
   uint32_t last_generation_ = 0;
   SwapCounts counts_;

@@ -261,6 +261,18 @@ TEST_F(LoaderTest, WhoWentBackIsKeptBeforeTheSwitch) {
   EXPECT_EQ(kernel_.calls.back(), "rolled-back 2 0");
 }
 
+TEST_F(LoaderTest, ARollbackThatCannotBeKeptHappensAndIsSaid) {
+  ASSERT_TRUE(*Swap(Bundle(1)));
+  ASSERT_TRUE(*Swap(Bundle(2)));
+  kernel_.refuse_rolled_back = Error{"keep", "x", "because", "", "pin"};
+  ASSERT_TRUE(loader_.Rollback());
+  EXPECT_EQ(ActiveVersion(), 1u);
+  const std::optional<Error> not_kept = loader_.TakeNotKept();
+  ASSERT_TRUE(not_kept);
+  EXPECT_EQ(not_kept->code, "pin");
+  EXPECT_FALSE(loader_.TakeNotKept());
+}
+
 TEST_F(LoaderTest, ANumberOfABundleThatCannotBeReadIsNotGivenAgain) {
   kernel_.last_generation = 41;
   EXPECT_TRUE(loader_.Resume(trust_).empty());

@@ -37,7 +37,7 @@ const char *in_folder(const char *name);  // in one of a few buffers, in turn
 int is_secret(int fd);
 // Whose file a descriptor is: 'S' the secret, 'D' the decoy, '-' none; closes it.
 char whose(int fd);
-// A system call by the i386 table. Pointers must be of memory32().
+// A system call by the i386 table; -ENOSYS where there is no such. Pointers must be of memory32().
 long call32(long number, long a, long b, long c, long d, long e);
 void *memory32(size_t size);
 

@@ -140,6 +140,10 @@ class Site:
         load.send_signal(signal.SIGTERM)
         return json.loads(load.communicate(timeout=60)[0])
 
+    def rollback(self, *options):
+        return subprocess.run([self.daemon, "rollback", "--status-socket", self.out / "s", "--user", str(NOBODY), *options],
+                              capture_output=True, text=True)
+
     def unpin(self):
         done = subprocess.run([self.daemon, "unpin", "--pin", self.pins], capture_output=True, text=True)
         check(done.returncode == 0, f"unpin: {done.stderr}")
@@ -221,7 +225,7 @@ def other_bundle(site):
     check(status["swaps"] == 1, f"not swapped at the start: {status['swaps']}")
     time.sleep(0.2)
     before = status["generation"]
-    asked = subprocess.run([site.daemon, "rollback", "--status-socket", site.out / "s", "--user", str(NOBODY), "--format", "json"], capture_output=True, text=True)
+    asked = site.rollback("--format", "json")
     check(asked.returncode == 0, asked.stderr)
     after = json.loads(asked.stdout)
     check(after["generation"] < before and after["rolled_back"] == 1, f"not rolled back: {before}, {after['generation']}")
@@ -286,23 +290,36 @@ def wrong_starts(site):
 
 def late_rollback(site):
     """Who asks for a rollback and leaves before it happens is not obeyed later, so that to ask again undoes nothing."""
-    def rollback():
-        return subprocess.run([site.daemon, "rollback", "--status-socket", site.out / "s", "--user", str(NOBODY)], capture_output=True, text=True)
-
     site.start()
     site.begin_load()
     site.put(1)
     check(site.agent.wait_for("swapped") is not None, "not swapped")
     before = site.agent.status()
     site.agent.process.send_signal(signal.SIGSTOP)
-    asked = rollback()
+    asked = site.rollback()
     check(asked.returncode == 3 and "did not answer" in asked.stderr, f"a stopped agent: {asked.stderr}")
     site.agent.process.send_signal(signal.SIGCONT)
     after = site.agent.status()
     check(after["generation"] == before["generation"] and after["rolled_back"] == 0, "it was rolled back later")
     check(after["pins"] == str(site.pins), f"status says that pins are in {after['pins']}")
-    check(rollback().returncode == 0 and site.agent.status()["generation"] < before["generation"], "not rolled back")
+    check(site.rollback().returncode == 0 and site.agent.status()["generation"] < before["generation"], "not rolled back")
     site.finish("late rollback")
+
+
+def rollback_not_kept(site):
+    """One that the next agent will not know of happens, and is said."""
+    site.start()
+    site.begin_load()
+    site.put(1)
+    check(site.agent.wait_for("swapped") is not None, "not swapped")
+    before = site.agent.status()["generation"]
+    (kept,) = site.pins.glob(f"ks_*/bundles/{before}/bundle")
+    kept.unlink()
+    asked = site.rollback()
+    check(asked.returncode == 0 and site.agent.status()["generation"] < before, f"not rolled back: {asked.stderr}")
+    said = site.agent.wait_for("rollback-not-kept", "rolled-back")
+    check(said["what"] == "rollback-not-kept" and str(kept) in json.dumps(said), f"not said: {said}")
+    site.finish("rollback not kept")
 
 
 def damaged(site):
@@ -343,7 +360,11 @@ def damaged(site):
     def zeros():
         shutil.copytree(tree() / "bundles/1", tree() / "bundles/01", copy_function=os.link)
 
-    for damage in (other_layout, wrong_map, wrong_progress, wrong_link, wrong_bundle, half_written, no_link, no_ring, no_counters, zeros):
+    def set_aside():
+        tree().rename(tree().with_name(tree().name + "_unusable"))
+
+    for damage in (other_layout, set_aside, wrong_map, wrong_progress, wrong_link, wrong_bundle, half_written, no_link, no_ring, no_counters,
+                   zeros):
         site.fresh()
         site.start()
         site.begin_load()
@@ -453,8 +474,9 @@ def main():
     folder.chmod(0o755)
     (folder / "bpf").mkdir()
     parts = {"kills": lambda site: kills(site, arguments.kills), "other_bundle": other_bundle, "two_agents": two_agents,
-             "wrong_starts": wrong_starts, "late_rollback": late_rollback, "damaged": damaged,
-             "start_that_fails": start_that_fails, "others_stay": others_stay}
+             "wrong_starts": wrong_starts, "late_rollback": late_rollback,
+             "rollback_not_kept": rollback_not_kept, "damaged": damaged, "start_that_fails": start_that_fails,
+             "others_stay": others_stay}
     status, passed = 0, 0
     site = None
     try:

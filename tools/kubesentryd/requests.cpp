@@ -32,6 +32,7 @@ nlohmann::ordered_json Requests::Rollback() {
     log_.Failure("rollback", done.error());
     return ErrorReport(done.error());
   }
+  if (const std::optional<Error> not_kept = loader_.TakeNotKept()) log_.Failure("rollback-not-kept", *not_kept);
   log_.Info("rolled-back", fmt::format("rolled back: {}", ReadyText(kernel_, *loader_.active())),
             ReadyFacts(kernel_, *loader_.active()));
   return Report();
