@@ -144,7 +144,8 @@ class Kernel {
   virtual Status Keep(const LoadedObject& object, uint32_t generation, int64_t since, std::string_view bundle) = 0;
   // No record of that generation can be in the rings any more, and no bank holds its programs.
   virtual void Forget(uint32_t generation) = 0;
-  // Whether somebody went back from it to the bundle before: then the next agent does not swap to it by itself.
+  // Whether somebody went back from it to the bundle before: then the next agent does not swap to it by itself. An Error if that cannot
+  // be kept, so that it may.
   virtual Status SetRolledBack(uint32_t generation, bool rolled_back) = 0;
   // What an agent before this one kept, by generation; only the first call has it. And how far it came.
   virtual std::vector<KeptBundle> TakeKept() = 0;

@@ -57,6 +57,7 @@ class Pins {
   // `programs`: by hook. `maps`: see PinnedBundle.
   Status Keep(const KeptBundle& bundle, uint32_t captures, uint64_t maps, const std::map<std::string, int>& programs) const;
   void Forget(uint32_t generation) const;
+  // See Kernel::SetRolledBack. An Error if the bundle's map is not there any more.
   Status SetRolledBack(uint32_t generation, bool rolled_back) const;
   // By generation. What cannot be read is said, and stays: its number must not be given again while its records may wait.
   std::vector<PinnedBundle> Bundles(std::vector<std::string>* notices);
