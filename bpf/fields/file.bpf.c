@@ -216,6 +216,7 @@ KS_INLINE void ks_get_file_canonical(struct ks_scratch *s) {
     }                                                                                                 \
     KS_SET_READ_TEXT(s, member, longest,                                                              \
                      bpf_probe_read_kernel_str((s)->fields.member.data, (longest) + 2, kept->which)); \
+    if (!ks_is_still(&ks_captured_paths, kept)) KS_SET_STATUS(s, member, KS_UNKNOWN);                 \
   } while (0)
 
 KS_INLINE void ks_get_file_target(struct ks_scratch *s) {

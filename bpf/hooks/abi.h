@@ -15,8 +15,12 @@
 extern const volatile __u32 ks_generation;
 // Likewise: a bit for each enum ks_capture whose copies are taken here.
 extern const volatile __u32 ks_captures;
-// Likewise: this kernel preempts programs (dispatcher.bpf.c).
-extern const volatile __u32 ks_preemptible;
+
+// A program begins with this. From Linux 6.13 on one that wants much stack gets it per CPU, to itself, since the kernel runs it once at a
+// time there (kernel/bpf/verifier.c: bpf_enable_priv_stack). That is not so of what two dispatchers jump to, where programs are preempted:
+// each would write over the other's variables. What might jump on by itself gets none; that this never does the verifier sees, and
+// leaves nothing of it.
+void ks_keep_stack(void *ctx, __u32 hook_index);
 
 // Scratch of the hook on this CPU, with no field read and an empty context; null never happens but must be checked. It is the
 // caller's alone until ks_end.

@@ -65,7 +65,6 @@ static __always_inline int was_seen(__u32 hook) {
   return 0;
 
 #define KS_DISPATCHER(hook)                                                          \
-  struct ks_map_bank ks_bank_##hook SEC(".maps");                                    \
   SEC("raw_tp/" #hook)                                                               \
   int ks_dispatch_##hook(struct bpf_raw_tracepoint_args *ctx) {                      \
     /* What cannot be noted is left to the second. */                                \

@@ -20,7 +20,8 @@ struct ks_map_limit_secret ks_limit_secret SEC(".maps");
 struct ks_map_unread_args ks_unread_args SEC(".maps");
 struct ks_map_operations ks_operations SEC(".maps");
 struct ks_map_active ks_active SEC(".maps");
-#define KS_EXIT_BANK(hook) struct ks_map_bank ks_bank_##hook SEC(".maps");
-KS_EXIT_HOOKS(KS_EXIT_BANK)
+#define KS_BANK(hook) struct ks_map_bank ks_bank_##hook SEC(".maps");
+KS_HOOKS(KS_BANK)
+KS_EXIT_HOOKS(KS_BANK)
 
 char ks_license[] SEC("license") = "GPL";

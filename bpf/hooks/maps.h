@@ -234,8 +234,9 @@ extern struct ks_map_limit_secret ks_limit_secret;
 extern struct ks_map_unread_args ks_unread_args;
 extern struct ks_map_operations ks_operations;
 extern struct ks_map_active ks_active;
-#define KS_EXIT_BANK(hook) extern struct ks_map_bank ks_bank_##hook;
-KS_EXIT_HOOKS(KS_EXIT_BANK)
-#undef KS_EXIT_BANK
+#define KS_BANK(hook) extern struct ks_map_bank ks_bank_##hook;
+KS_HOOKS(KS_BANK)
+KS_EXIT_HOOKS(KS_BANK)
+#undef KS_BANK
 
 #endif

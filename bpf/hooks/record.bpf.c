@@ -4,16 +4,25 @@
 #include "bpf/hooks/maps.h"
 
 const volatile __u32 ks_generation = 0;
-const volatile __u32 ks_preemptible = 0;
 
-// The kernel's functions, by numbers that no helper has: the loader writes what they are into the calls where ks_preemptible is set
-// (runtime/kernel/preempt.cpp). As externs they would be looked for in modules, which CAP_BPF does not allow, and Linux 5.13 to 5.15 refuse
-// calls of what is not there even where they are never reached.
+// The kernel's functions, by numbers that no helper has: the loader writes what they are into the calls, or nothing where the kernel does
+// not preempt programs (runtime/kernel/preempt.cpp). As externs they would be looked for in modules, which CAP_BPF does not allow.
 static void (*const preempt_disable)(void) = (void *)KS_CALL_PREEMPT_DISABLE;
 static void (*const preempt_enable)(void) = (void *)KS_CALL_PREEMPT_ENABLE;
 
 // What hangs on functions of the kernel has one dispatcher, and so nobody beside it.
-static KS_INLINE int is_shared(__u32 hook_index) { return ks_preemptible && hook_index < KS_HOOK_io_issue_sqe; }
+static KS_INLINE int is_shared(__u32 hook_index) { return hook_index < KS_HOOK_io_issue_sqe; }
+
+KS_INLINE void ks_keep_stack(void *ctx, __u32 hook_index) {
+  __u64 never;
+  asm volatile("%0 = 0" : "=r"(never));
+  if (!never) return;
+#define KS_JUMP(hook) \
+  if (hook_index == KS_HOOK_##hook) bpf_tail_call(ctx, &ks_bank_##hook, 0);
+  KS_HOOKS(KS_JUMP)
+  KS_EXIT_HOOKS(KS_JUMP)
+#undef KS_JUMP
+}
 
 enum { KS_LONGEST_TEXT = 512 };
 

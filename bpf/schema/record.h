@@ -234,11 +234,11 @@ struct ks_scratch {
   struct ks_context context;
   __u8 status[(KS_FIELD_COUNT + 7) / 8 * 8];  // enum ks_status, by field
   __u64 alive[KS_RULE_WORDS];                 // rules of this kind that may still match
+  struct ks_captured captured;
+  struct ks_fields fields;                    // near the head: what every event needs is on few pages
   __u8 can[KS_MAX_ATOMS];                     // per atom: KS_CAN_BE_TRUE | KS_CAN_BE_FALSE
   __u16 which[KS_MAX_ATOMS];                  // per atom: index of the literal that matched
-  struct ks_captured captured;
   struct ks_rows rows;
-  struct ks_fields fields;
   __u32 out_size;
   __u32 pad;
   __u8 out[KS_RECORD_MAX + 1024];             // the record; the slack keeps every bounded copy inside

@@ -99,6 +99,7 @@ static KS_INLINE void run_in(struct ks_scratch *s, void *ctx, __u32 hook, __u32 
 }
 
 static KS_INLINE int run(void *ctx, __u32 hook, __u32 (*what)(void *, struct ks_scratch *)) {
+  ks_keep_stack(ctx, hook);
   struct ks_scratch *s = ks_begin(hook);
   if (s) run_in(s, ctx, hook, what);
   ks_end(hook);

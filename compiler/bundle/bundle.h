@@ -47,7 +47,7 @@ struct Manifest {
 
 // Another one wherever an agent would understand what a bundle holds otherwise than the compiler meant it; so also if
 // ir::Index numbers clauses otherwise.
-inline constexpr uint32_t kEngineAbi = 3;
+inline constexpr uint32_t kEngineAbi = 4;
 
 struct PackOptions {
   std::string name;

@@ -62,6 +62,12 @@ class AtomWriter {
   void Lookup() { emitted_ = WriteLookup(unit_, code_, atom_, outcome_, options_.lookup); }
   void Automaton(llvm::BasicBlock* miss) { emitted_ = WriteAutomaton(code_, atom_, automata_, outcome_, miss); }
 
+  void Like() {
+    const bool begins = WriteBeginsLike(code_, atom_, outcome_);
+    Automaton(outcome_.no());
+    if (begins) emitted_.with += ", of what begins as a match does";
+  }
+
   void WriteText() {
     switch (atom_.test) {
       case Test::In:
@@ -72,7 +78,7 @@ class AtomWriter {
         return Lookup();
       case Test::Like:
         ByStatus({KS_OK}, {}, outcome_.unknown());
-        return Automaton(outcome_.no());
+        return Like();
       case Test::Contains:
       case Test::HasElement: {
         // What a part of the text holds, the text holds; what it lacks, the rest may hold.

@@ -76,8 +76,7 @@ bool MustStay(const llvm::GlobalValue& value) {
   }
   const auto* variable = llvm::dyn_cast<llvm::GlobalVariable>(&value);
   return variable != nullptr && (variable->getSection() == ".maps" || variable->getSection() == "license" ||
-                                 variable->getName() == "ks_generation" || variable->getName() == "ks_captures" ||
-                                 variable->getName() == "ks_preemptible");
+                                 variable->getName() == "ks_generation" || variable->getName() == "ks_captures");
 }
 
 void Optimise(llvm::Module& module, llvm::TargetMachine& machine) {

@@ -223,6 +223,16 @@ TEST(Codegen, EqualAutomataShareATable) {
   EXPECT_EQ(one, both);
 }
 
+TEST(Codegen, PatternsAreFirstComparedByWhatTheyBeginWith) {
+  const auto body = [](const char* pattern) {
+    const ir::Plan plan = PlanOf(EventKind::open_, {Is(FieldId::file_path, Ask::Like, {Text(pattern)})});
+    return Body(Llvm(plan, Target::Evaluate), "ks_kind_open");
+  };
+  EXPECT_NE(body("/home/*/.ssh/*").find("begins_like"), std::string::npos);
+  EXPECT_NE(body("/home/*/.ssh/*").find(fmt::format("i64 {}", 0x2f656d6f682f)), std::string::npos) << "/home/, as a word";
+  EXPECT_EQ(body("*.key").find("begins_like"), std::string::npos) << "begins with anything";
+}
+
 TEST(Codegen, LargeSetsAreDivided) {
   std::vector<Value> texts;
   for (int i = 0; i < 4000; i++) texts.push_back(fmt::format("/srv/{}", i));

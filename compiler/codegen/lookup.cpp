@@ -7,6 +7,7 @@
 
 #include "compiler/codegen/trie.h"
 #include "compiler/ir/eval.h"
+#include "compiler/ir/glob.h"
 
 namespace ks::codegen {
 namespace {
@@ -257,6 +258,34 @@ Emitted WriteLookup(Unit& unit, Code& code, const ir::Atom& atom, Outcome& outco
   Emitted emitted = Describe(atom, literals);
   emitted.with += fmt::format(", in {} functions", number);
   return emitted;
+}
+
+bool WriteBeginsLike(Code& code, const ir::Atom& atom, Outcome& outcome) {
+  constexpr size_t kMostBeginnings = 4, kMostBytes = 32;
+  const size_t most = std::min<size_t>(kMostBytes, schema::Row(atom.operand.field).capture);
+  std::set<std::string> beginnings;
+  for (const schema::Value& literal : atom.literals)
+    beginnings.insert(ir::GlobPrefix(ir::ParseGlob(std::get<std::string>(literal))).substr(0, most));
+  if (beginnings.contains("") || beginnings.size() > kMostBeginnings) return false;
+  llvm::IRBuilder<>& b = code.b;
+  std::vector<llvm::Value*> words;
+  llvm::Value* any = b.getFalse();
+  // No branches: the verifier would go on from each with all that it knows of the text.
+  for (const std::string& beginning : beginnings) {
+    llvm::Value* difference = b.getInt64(0);
+    const std::vector<uint64_t> wanted = WordsOf(beginning);
+    for (size_t i = 0; i < wanted.size(); i++) {
+      if (i == words.size()) words.push_back(code.Load(64, FieldOffset(atom.operand.field) + kData + 8 * i));
+      const size_t left = beginning.size() - 8 * i;
+      const uint64_t mask = left < 8 ? (uint64_t{1} << 8 * left) - 1 : ~uint64_t{0};
+      difference = b.CreateOr(difference, b.CreateAnd(b.CreateXor(words[i], wanted[i]), mask));
+    }
+    any = b.CreateOr(any, b.CreateICmpEQ(difference, b.getInt64(0)));
+  }
+  llvm::BasicBlock* begins = code.Block("begins_like");
+  b.CreateCondBr(any, begins, outcome.no());
+  b.SetInsertPoint(begins);
+  return true;
 }
 
 Emitted WriteAutomaton(Code& code, const ir::Atom& atom, Automata& automata, Outcome& outcome, llvm::BasicBlock* miss) {

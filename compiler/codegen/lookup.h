@@ -27,6 +27,9 @@ struct LookupOptions {
 
 // In and Under, of a field that is Ok. Ends the block at code.b's place.
 Emitted WriteLookup(Unit& unit, Code& code, const ir::Atom& atom, Outcome& outcome, const LookupOptions& options);
+// Before the automaton of a Like, of a text that is Ok: goes to outcome.no() unless the text begins as a match of one of the patterns
+// must, which is a comparison of few words. Writes nothing, and says so by false, where the patterns' beginnings are none or many.
+bool WriteBeginsLike(Code& code, const ir::Atom& atom, Outcome& outcome);
 // Like, Contains, HasElement. To `miss` if no literal matches.
 Emitted WriteAutomaton(Code& code, const ir::Atom& atom, Automata& automata, Outcome& outcome, llvm::BasicBlock* miss);
 

@@ -93,6 +93,7 @@ void WriteHookProgram(Unit& unit, const HookName& named, const Kinds& kinds) {
   llvm::BasicBlock* end = code.Block("end");
   llvm::BasicBlock* leave = code.Block("leave");
   llvm::BasicBlock* found = code.Block("found");
+  b.CreateCall(unit.Linked("ks_keep_stack", b.getVoidTy(), {pointer, b.getInt32Ty()}), {code.function->getArg(0), index});
   if (hook == kCallsHook) WriteNumberTest(unit, code, hook, kinds, end);
   code.scratch = b.CreateCall(unit.Linked("ks_begin", pointer, {b.getInt32Ty()}), {index}, "scratch");
   b.CreateCondBr(b.CreateIsNull(code.scratch), leave, found);

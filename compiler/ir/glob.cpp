@@ -66,6 +66,15 @@ std::vector<GlobToken> ParseGlob(std::string_view pattern) {
   return tokens;
 }
 
+std::string GlobPrefix(const std::vector<GlobToken>& tokens) {
+  std::string prefix;
+  for (const GlobToken& token : tokens) {
+    if (token.star || token.bytes.count() != 1) break;
+    prefix += static_cast<char>(token.bytes._Find_first());
+  }
+  return prefix;
+}
+
 bool GlobMatches(const std::vector<GlobToken>& tokens, std::string_view text) {
   size_t at = 0, token = 0;
   // Where to go on when what follows the last star does not fit: only the last one needs to be tried again.

@@ -28,6 +28,9 @@ std::vector<GlobToken> ParseGlob(std::string_view pattern);
 // The pattern that this text alone matches.
 std::string EscapedGlob(std::string_view text);
 
+// What every text that matches begins with: the bytes before the first token that more than one byte, or none, would match.
+std::string GlobPrefix(const std::vector<GlobToken>& tokens);
+
 // In at most |tokens| × |text| steps.
 bool GlobMatches(const std::vector<GlobToken>& tokens, std::string_view text);
 

@@ -58,6 +58,18 @@ TEST(Glob, EscapesAndWhatIsNotClosed) {
   EXPECT_TRUE(Matches("[a\\]", "[a]"));
 }
 
+TEST(Glob, PrefixIsWhatEveryMatchBeginsWith) {
+  const auto prefix = [](std::string_view pattern) { return GlobPrefix(ParseGlob(pattern)); };
+  EXPECT_EQ(prefix("/etc/*.key"), "/etc/");
+  EXPECT_EQ(prefix("/etc/shadow"), "/etc/shadow");
+  EXPECT_EQ(prefix("/etc/[s]had?w"), "/etc/shad");
+  EXPECT_EQ(prefix("/\\*/[ab]"), "/*/");
+  EXPECT_EQ(prefix("\xff*"), "\xff");
+  EXPECT_EQ(prefix("*.key"), "");
+  EXPECT_EQ(prefix("[b-a]x"), "");
+  EXPECT_EQ(prefix(""), "");
+}
+
 TEST(Glob, NoPatternIsSlow) {
   const std::clock_t begin = std::clock();  // of this process: other load does not count
   std::string stars, unclosed;

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "compiler/codegen/codegen.h"
+#include "runtime/kernel/preempt.h"
 
 namespace ks::evaluate {
 namespace {
@@ -76,6 +77,7 @@ Result<LoadedObject> LoadedObject::Load(std::string_view elf) {
     bpf_program__set_autoload(program, false);
     loaded.left_out_.push_back(fmt::format("{}: {}", bpf_program__name(program), why_not));
   }
+  if (Status kept = kernel::KeepPreemptionOff(loaded.object_.get(), kernel::PreemptsPrograms()); !kept) return kept.error();
   if (bpf_object__load(loaded.object_.get()) != 0) return Failed("load");
   return loaded;
 }

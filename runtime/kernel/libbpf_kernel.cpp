@@ -47,7 +47,7 @@ class LibbpfKernel : public Kernel {
   Result<std::unique_ptr<LoadedObject>> Load(std::string_view elf, uint32_t generation) override {
     return LoadObject(elf, {.generation = generation,
                             .captures = captures_.available(),
-                            .preemptible = preemptible_,
+                            .preempting = preempting_,
                             .hooks = hook_names_,
                             .maps = maps_});
   }
@@ -109,7 +109,7 @@ class LibbpfKernel : public Kernel {
   int MapFd(const char* name) const { return maps_.at(name); }
 
   Pins pins_;
-  const bool preemptible_ = PreemptsPrograms();
+  const bool preempting_ = PreemptsPrograms();
   ObjectPtr dispatchers_;
   std::map<std::string, int> maps_;    // shared maps by name
   std::map<std::string, Hook> hooks_;  // by tracepoint, or by function at whose end it is
@@ -188,15 +188,15 @@ Status LibbpfKernel::Load(const KernelOptions& options) {
     KS_CHECK(ring != nullptr, "the dispatcher object has no ring");
     bpf_map__set_max_entries(ring, options.ring_bytes);
   }
-  Result<bool> set = SetConstant(dispatchers_.get(), "ks_preemptible", preemptible_, on);
+  Result<bool> set = SetConstant(dispatchers_.get(), "ks_preemptible", preempting_, on);
   if (!set) return set.error();
   KS_CHECK(*set, "the dispatcher object has no place for whether the kernel preempts programs");
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, dispatchers_.get()) {
-    if (!preemptible_ && IsSecond(program)) bpf_program__set_autoload(program, false);
+    if (!preempting_ && IsSecond(program)) bpf_program__set_autoload(program, false);
   }
   bpf_map* map = bpf_object__find_map_by_name(dispatchers_.get(), "ks_seen");
-  bpf_map__set_autocreate(map, preemptible_);
+  bpf_map__set_autocreate(map, preempting_);
   // Each is pinned by its name, and one of that name and shape is taken instead of a new one.
   bpf_object__for_each_map(map, dispatchers_.get()) {
     if (!pins_ || bpf_map__is_internal(map) || !bpf_map__autocreate(map)) continue;
@@ -247,7 +247,7 @@ Status LibbpfKernel::GoOn() {
   for (auto& [name, hook] : hooks_) {
     if (!hook.dispatcher) continue;
     std::set<uint32_t> maps = {MapId(hook.bank), MapId(MapFd("ks_active"))};
-    if (preemptible_) maps.insert({MapId(MapFd("ks_seen")), MapId(MapFd("ks_lanes"))});
+    if (preempting_) maps.insert({MapId(MapFd("ks_seen")), MapId(MapFd("ks_lanes"))});
     if (Status gone_on = hook.dispatcher.GoOn(name, maps, pins_); !gone_on) return gone_on;
   }
   inodes_.Read(MapFd("ks_inodes"));

@@ -43,9 +43,6 @@ Status SetConstants(bpf_object* object, const LoadFor& how) {
   Result<bool> set = SetConstant(object, "ks_generation", how.generation, on);
   if (!set) return set.error();
   if (!*set) return missing("the bundle's generation (ks_generation)");
-  set = SetConstant(object, "ks_preemptible", how.preemptible, on);
-  if (!set) return set.error();
-  if (!*set && how.preemptible) return missing("that this kernel preempts programs (ks_preemptible)");
   // Programs that look at nothing of the kind have no place for it.
   set = SetConstant(object, "ks_captures", how.captures, on);
   return set ? Ok() : Status(set.error());
@@ -111,7 +108,7 @@ Result<ObjectPtr> PrepareObject(std::string_view elf, const LoadFor& how) {
   }
   if (Status shared = ShareMaps(object.get(), how.maps); !shared) return shared.error();
   if (Status set = SetConstants(object.get(), how); !set) return set.error();
-  if (Status kept = how.preemptible ? KeepPreemptionOff(object.get()) : Ok(); !kept) return kept.error();
+  if (Status kept = KeepPreemptionOff(object.get(), how.preempting); !kept) return kept.error();
   return object;
 }
 

@@ -40,7 +40,7 @@ class LibbpfObject : public LoadedObject {
 struct LoadFor {
   uint32_t generation = 0;
   uint32_t captures = 0;                      // a bit per enum ks_capture
-  bool preemptible = false;                   // PreemptsPrograms(), and each hook has two dispatchers
+  bool preempting = false;                    // PreemptsPrograms(), and each hook has two dispatchers
   const std::map<std::string, bool>& hooks;   // name → whether this kernel has it; else its program is left out
   const std::map<std::string, int>& maps;     // name → fd, of all that it shares
 };

@@ -8,7 +8,8 @@ namespace ks::kernel {
 // From Linux 7.0 on.
 bool PreemptsPrograms();
 
-// Puts the kernel's own functions in the place of KS_CALL_PREEMPT_DISABLE and …_ENABLE in an object that is not loaded yet.
-Status KeepPreemptionOff(bpf_object* object);
+// Puts the kernel's own functions in the place of KS_CALL_PREEMPT_DISABLE and …_ENABLE in an object that is not loaded yet; nothing,
+// unless the kernel is `preempting` programs.
+Status KeepPreemptionOff(bpf_object* object, bool preempting);
 
 }  // namespace ks::kernel

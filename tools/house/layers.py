@@ -31,7 +31,7 @@ PARTS = {
     # The engine too: what decides residuals changes with the programs, generation by generation.
     "runtime/loader": ["compiler/bundle", "runtime/kernel", "runtime/engine"],
     "runtime/engine": ["compiler/ir", "runtime/event"],
-    "runtime/evaluate": ["compiler/codegen", "runtime/engine"],
+    "runtime/evaluate": ["compiler/codegen", "runtime/engine", "runtime/kernel"],
     "runtime/alert": ["runtime/event"],
     "runtime/state": ["runtime/engine"],
     "runtime/replay": ["runtime/engine", "runtime/state", "compiler/bundle", "runtime/import", "runtime/alert"],
