@@ -65,7 +65,7 @@ void ks_record_hits(struct ks_scratch *s, __u32 dimension, __u32 scanner);
 // `ring`: enum ks_ring_number.
 void ks_record_send(struct ks_scratch *s, __u32 kind, __u32 ring);
 
-void ks_count_filtered(__u32 kind, __u32 hook);
-void ks_count_limited(__u32 kind, __u32 hook);
+void ks_count_filtered(struct ks_scratch *s, __u32 kind);
+void ks_count_limited(struct ks_scratch *s, __u32 kind);
 
 #endif

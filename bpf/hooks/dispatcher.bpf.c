@@ -3,12 +3,10 @@
 // a jump of such a call, where another goes through a table.
 //
 // The kernel runs a program once at a time per CPU. Where it preempts programs (from Linux 7 on), it skips what other tasks do on that
-// CPU meanwhile, and counts it. There each hook has two dispatchers: the second goes on with the events that the first did not see. What
+// CPU meanwhile, and counts it. There each hook has two dispatchers instead of one: the second goes on with the events that the first did not see. What
 // the second is skipped for, too, is lost, and one more if that leaves a note that nobody takes: HookStatus::missed. A bundle's programs keep
 // preemption off (ks_begin), so that no two share a scratch.
 #include "bpf/hooks/maps.h"
-
-const volatile __u32 ks_preemptible = 0;
 
 // By hook: the first dispatcher has seen the event that the task is at.
 struct ks_seen {
@@ -67,8 +65,12 @@ static __always_inline int was_seen(__u32 hook) {
 #define KS_DISPATCHER(hook)                                                          \
   SEC("raw_tp/" #hook)                                                               \
   int ks_dispatch_##hook(struct bpf_raw_tracepoint_args *ctx) {                      \
+    KS_GO_ON(hook)                                                                   \
+  }                                                                                  \
+  SEC("raw_tp/" #hook)                                                               \
+  int ks_first_##hook(struct bpf_raw_tracepoint_args *ctx) {                         \
     /* What cannot be noted is left to the second. */                                \
-    if (ks_preemptible && !note_seen(KS_HOOK_##hook)) return 0;                      \
+    if (!note_seen(KS_HOOK_##hook)) return 0;                                        \
     KS_GO_ON(hook)                                                                   \
   }                                                                                  \
   SEC("raw_tp/" #hook)                                                               \

@@ -3,7 +3,6 @@
 struct ks_map_scratch ks_scratch SEC(".maps");
 struct ks_map_ring ks_ring SEC(".maps");
 struct ks_map_ring ks_ring_context SEC(".maps");
-struct ks_map_counters ks_counters SEC(".maps");
 struct ks_map_sequence ks_sequence SEC(".maps");
 struct ks_map_inodes ks_inodes SEC(".maps");
 struct ks_map_exited ks_exited SEC(".maps");

@@ -61,12 +61,6 @@ struct ks_map_ring {
   __uint(type, BPF_MAP_TYPE_RINGBUF);
   __uint(max_entries, 16 * 1024 * 1024);
 };
-struct ks_map_counters {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, KS_HOOK_COUNT);
-  __type(key, __u32);
-  __type(value, struct ks_hook_counters);
-};
 _Static_assert(KS_HOOK_COUNT * KS_RINGS <= KS_STREAMS, "a stream's number fits above KS_SEQUENCE_BITS");
 struct ks_map_sequence {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -200,10 +194,10 @@ struct ks_map_operations {
   __type(key, __u32);
   __type(value, struct ks_operation);
 };
+// Not to be mapped into userspace: then it would lie on a page of its own, which each event would touch.
 struct ks_map_active {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, 1);
-  __uint(map_flags, BPF_F_MMAPABLE);
   __type(key, __u32);
   __type(value, __u32);
 };
@@ -217,7 +211,6 @@ struct ks_map_bank {
 extern struct ks_map_scratch ks_scratch;
 extern struct ks_map_ring ks_ring;
 extern struct ks_map_ring ks_ring_context;
-extern struct ks_map_counters ks_counters;
 extern struct ks_map_sequence ks_sequence;
 extern struct ks_map_inodes ks_inodes;
 extern struct ks_map_exited ks_exited;

@@ -168,16 +168,6 @@ KS_INLINE void ks_record_hits(struct ks_scratch *s, __u32 dimension, __u32 scann
   }
 }
 
-// Counted without atomics: a hook's programs never nest on a CPU (as scratch relies on, too). An event is seen when it is filtered
-// or sent: one lookup.
-static KS_INLINE struct ks_counters *ks_counters_of(__u32 hook, __u32 kind) {
-  struct ks_hook_counters *counters = bpf_map_lookup_elem(&ks_counters, &hook);
-  if (!counters) return 0;
-  // The verifier wants the question before the arithmetic.
-  asm volatile("" : "+r"(counters));
-  return kind < KS_KIND_COUNT ? &counters->kinds[kind] : 0;
-}
-
 static KS_INLINE long ks_record_put(void *ring, struct ks_scratch *s, __u64 number) {
   __u64 size = *(volatile __u32 *)&s->out_size;
   // The reader comes by on a timer. It is woken only when it falls behind, and then not for every record.
@@ -193,40 +183,44 @@ static KS_INLINE long ks_record_put(void *ring, struct ks_scratch *s, __u64 numb
 KS_INLINE void ks_record_send(struct ks_scratch *s, __u32 kind, __u32 ring) {
   __u32 hook = s->context.hook, stream = hook * KS_RINGS + ring;
   __u64 *sequence = bpf_map_lookup_elem(&ks_sequence, &stream);
-  struct ks_counters *counters = ks_counters_of(hook, kind);
-  if (!sequence || !counters) return;
+  if (!sequence || kind >= KS_KIND_COUNT) return;
+  struct ks_seen_counters *counted = &s->counted[kind];
+  struct ks_passed_counters *passed = &s->passed[kind];
+  // As pointers: the bound of a number is lost where it is kept on the stack (before Linux 6.3).
+  asm volatile("" : "+r"(counted), "+r"(passed));
   struct ks_record *head = (struct ks_record *)s->out;
   __u64 number = *sequence;
   head->sequence = number | (__u64)stream << KS_SEQUENCE_BITS;
   *sequence = number + 1;
-  counters->seen += 1;
+  counted->seen += 1;
   // Two calls, so that each names its ring: the map of a call must be known wherever the verifier comes from.
   if (ring == KS_RING_ALERTS) {
     if (ks_record_put(&ks_ring, s, number) == 0) {
-      counters->submitted[KS_RING_ALERTS] += 1;
+      passed->submitted[KS_RING_ALERTS] += 1;
     } else {
-      counters->dropped[KS_RING_ALERTS] += 1;
+      passed->dropped[KS_RING_ALERTS] += 1;
     }
   } else {
     if (ks_record_put(&ks_ring_context, s, number) == 0) {
-      counters->submitted[KS_RING_CONTEXT] += 1;
+      passed->submitted[KS_RING_CONTEXT] += 1;
     } else {
-      counters->dropped[KS_RING_CONTEXT] += 1;
+      passed->dropped[KS_RING_CONTEXT] += 1;
     }
   }
 }
 
-KS_INLINE void ks_count_filtered(__u32 kind, __u32 hook) {
-  struct ks_counters *counters = ks_counters_of(hook, kind);
-  if (!counters) return;
-  counters->seen += 1;
-  counters->filtered += 1;
+// Without atomics, as all of scratch. An event is seen when it is filtered, limited or sent.
+KS_INLINE void ks_count_filtered(struct ks_scratch *s, __u32 kind) {
+  if (kind >= KS_KIND_COUNT) return;
+  struct ks_seen_counters *counted = &s->counted[kind];
+  asm volatile("" : "+r"(counted));
+  counted->seen += 1;
+  counted->filtered += 1;
 }
 
 // Of an event that passed, but for rules that are all over their limits.
-KS_INLINE void ks_count_limited(__u32 kind, __u32 hook) {
-  struct ks_counters *counters = ks_counters_of(hook, kind);
-  if (!counters) return;
-  counters->seen += 1;
-  counters->limited += 1;
+KS_INLINE void ks_count_limited(struct ks_scratch *s, __u32 kind) {
+  if (kind >= KS_KIND_COUNT) return;
+  s->counted[kind].seen += 1;
+  s->passed[kind].limited += 1;
 }

@@ -191,15 +191,14 @@ enum ks_ring_number {
 enum { KS_SEQUENCE_BITS = 42, KS_STREAMS = 64 };
 
 // Per CPU, hook and event kind: seen = filtered + limited + submitted + dropped holds exactly.
-struct ks_counters {
+struct ks_seen_counters {
   __u64 seen;
   __u64 filtered;
+};
+struct ks_passed_counters {
   __u64 limited;
   __u64 submitted[KS_RINGS];
   __u64 dropped[KS_RINGS];
-};
-struct ks_hook_counters {
-  struct ks_counters kinds[KS_KIND_COUNT];
 };
 
 // Of a kind with many rules (ir::Index): rows with a bit per clause are ANDed, their summaries first.
@@ -229,20 +228,23 @@ struct ks_rows {
   __u64 reported[2];                  // dimensions, likewise
 };
 
-// Per CPU and hook (a hook's program never nests in itself on one CPU: the kernel skips and counts that).
+// Per CPU and hook (a hook's program never nests in itself on one CPU: the kernel skips and counts that). What most events need
+// stands together, at the beginning: a page that is touched costs more than many instructions.
 struct ks_scratch {
+  char path[1024 + 512];                      // paths are built here from their end
   struct ks_context context;
   __u8 status[(KS_FIELD_COUNT + 7) / 8 * 8];  // enum ks_status, by field
   __u64 alive[KS_RULE_WORDS];                 // rules of this kind that may still match
+  struct ks_seen_counters counted[KS_KIND_COUNT];
+  struct ks_fields fields;
   struct ks_captured captured;
-  struct ks_fields fields;                    // near the head: what every event needs is on few pages
   __u8 can[KS_MAX_ATOMS];                     // per atom: KS_CAN_BE_TRUE | KS_CAN_BE_FALSE
   __u16 which[KS_MAX_ATOMS];                  // per atom: index of the literal that matched
   struct ks_rows rows;
   __u32 out_size;
   __u32 pad;
   __u8 out[KS_RECORD_MAX + 1024];             // the record; the slack keeps every bounded copy inside
-  char path[1024 + 512];                      // paths are built here from their end
+  struct ks_passed_counters passed[KS_KIND_COUNT];
 };
 enum { KS_CAN_BE_TRUE = 1, KS_CAN_BE_FALSE = 2 };
 KS_STATIC_ASSERT(sizeof(struct ks_scratch) <= 32 * 1024, "a per-CPU value of a BPF map is at most 32 KiB");
@@ -259,15 +261,14 @@ struct ks_name {
 };
 
 // Maps that the agent owns and every bundle's object names (bpf/hooks/maps.h declares them).
-//   ks_scratch  PERCPU_ARRAY  hook → struct ks_scratch
+//   ks_scratch  PERCPU_ARRAY  hook → struct ks_scratch, which counts, too
 //   ks_ring     RINGBUF       records: KS_RING_ALERTS
 //   ks_ring_context RINGBUF   records: KS_RING_CONTEXT
-//   ks_counters PERCPU_ARRAY  hook → struct ks_hook_counters
 //   ks_sequence PERCPU_ARRAY  stream → __u64: the next number
 //   ks_inodes   HASH          struct ks_inode → struct ks_name
 //   ks_exited   LRU_HASH      process → __u8: which ends of processes were told already
 //   ks_captured LRU_HASH      thread id → struct ks_captured (trampoline tier)
-//   ks_active   ARRAY         0 → __u32 epoch; mmapable; bit 0 chooses the bank
+//   ks_active   ARRAY         0 → __u32 epoch; bit 0 chooses the bank
 //   ks_bank_<hook> PROG_ARRAY bank → program
 
 #endif

@@ -68,7 +68,7 @@ KS_SUBPROGRAM __u64 ks_sub_everything(__u32 hook, __u32 kind) {
   // Its bound is lost where it is kept on the stack (before Linux 6.3): asked again where it is used.
   asm volatile("" : "+r"(kind));
   if (!is_ours(s->fields.process_name.data) && !is_ours(s->fields.process_parent_name.data)) {
-    ks_count_filtered(kind, s->context.hook);
+    ks_count_filtered(s, kind);
     return 0;
   }
   s->alive[0] = 1;

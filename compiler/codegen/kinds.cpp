@@ -97,7 +97,7 @@ class KindWriter {
 
   void Count(Code& code, const char* counter) {
     llvm::Type* u32 = code.b.getInt32Ty();
-    code.b.CreateCall(unit_.Linked(counter, code.b.getVoidTy(), {u32, u32}), {KindNumber(code), code.hook});
+    code.b.CreateCall(unit_.Linked(counter, code.b.getVoidTy(), {code.b.getPtrTy(), u32}), {code.scratch, KindNumber(code)});
   }
 
   llvm::Function* WritePart(size_t number, const Range& range) {

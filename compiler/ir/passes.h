@@ -47,8 +47,9 @@ StateSize SizeOfState(const Rule& rule);
 // The kernel fields that the record carries when the rule passes, of whatever kind has them; ascending.
 std::vector<FieldId> CarriedFields(const SplitRule& split);
 
-// Which atoms are reported, and in what order they are evaluated: integers, addresses, short texts, paths, automata
-// over long texts; within these by field, then as the rules name them. Depends on nothing but the kernel halves and the
+// Which atoms are reported, and in what order they are evaluated: integers; fields that some rule asks for beside nothing but integers, so
+// that they are read in any case; addresses, short texts, paths, automata over long texts. Within these by field, then as the rules name
+// them. Depends on nothing but the kernel halves and the
 // rules' metadata, so that the agent makes the same plan from a bundle as the compiler did. Error "plan-too-large"
 // beyond kMaxRulesOfKind rules of one kind. Kinds with more than kMaxStraightRules rules, or more than KS_MAX_ATOMS
 // atoms, get an index instead of atoms.

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "compiler/ir/eval.h"
+#include "compiler/ir/glob.h"
 #include "compiler/ir/hash.h"
 #include "compiler/ir/index.h"
 #include "compiler/ir/passes.h"
@@ -34,8 +35,16 @@ Cost CostOf(const Operand& operand, Test test) {
   return Cost::Int;
 }
 
+// Of which a few words tell nearly always that it does not match.
+bool BeginsWithText(const Atom& atom) {
+  return atom.test == Test::Like && std::ranges::none_of(atom.literals, [](const Value& pattern) {
+           return GlobPrefix(ParseGlob(std::get<std::string>(pattern))).empty();
+         });
+}
+
 Cost CostOf(const Atom& atom) {
   Cost cost = CostOf(atom.operand, atom.test);
+  if (cost == Cost::Automaton && BeginsWithText(atom)) cost = Cost::LongText;
   return atom.other ? std::max(cost, CostOf(*atom.other, atom.test)) : cost;
 }
 
@@ -104,11 +113,20 @@ class AtomTable {
 
   // Moves the atoms to the plan, cheapest first, and renumbers its formulas.
   void Finish(KindPlan* plan) {
+    std::set<FieldId> certain;
+    for (const RulePlan& rule : plan->rules) {
+      std::set<FieldId> fields;
+      for (const Formula& conjunct : rule.conjuncts) AddCostly(conjunct, &fields);
+      if (fields.size() == 1) certain.insert(*fields.begin());
+    }
     std::vector<uint32_t> order(atoms_.size());
     for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
     auto key = [&](uint32_t number) {
       const Atom& atom = atoms_[number];
-      return std::make_tuple(CostOf(atom), atom.operand.field, atom.operand.part, number);
+      const Cost cost = CostOf(atom);
+      // What has been read in any case is asked before anything else is read.
+      const bool later = cost == Cost::Automaton || !certain.contains(atom.operand.field) || atom.other;
+      return std::make_tuple(cost != Cost::Int, later, cost, atom.operand.field, atom.operand.part, number);
     };
     std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
     std::vector<uint32_t> renumbered(atoms_.size());
@@ -123,6 +141,16 @@ class AtomTable {
   }
 
  private:
+  // Fields that one evaluation of the formula may have to read, numbers apart.
+  void AddCostly(const Formula& formula, std::set<FieldId>* fields) const {
+    for (const Formula& operand : formula.operands) AddCostly(operand, fields);
+    if (formula.op != Formula::Op::Literal) return;
+    const Atom& atom = atoms_[formula.atom];
+    if (CostOf(atom) == Cost::Int) return;
+    fields->insert(atom.operand.field);
+    if (atom.other) fields->insert(atom.other->field);
+  }
+
   static void Renumber(const std::vector<uint32_t>& renumbered, Formula* formula) {
     if (formula->op == Formula::Op::Literal) formula->atom = renumbered[formula->atom];
     for (Formula& operand : formula->operands) Renumber(renumbered, &operand);

@@ -82,6 +82,24 @@ TEST(Plan, EvaluatesTheCheapestFirst) {
                                       "(has-element process.args \"-i\")", "(like file.path \"*x\")"}));
 }
 
+// The path is read whatever the name is: a rule asks for nothing else but numbers.
+TEST(Plan, AsksWhatIsReadInAnyCaseBeforeItReadsMore) {
+  const Pred uid = Ask(FieldId::process_uid, ir::Test::In, {int64_t{0}});
+  const Pred name = Ask(FieldId::process_name, ir::Test::In, {"sh"s});
+  const Pred path = Ask(FieldId::file_path, ir::Test::Under, {"/etc"s});
+  const Pred pattern = Ask(FieldId::file_path, ir::Test::Like, {"/home/*/key"s});
+  const Pred anywhere = Ask(FieldId::file_path, ir::Test::Like, {"*.key"s});
+  const std::string u = "(in process.uid 0)", n = "(in process.name \"sh\")", p = "(under file.path \"/etc\")";
+  const std::string l = "(like file.path \"/home/*/key\")", a = "(like file.path \"*.key\")";
+  const auto order = [](std::vector<SplitRule> rules) { return AtomsOf(Make(std::move(rules)).kinds.at(0)); };
+  EXPECT_EQ(order({MakeSplit(MakeAnd({name, path})), MakeSplit(MakeAnd({uid, pattern})), MakeSplit(anywhere)}),
+            (std::vector<std::string>{u, p, l, n, a}))
+      << "but for what goes through all of it";
+  EXPECT_EQ(order({MakeSplit(MakeAnd({name, path})), MakeSplit(MakeAnd({name, pattern, uid}))}),
+            (std::vector<std::string>{u, n, p, l}));
+  EXPECT_EQ(order({MakeSplit(MakeOr({path, uid})), MakeSplit(MakeOr({name, path}))}), (std::vector<std::string>{u, p, n}));
+}
+
 TEST(Plan, EqualAtomsAreOneAtom) {
   Plan plan = Make({MakeSplit(MakeAnd({Pid(1), Pid(2)})), MakeSplit(MakeOr({MakeNot(Pid(2)), Pid(3)})),
                     MakeSplit(Ask(FieldId::process_pid, ir::Test::In, {int64_t{1}}, "mine"))});

@@ -7,7 +7,7 @@
 
 namespace ks::kernel {
 
-// `map`: ks_counters. Sums over CPUs and hooks, by kind.
+// `map`: ks_scratch. Sums over CPUs and hooks, by kind.
 std::vector<KindCounters> ReadCounters(int map);
 // `map`: ks_sequence.
 std::vector<StreamEnd> ReadStreams(int map);

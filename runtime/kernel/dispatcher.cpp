@@ -16,11 +16,15 @@ struct Lanes {
   uint64_t unnoted = 0, recovered = 0;
 };
 
+bool IsSecond(const bpf_program* program) { return std::string_view(bpf_program__name(program)).starts_with("ks_second_"); }
+
 std::string SecondPin(const std::string& hook) { return hook + "_second"; }
 
 }  // namespace
 
-bool IsSecond(const bpf_program* program) { return std::string_view(bpf_program__name(program)).starts_with("ks_second_"); }
+bool IsOneOfTwo(const bpf_program* program) {
+  return IsSecond(program) || std::string_view(bpf_program__name(program)).starts_with("ks_first_");
+}
 
 uint32_t HookNumber(std::string_view hook) {
   static constexpr std::string_view kHooks[] = {

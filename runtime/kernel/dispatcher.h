@@ -10,8 +10,8 @@
 
 namespace ks::kernel {
 
-// Whether it is a hook's second program, which only kernels need that preempt programs.
-bool IsSecond(const bpf_program* program);
+// Whether a hook's program is one of the two that kernels need that preempt programs; elsewhere there is one.
+bool IsOneOfTwo(const bpf_program* program);
 // enum ks_hook of bpf/hooks/maps.h.
 uint32_t HookNumber(std::string_view hook);
 

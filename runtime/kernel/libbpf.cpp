@@ -52,6 +52,11 @@ Result<ObjectPtr> OpenObject(std::string_view elf, const char* name, const std::
     }
     return explained;
   }
+  // What can be mapped into userspace lies on pages of its own, which each event would touch.
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, object.get()) {
+    if (bpf_map__is_internal(map)) bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~BPF_F_MMAPABLE);
+  }
   return object;
 }
 

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -58,7 +57,7 @@ class LibbpfKernel : public Kernel {
   }
   void Commit(const Progress& progress) override;
   void Detach() override;
-  std::vector<KindCounters> Counters() const override { return ReadCounters(MapFd("ks_counters")); }
+  std::vector<KindCounters> Counters() const override { return ReadCounters(MapFd("ks_scratch")); }
   std::vector<HookStatus> Hooks() const override;
   std::array<RingStatus, kRings> Rings() const override {
     return {{{ring_bytes_, Received(RingId::Alerts)}, {ring_bytes_, Received(RingId::Context)}}};
@@ -105,7 +104,7 @@ class LibbpfKernel : public Kernel {
   uint64_t Received(RingId ring) const {
     return resumed_.received[static_cast<size_t>(ring)] + rings_.received(ring);
   }
-  std::atomic_ref<uint32_t> Epoch() const { return std::atomic_ref<uint32_t>(*static_cast<uint32_t*>(active_.get())); }
+  Result<uint32_t> Epoch() const;
   int MapFd(const char* name) const { return maps_.at(name); }
 
   Pins pins_;
@@ -117,7 +116,6 @@ class LibbpfKernel : public Kernel {
   Captures captures_;
   Lineage lineage_;
   ArgumentIterator arguments_;
-  Mapping active_;
   GracePeriod grace_;
   std::optional<LimitHolds> limit_holds_;
   kernel::Rings rings_;
@@ -188,12 +186,9 @@ Status LibbpfKernel::Load(const KernelOptions& options) {
     KS_CHECK(ring != nullptr, "the dispatcher object has no ring");
     bpf_map__set_max_entries(ring, options.ring_bytes);
   }
-  Result<bool> set = SetConstant(dispatchers_.get(), "ks_preemptible", preempting_, on);
-  if (!set) return set.error();
-  KS_CHECK(*set, "the dispatcher object has no place for whether the kernel preempts programs");
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, dispatchers_.get()) {
-    if (!preempting_ && IsSecond(program)) bpf_program__set_autoload(program, false);
+    bpf_program__set_autoload(program, IsOneOfTwo(program) == preempting_);
   }
   bpf_map* map = bpf_object__find_map_by_name(dispatchers_.get(), "ks_seen");
   bpf_map__set_autocreate(map, preempting_);
@@ -230,8 +225,6 @@ Status LibbpfKernel::Start(const KernelOptions& options) {
     hook_names_[hook] = captures_.HasExit(hook);
     hooks_[hook].bank = MapFd(("ks_bank_" + hook).c_str());
   }
-  active_ = Mapping(MapFd("ks_active"), page);
-  if (!active_.get()) return WorldError("map the epoch of", on, errno, "kernel-map");
   Result<GracePeriod> grace = GracePeriod::Open();
   if (!grace) return grace.error();
   grace_ = std::move(*grace);
@@ -251,8 +244,9 @@ Status LibbpfKernel::GoOn() {
     if (Status gone_on = hook.dispatcher.GoOn(name, maps, pins_); !gone_on) return gone_on;
   }
   inodes_.Read(MapFd("ks_inodes"));
-  const uint32_t epoch = Epoch().load();
-  std::map<std::string, uint32_t> active = Bank(epoch & 1), idle = Bank((epoch + 1) & 1);
+  const Result<uint32_t> epoch = Epoch();
+  if (!epoch) return epoch.error();
+  std::map<std::string, uint32_t> active = Bank(*epoch & 1), idle = Bank((*epoch + 1) & 1);
   std::vector<PinnedBundle> bundles = pins_.Bundles(&notices_);
   last_generation_ = pins_.LastGeneration();
   const uint64_t maps = MapsNumber();
@@ -305,6 +299,13 @@ Status LibbpfKernel::GoOnReading() {
   resumed_ = std::move(*last);
   rings_.Commit();
   return Ok();
+}
+
+Result<uint32_t> LibbpfKernel::Epoch() const {
+  uint32_t first = 0, epoch = 0;
+  if (bpf_map_lookup_elem(MapFd("ks_active"), &first, &epoch) != 0)
+    return WorldError("read the epoch of", "the resident dispatchers", errno, "kernel-map");
+  return epoch;
 }
 
 // Ids of its programs by hook.
@@ -409,18 +410,21 @@ Status LibbpfKernel::FillBank(uint32_t number, const std::map<std::string, int>&
 Status LibbpfKernel::Activate(LoadedObject& object) {
   const auto& loaded = static_cast<LibbpfObject&>(object);
   const auto& programs = loaded.programs();
-  uint32_t epoch = Epoch().load();
-  uint32_t idle = (epoch + 1) & 1;
+  const Result<uint32_t> epoch = Epoch();
+  if (!epoch) return epoch.error();
+  const uint32_t first = 0, next = *epoch + 1;
   std::vector<std::string> fresh;
   if (Status attached = AttachAll(programs, &fresh); !attached) return attached;
-  Status prepared = FillBank(idle, programs);
+  Status prepared = FillBank(next & 1, programs);
   if (prepared) prepared = AttachFor(loaded);
+  // Of its bytes only the lowest is asked for, so that it is one store however the kernel copies it.
+  if (prepared && bpf_map_update_elem(MapFd("ks_active"), &first, &next, BPF_ANY) != 0)
+    prepared = WorldError("write the epoch of", "the resident dispatchers", errno, "kernel-map");
   if (!prepared) {
     for (const std::string& name : fresh) hooks_.at(name).dispatcher.Detach(name, pins_);
     return prepared;
   }
   // From here on nothing fails.
-  Epoch().store(epoch + 1);
   grace_.Wait();
   captures_.DetachUnneeded();
   if (pins_) {

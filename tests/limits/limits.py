@@ -145,10 +145,10 @@ def outputs(arguments, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", required=True, type=pathlib.Path, help="folder with ksc, kubesentryd and limits_load")
-    parser.add_argument("--calls", type=int, help="of the flood: 1,000,000 here, 100,000 in machines")
+    parser.add_argument("--calls", type=int, help="of the flood: 1,000,000 here, 300,000 in machines")
     parser.add_argument("--vm", nargs="+", metavar="KERNEL")
     arguments = parser.parse_args()
-    arguments.calls = arguments.calls or (100_000 if arguments.vm else 1_000_000)
+    arguments.calls = arguments.calls or (300_000 if arguments.vm else 1_000_000)
     if not arguments.vm and not os.path.exists("/sys/kernel/btf/vmlinux"):
         print("skipped: no BPF here")
         return 77

@@ -332,7 +332,7 @@ def damaged(site):
         tree().rename(site.pins / "ks_0123456789abcdef")
 
     def wrong_map():
-        os.rename(tree() / "maps/ks_exited", tree() / "maps/ks_counters")
+        os.rename(tree() / "maps/ks_exited", tree() / "maps/ks_sequence")
 
     def wrong_progress():
         os.rename(tree() / "maps/ks_scratch", tree() / "maps/progress")
@@ -354,8 +354,8 @@ def damaged(site):
     def no_ring():
         (tree() / "maps/ks_ring").unlink()
 
-    def no_counters():
-        (tree() / "maps/ks_counters").unlink()
+    def no_sequence():
+        (tree() / "maps/ks_sequence").unlink()
 
     def zeros():
         shutil.copytree(tree() / "bundles/1", tree() / "bundles/01", copy_function=os.link)
@@ -363,7 +363,7 @@ def damaged(site):
     def set_aside():
         tree().rename(tree().with_name(tree().name + "_unusable"))
 
-    for damage in (other_layout, set_aside, wrong_map, wrong_progress, wrong_link, wrong_bundle, half_written, no_link, no_ring, no_counters,
+    for damage in (other_layout, set_aside, wrong_map, wrong_progress, wrong_link, wrong_bundle, half_written, no_link, no_ring, no_sequence,
                    zeros):
         site.fresh()
         site.start()
