@@ -3,9 +3,9 @@
 // a jump of such a call, where another goes through a table.
 //
 // The kernel runs a program once at a time per CPU. Where it preempts programs (from Linux 7 on), it skips what other tasks do on that
-// CPU meanwhile, and counts it. There each hook has two dispatchers instead of one: the second goes on with the events that the first did not see. What
-// the second is skipped for, too, is lost, and one more if that leaves a note that nobody takes: HookStatus::missed. A bundle's programs keep
-// preemption off (ks_begin), so that no two share a scratch.
+// CPU meanwhile, and counts it. There each hook has two dispatchers instead of one: the second goes on with the events that the first did
+// not see. What the second is skipped for, too, is lost, and one more if that leaves a note that nobody takes: HookStatus::missed. A
+// bundle's programs keep preemption off (ks_begin), so that no two share a scratch.
 #include "bpf/hooks/maps.h"
 
 // By hook: the first dispatcher has seen the event that the task is at.
