@@ -138,7 +138,8 @@ def flip(arguments, folder):
     with open(written) as file:
         for line in file:
             kind, number, pid, started, parent, generation = line.split()
-            events.append((kind, int(number) if number != "-" else None, int(pid), started, int(parent)))
+            # Of what others run beside it the parent may be unknown.
+            events.append((kind, int(number) if number != "-" else None, int(pid), started, int(parent) if parent != "-" else None))
             by_generation[generation] += 1
     print(f"{arguments.flips} swaps between two loaded bundles in {flipped['seconds']:.1f} s, "
           f"{flipped['seconds'] * 1000 / arguments.flips:.1f} ms each, under {made['calls'] / made['seconds']:,.0f} system calls/s")
