@@ -17,15 +17,6 @@ struct FreeBtf {
   void operator()(btf* types) const { btf__free(types); }
 };
 
-}  // namespace
-
-bool PreemptsPrograms() {
-  utsname about{};
-  return ::uname(&about) == 0 && std::atoi(about.release) >= 7;
-}
-
-namespace {
-
 // What stands in the places of the two calls.
 struct Replacement {
   bpf_insn disable, enable;
@@ -50,6 +41,11 @@ Result<Replacement> ReplacementWhere(bool preempting) {
 }
 
 }  // namespace
+
+bool PreemptsPrograms() {
+  utsname about{};
+  return ::uname(&about) == 0 && std::atoi(about.release) >= 7;
+}
 
 Status KeepPreemptionOff(bpf_object* object, bool preempting) {
   const Result<Replacement> replacement = ReplacementWhere(preempting);

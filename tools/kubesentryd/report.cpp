@@ -102,8 +102,9 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
   out["tiers"] = ordered_json::object();
   for (const kernel::KindTier& one : kernel.Tiers()) out["tiers"][std::string(schema::Row(one.kind).name)] = TierName(one.tier);
   if (!kernel.WhyNoTrampolines().empty()) out["no_trampolines"] = kernel.WhyNoTrampolines();
+  const std::vector<kernel::KindCounters> counters = kernel.Counters();  // once: a read takes all of scratch, and rings must add up with kinds
   out["counters"] = ordered_json::array();
-  for (const kernel::KindCounters& c : kernel.Counters()) {
+  for (const kernel::KindCounters& c : counters) {
     out["counters"].push_back({{"kind", schema::Row(c.kind).name},
                                {"seen", c.seen},
                                {"filtered", c.filtered},
@@ -118,7 +119,7 @@ ordered_json StatusReport(const kernel::Kernel& kernel, const loader::Loader& lo
     const auto ring = static_cast<kernel::RingId>(i);
     const kernel::RingStatus status = kernel.Rings()[i];
     uint64_t submitted = 0, dropped = 0;
-    for (const kernel::KindCounters& c : kernel.Counters()) {
+    for (const kernel::KindCounters& c : counters) {
       submitted += c.submitted_to[i];
       dropped += c.dropped_from[i];
     }
